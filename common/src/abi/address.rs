@@ -1,0 +1,131 @@
+//! IP addresses.
+
+use super::units::ContainerId;
+
+/// An IPv6 address, or an IPv4 address in its IPv4-mapped form `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2), as four words
+/// in network byte order. So one type, one comparison and one map serve both families.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub [u32; 4]);
+
+impl Address {
+    /// `0.0.0.0`: the wildcard of IPv4 sockets.
+    pub const ANY4: Self = Self::v4(0);
+    /// `::`: the wildcard of IPv6 sockets.
+    pub const ANY6: Self = Self([0; 4]);
+
+    /// From an IPv4 address as it stands in a packet (network byte order in memory).
+    #[inline(always)]
+    pub const fn v4(word: u32) -> Self {
+        Self([0, 0, 0xffff_u32.to_be(), word])
+    }
+
+    /// Whether this is an IPv4 address.
+    #[inline(always)]
+    pub const fn is_v4(self) -> bool {
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0xffff_u32.to_be()
+    }
+
+    /// The wildcard address of the same family.
+    #[inline(always)]
+    pub const fn wildcard(self) -> Self {
+        if self.is_v4() { Self::ANY4 } else { Self::ANY6 }
+    }
+
+    /// Whether this is the wildcard address of its family.
+    #[inline(always)]
+    pub const fn is_wildcard(self) -> bool {
+        self.0[3] == 0 && self.0[0] == 0 && self.0[1] == 0 && (self.0[2] == 0 || self.is_v4())
+    }
+
+    /// Whether this is a multicast address, or IPv4's limited broadcast.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        if self.is_v4() {
+            let word = u32::from_be(self.0[3]);
+            word >> 28 == 0xe || word == u32::MAX
+        } else {
+            u32::from_be(self.0[0]) >> 24 == 0xff
+        }
+    }
+
+    /// Whether this is a loopback address: `127.0.0.0/8` or `::1`.
+    #[inline(always)]
+    pub const fn is_loopback(self) -> bool {
+        if self.is_v4() {
+            u32::from_be(self.0[3]) >> 24 == 127
+        } else {
+            self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0 && self.0[3] == 1_u32.to_be()
+        }
+    }
+
+    /// The sixteen bytes in network order.
+    pub const fn octets(self) -> [u8; 16] {
+        let [a, b, c, d] = self.0;
+        let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a.to_ne_bytes(), b.to_ne_bytes());
+        let ([c0, c1, c2, c3], [d0, d1, d2, d3]) = (c.to_ne_bytes(), d.to_ne_bytes());
+        [
+            a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3,
+        ]
+    }
+
+    /// From sixteen bytes in network order.
+    pub const fn from_octets(octets: [u8; 16]) -> Self {
+        let [
+            a0,
+            a1,
+            a2,
+            a3,
+            b0,
+            b1,
+            b2,
+            b3,
+            c0,
+            c1,
+            c2,
+            c3,
+            d0,
+            d1,
+            d2,
+            d3,
+        ] = octets;
+        Self([
+            u32::from_ne_bytes([a0, a1, a2, a3]),
+            u32::from_ne_bytes([b0, b1, b2, b3]),
+            u32::from_ne_bytes([c0, c1, c2, c3]),
+            u32::from_ne_bytes([d0, d1, d2, d3]),
+        ])
+    }
+}
+
+impl From<core::net::IpAddr> for Address {
+    fn from(address: core::net::IpAddr) -> Self {
+        match address {
+            core::net::IpAddr::V4(v4) => Self::v4(u32::from_ne_bytes(v4.octets())),
+            core::net::IpAddr::V6(v6) => Self::from_octets(v6.octets()),
+        }
+    }
+}
+
+impl From<Address> for core::net::IpAddr {
+    fn from(address: Address) -> Self {
+        let v6 = core::net::Ipv6Addr::from(address.octets());
+        v6.to_ipv4_mapped().map_or(Self::V6(v6), Self::V4)
+    }
+}
+
+impl core::fmt::Display for Address {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::net::IpAddr::from(*self).fmt(f)
+    }
+}
+
+/// Value of the `ADDRESSES` map: whose a local address is. Every address of the node is in it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressEntry {
+    /// [`ContainerId::HOST`]: the node's, shared by all its containers. Otherwise the container's alone.
+    pub owner: ContainerId,
+    /// The owner's generation when the entry was made.
+    pub generation: u32,
+}

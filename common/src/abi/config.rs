@@ -1,0 +1,60 @@
+//! What all programs share.
+
+use super::units::ContainerId;
+
+/// Most uplinks a node may have.
+pub const MAX_UPLINKS: usize = 8;
+
+/// Deepest cgroup (distance from the root of the hierarchy) that may be a container's.
+pub const MAX_CGROUP_LEVEL: u32 = 16;
+
+/// Only entry of the `CONFIG` map. Written by the loader alone.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// [`super::VERSION`] of the loader that made the maps.
+    pub abi: u32,
+    /// What happens to packets that arrive for nobody: [`Config::UNOWNED_PASS`] or [`Config::UNOWNED_DROP`].
+    pub unowned: u32,
+    /// Cookie of the node's network namespace (`SO_NETNS_COOKIE`).
+    pub netns: u64,
+    /// Interface indices of the uplinks; zero where there is none.
+    pub uplinks: [u32; MAX_UPLINKS],
+    /// Bit n: some container's cgroup is n levels below the root.
+    pub cgroup_levels: u32,
+    /// Number of entries of `ADDRESSES` that belong to a container alone.
+    pub container_addresses: u32,
+    /// Offset of `skc_net` in the kernel's `struct sock_common`, in bytes; zero where the kernel has no BTF.
+    pub sock_net_offset: u32,
+    /// Offset of `net_cookie` in the kernel's `struct net`, in bytes.
+    pub net_cookie_offset: u32,
+    /// Offset of the bit field with `skc_ipv6only` in `struct sock_common`, in bits.
+    pub ipv6only_bit: u32,
+    /// Unused.
+    pub padding: u32,
+}
+
+impl Config {
+    /// Packets for nobody pass, counted.
+    pub const UNOWNED_PASS: u32 = 0;
+    /// Packets for nobody are dropped, counted.
+    pub const UNOWNED_DROP: u32 = 1;
+}
+
+/// Only entry of the `RUNTIME` map. Written by the programs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// Grows with every new port reservation, so that flows made before it are looked at again.
+    pub port_epoch: u64,
+}
+
+/// Value of the `INTERFACES` map (key: interface index): a container's own interface, seen from the node.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The container behind the interface.
+    pub container: ContainerId,
+    /// Its generation when the entry was made.
+    pub generation: u32,
+}

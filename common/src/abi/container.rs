@@ -1,0 +1,111 @@
+//! Containers as the programs see them.
+
+use super::units::Port;
+
+/// Most port ranges in a container's allowance.
+pub const MAX_PORT_RANGES: usize = 8;
+
+/// Ports `first..=last`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// First port of the range.
+    pub first: Port,
+    /// Last port of the range, itself included.
+    pub last: Port,
+}
+
+/// Value of the `CONTAINERS` array (index: container id). Written by the loader alone.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Never zero for a container that exists, and another for each container that ever had the id: what is stamped
+    /// with an earlier one (sockets, cgroups, addresses) is void.
+    pub generation: u32,
+    /// A [`Mode`] as a number.
+    pub mode: u8,
+    /// Bits of [`Container::OWN_NETWORK`] and its neighbours.
+    pub flags: u8,
+    /// How many of `ranges` are in use; none means that every port may be bound.
+    pub range_count: u8,
+    /// Unused.
+    pub padding: u8,
+    /// Most flows it may hold.
+    pub flow_limit: u32,
+    /// Most port reservations it may hold.
+    pub port_limit: u32,
+    /// Ports it may bind.
+    pub ranges: [PortRange; MAX_PORT_RANGES],
+    /// Unused.
+    pub reserved: [u32; 2],
+}
+
+impl Container {
+    /// It has an interface of its own, on which its traffic is counted.
+    pub const OWN_NETWORK: u8 = 1;
+    /// It may not have packet sockets at all.
+    pub const NO_PACKET_SOCKETS: u8 = 2;
+
+    /// Its mode; the strictest for a number that no mode has.
+    #[inline(always)]
+    pub const fn mode(&self) -> Mode {
+        match self.mode {
+            1 => Mode::Stateless,
+            2 => Mode::Stateful,
+            3 => Mode::Full,
+            _ => Mode::Disabled,
+        }
+    }
+}
+
+/// What a container's rules may do (design §5), in Virtuozzo's words.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// No rules.
+    Disabled = 0,
+    /// Rules without state matches.
+    Stateless = 1,
+    /// All rules but NAT.
+    Stateful = 2,
+    /// All rules.
+    Full = 3,
+}
+
+impl Mode {
+    /// Whether all of the container's traffic has flow entries, rather than only what attribution needs.
+    #[inline(always)]
+    pub const fn tracks_everything(self) -> bool {
+        match self {
+            Self::Disabled | Self::Stateless => false,
+            Self::Stateful | Self::Full => true,
+        }
+    }
+}
+
+/// Value of the `USAGE` array (index: container id): quotas in use. Changed atomically by the programs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Flows.
+    pub flows: Quota,
+    /// Port reservations.
+    pub ports: Quota,
+    /// Packets that are always allowed (DHCP, DAD, IGMP …): the second they were last sent in (upper half) and how
+    /// many were sent in it (lower half).
+    pub control: u64,
+    /// Unused.
+    pub padding: u64,
+}
+
+/// How much of a countable thing is in use.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// In use now.
+    pub held: u64,
+    /// Most ever in use at once.
+    pub maxheld: u64,
+    /// How many times more was asked for than the limit allows.
+    pub failcnt: u64,
+}

@@ -1,0 +1,61 @@
+//! Names of maps and programs, as they stand in the object and in the pin directory.
+
+/// Maps that are pinned, hence survive the loader.
+pub const MAPS: &[&str] = &[
+    "CONFIG",
+    "RUNTIME",
+    "CONTAINERS",
+    "USAGE",
+    "COUNTERS",
+    "NODE_COUNTERS",
+    "CGROUPS",
+    "ADDRESSES",
+    "INTERFACES",
+    "FLOWS",
+    "PORTS",
+    "PORT_SUMMARY",
+    "FRAGMENTS",
+    "SOCKET_OWNERS",
+    "SOCKET_PORTS",
+    "ADOPTIONS",
+    "CONTROL",
+    "EVENTS",
+];
+
+/// Programs attached to each container's cgroup.
+pub const CGROUP_PROGRAMS: &[&str] = &[
+    "berth_create",
+    "berth_release",
+    "berth_bind4",
+    "berth_bind6",
+    "berth_bound4",
+    "berth_bound6",
+    "berth_send",
+    "berth_receive",
+];
+/// Fallback for [`LSM_PROGRAMS`] on each container's cgroup.
+pub const SETSOCKOPT_PROGRAM: &str = "berth_sockopt";
+/// BPF LSM programs on each container's cgroup.
+pub const LSM_PROGRAMS: &[&str] = &["berth_lsm_opt", "berth_lsm_sock"];
+/// Ingress of an uplink whose packets start with an Ethernet header.
+pub const UPLINK_INGRESS: &str = "berth_up_in";
+/// Egress of an uplink whose packets start with an Ethernet header.
+pub const UPLINK_EGRESS: &str = "berth_up_out";
+/// Ingress of an uplink whose packets start with the IP header (tun, wireguard, ppp).
+pub const UPLINK_INGRESS_IP: &str = "berth_up_in_ip";
+/// Egress of an uplink whose packets start with the IP header.
+pub const UPLINK_EGRESS_IP: &str = "berth_up_out_ip";
+/// Egress of `lo`.
+pub const LOOPBACK_EGRESS: &str = "berth_lo_out";
+/// Ingress of the node's side of a container's own interface: what the container sends.
+pub const INTERFACE_INGRESS: &str = "berth_if_in";
+/// Egress of the node's side of a container's own interface: what the container receives.
+pub const INTERFACE_EGRESS: &str = "berth_if_out";
+/// The same for interfaces without an Ethernet header (TUN).
+pub const INTERFACE_INGRESS_IP: &str = "berth_if_in_ip";
+/// The same for interfaces without an Ethernet header (TUN).
+pub const INTERFACE_EGRESS_IP: &str = "berth_if_out_ip";
+/// Carries out [`super::control::Control`] requests; run by `BPF_PROG_TEST_RUN`, attached nowhere.
+pub const CONTROL: &str = "berth_control";
+/// Iterators that adopt sockets.
+pub const ITERATORS: &[(&str, &str)] = &[("berth_adopt_tcp", "tcp"), ("berth_adopt_udp", "udp")];

@@ -1,0 +1,85 @@
+//! Numbers with a meaning.
+
+/// A container's number. Small numbers, handed out by the loader; they index maps.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub u32);
+
+impl ContainerId {
+    /// The node itself.
+    pub const HOST: Self = Self(0);
+    /// Nobody: the packet, or the far end of a flow, has no owner on this node.
+    pub const UNOWNED: Self = Self(u32::MAX);
+
+    /// Whether this names a container, rather than the host or nobody.
+    #[inline(always)]
+    pub const fn is_container(self) -> bool {
+        self.0 != Self::HOST.0 && self.0 != Self::UNOWNED.0
+    }
+}
+
+/// Nanoseconds of the kernel's coarse monotonic clock (`CLOCK_MONOTONIC_COARSE`).
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// A span of whole seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(seconds.wrapping_mul(1_000_000_000))
+    }
+
+    /// This moment, `span` later.
+    #[inline(always)]
+    pub const fn after(self, span: Self) -> Self {
+        Self(self.0.wrapping_add(span.0))
+    }
+}
+
+/// A TCP, UDP, UDP-Lite or SCTP port in host byte order; for ICMP queries the id or the request's type, for GRE the
+/// low half of the key.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(pub u16);
+
+/// An IP protocol number (IANA "Assigned Internet Protocol Numbers").
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// RFC 792.
+    pub const ICMP: Self = Self(1);
+    /// RFC 3376.
+    pub const IGMP: Self = Self(2);
+    /// RFC 9293.
+    pub const TCP: Self = Self(6);
+    /// RFC 768.
+    pub const UDP: Self = Self(17);
+    /// RFC 2784.
+    pub const GRE: Self = Self(47);
+    /// RFC 4443.
+    pub const ICMPV6: Self = Self(58);
+    /// RFC 9260.
+    pub const SCTP: Self = Self(132);
+    /// RFC 3828.
+    pub const UDPLITE: Self = Self(136);
+}
+
+/// The address space a flow lives in: 24 bits.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zone(pub u32);
+
+impl Zone {
+    /// The node's uplinks.
+    pub const UPLINK: Self = Self(0x00ff_ffff);
+    /// `lo` and every other interface of the node's own network namespace.
+    pub const LOCAL: Self = Self(0x00ff_fffe);
+
+    /// The zone of a container's own interface.
+    #[inline(always)]
+    pub const fn of(container: ContainerId) -> Self {
+        Self(container.0 & 0x00ff_ffff)
+    }
+}
