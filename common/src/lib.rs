@@ -11,4 +11,11 @@
     reason = "taking the parts of packed words is what this crate does, in const functions where `From` cannot be used"
 )]
 
+#[cfg(feature = "memory")]
+extern crate std;
+
 pub mod abi;
+pub mod engine;
+#[cfg(feature = "memory")]
+pub mod memory;
+pub mod wire;

@@ -16,6 +16,15 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// From its number; numbers of no reason are none.
+            #[inline(always)]
+            pub const fn from_number(number: u8) -> Self {
+                match number {
+                    $($number => Self::$variant,)+
+                    _ => Self::None,
+                }
+            }
+
             /// Its name in output.
             pub const fn name(self) -> &'static str {
                 match self {

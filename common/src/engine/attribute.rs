@@ -1,0 +1,187 @@
+//! Stage 2: whose a packet is (design §4), where no sending socket says so.
+
+use super::{
+    flow::{self, Hit},
+    headers::{Headers, Kind, Part},
+    parse, ports,
+    tables::{FlowEntry, Found, Tables},
+    verdict::{Owner, Way},
+};
+use crate::{
+    abi::{
+        address::Address,
+        counters::Traffic,
+        units::{ContainerId, Zone},
+    },
+    wire::Packet,
+};
+
+/// Whose a packet is that arrives. If it belongs to a flow, it moves that on, and is counted in it if `traffic` is
+/// given.
+#[inline(always)]
+pub fn arriving<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    zone: Zone,
+    traffic: Option<Traffic>,
+) -> Owner {
+    if headers.fragment == Part::Later {
+        return later_fragment(tables, headers, zone, headers.to().address);
+    }
+    let place = headers.place(zone);
+    if let Some(hit) = flow::find(tables, &place) {
+        let holder = hit.receiver();
+        if holder.is_container() {
+            flow::touch(tables, &hit, headers, traffic);
+            return after_reservations(tables, &hit, headers, holder);
+        }
+    }
+    if headers.kind == Kind::IcmpError {
+        if let Some(inner) = parse::quoted(packet, headers) {
+            // The quoted packet went the other way: its source is the local end.
+            let owner = local_end(tables, &inner, zone);
+            if owner != ContainerId::UNOWNED {
+                return Owner::new(owner, Way::Related);
+            }
+        }
+    }
+    if let Some(holder) = ports::holder(tables, headers.protocol, headers.to()) {
+        return Owner::new(holder, Way::Port);
+    }
+    if let Some(owner) = own_address(tables, &headers.to().address) {
+        return Owner::new(owner, Way::Address);
+    }
+    match socket(tables, headers) {
+        Found::Container(id) => Owner::new(id, Way::Socket),
+        Found::Other => Owner::new(ContainerId::HOST, Way::Socket),
+        Found::Nothing => Owner::NOBODY,
+    }
+}
+
+/// Whose a packet is that leaves without a container's socket: one of the kernel, of the host, or forwarded. It is
+/// never a hijack.
+#[inline(always)]
+pub fn leaving<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    zone: Zone,
+    traffic: Option<Traffic>,
+) -> Owner {
+    if headers.fragment == Part::Later {
+        let owner = later_fragment(tables, headers, zone, headers.from().address);
+        return if owner.id == ContainerId::UNOWNED {
+            Owner::new(ContainerId::HOST, Way::None)
+        } else {
+            owner
+        };
+    }
+    let place = headers.place(zone);
+    if let Some(hit) = flow::find(tables, &place) {
+        if hit.sender().is_container() {
+            flow::touch(tables, &hit, headers, traffic);
+            return Owner::new(hit.sender(), Way::Flow);
+        }
+    }
+    if headers.kind == Kind::IcmpError {
+        if let Some(inner) = parse::quoted(packet, headers) {
+            // The quoted packet came from outside: its destination is the local end.
+            let owner = local_end(tables, &inner.reversed(), zone);
+            if owner != ContainerId::UNOWNED {
+                return Owner::new(owner, Way::Related);
+            }
+        }
+    }
+    if let Some(holder) = ports::holder(tables, headers.protocol, headers.from()) {
+        return Owner::new(holder, Way::Port);
+    }
+    match own_address(tables, &headers.from().address) {
+        Some(owner) => Owner::new(owner, Way::Address),
+        None => Owner::new(ContainerId::HOST, Way::None),
+    }
+}
+
+/// Whose the end is that `headers` (a packet as it leaves this node, or would) comes from: by flow, reservation, or
+/// socket.
+#[inline(always)]
+pub fn local_end<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> ContainerId {
+    let place = headers.place(zone);
+    if let Some(hit) = flow::find(tables, &place) {
+        if hit.sender().is_container() {
+            return hit.sender();
+        }
+    }
+    if let Some(holder) = ports::holder(tables, headers.protocol, headers.from()) {
+        return holder;
+    }
+    match socket(tables, &headers.reversed()) {
+        Found::Container(id) => id,
+        Found::Other => ContainerId::HOST,
+        Found::Nothing => ContainerId::UNOWNED,
+    }
+}
+
+/// Whose the end is that `headers` goes to, if it is on this node: by reservation, address or socket.
+#[inline(always)]
+pub fn far_end<T: Tables>(tables: &T, headers: &Headers) -> ContainerId {
+    if let Some(holder) = ports::holder(tables, headers.protocol, headers.to()) {
+        return holder;
+    }
+    if let Some(owner) = own_address(tables, &headers.to().address) {
+        return owner;
+    }
+    match socket(tables, headers) {
+        Found::Container(id) => id,
+        Found::Other => ContainerId::HOST,
+        Found::Nothing => ContainerId::UNOWNED,
+    }
+}
+
+/// Whose socket `headers` would reach, for protocols whose sockets can be looked up.
+#[inline(always)]
+pub fn socket<T: Tables>(tables: &T, headers: &Headers) -> Found {
+    if headers.kind == Kind::Ports {
+        tables.socket(headers)
+    } else {
+        Found::Nothing
+    }
+}
+
+/// The flow's holder, unless another has reserved the local port since.
+#[inline(always)]
+fn after_reservations<T: Tables>(
+    tables: &T,
+    hit: &Hit<T::Flow>,
+    headers: &Headers,
+    holder: ContainerId,
+) -> Owner {
+    let epoch = ports::epoch(tables);
+    if hit.entry.port_epoch() != epoch {
+        match ports::holder(tables, headers.protocol, headers.to()) {
+            Some(other) if other != holder => return Owner::new(other, Way::Port),
+            _ => hit.entry.set_port_epoch(epoch),
+        }
+    }
+    Owner::new(holder, Way::Flow)
+}
+
+/// A later fragment has no ports: it follows the first of its packet, or else belongs to whoever has the address.
+#[inline(always)]
+fn later_fragment<T: Tables>(tables: &T, headers: &Headers, zone: Zone, local: Address) -> Owner {
+    match tables.fragment(&headers.fragment_key(zone)) {
+        Some(first) if first.expires > tables.now() => Owner::new(first.owner, Way::Fragment),
+        _ => match own_address(tables, &local) {
+            Some(owner) => Owner::new(owner, Way::Address),
+            None => Owner::NOBODY,
+        },
+    }
+}
+
+#[inline(always)]
+fn own_address<T: Tables>(tables: &T, address: &Address) -> Option<ContainerId> {
+    if !tables.has_container_addresses() {
+        return None;
+    }
+    tables.address(address).filter(|owner| owner.is_container())
+}

@@ -1,0 +1,249 @@
+//! A container sends.
+
+use super::{
+    attribute, bare, exempt,
+    flow::{self, Hit, Parties},
+    headers::{Headers, Kind, Part, Place},
+    parse, ports, quota,
+    tables::{FlowEntry, Found, Tables},
+    verdict::{Owner, Verdict, Way},
+};
+use crate::{
+    abi::{
+        address::Address,
+        counters::Traffic,
+        reason::Reason,
+        units::{ContainerId, Zone},
+    },
+    wire::{Packet, arp, ether::EtherType},
+};
+
+/// What becomes of the packet `headers` that a socket of `sender` sends into `zone`. It is counted in its flow if
+/// `traffic` is given.
+#[inline(always)]
+pub fn send<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    from: (ContainerId, Zone),
+    traffic: Option<Traffic>,
+) -> Verdict {
+    let owner = Owner::new(from.0, Way::Cgroup);
+    Verdict::because(owner, judge(tables, packet, headers, from, traffic))
+}
+
+/// What becomes of a frame of `sender` that is neither IPv4 nor IPv6.
+#[inline(always)]
+pub fn send_non_ip<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    kind: EtherType,
+    offset: u32,
+    sender: ContainerId,
+) -> Reason {
+    if kind != EtherType::ARP || !arp::is_probe(packet, offset) {
+        return Reason::NonIp;
+    }
+    if quota::control_allowed(tables, sender) {
+        Reason::None
+    } else {
+        Reason::ControlRate
+    }
+}
+
+#[inline(always)]
+fn judge<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    (sender, zone): (ContainerId, Zone),
+    traffic: Option<Traffic>,
+) -> Reason {
+    if let Some(reason) = exempt::outgoing(tables, headers, sender) {
+        return reason;
+    }
+    if !may_use(tables, &headers.source, sender, zone) {
+        return Reason::SpoofedSource;
+    }
+    // The first fragment of it was judged, or will be; without that one nobody can put it together.
+    if headers.fragment == Part::Later {
+        return Reason::None;
+    }
+    match headers.kind {
+        Kind::Bare | Kind::Link => bare::send(tables, headers, sender, zone, traffic),
+        Kind::IcmpError => about_another(tables, packet, headers, sender, zone),
+        Kind::Ports | Kind::Query | Kind::Key => own(tables, headers, sender, zone, traffic),
+    }
+}
+
+/// Whether `sender` may use this source address.
+#[inline(always)]
+fn may_use<T: Tables>(tables: &T, source: &Address, sender: ContainerId, zone: Zone) -> bool {
+    if source.is_loopback() {
+        return zone == Zone::LOCAL;
+    }
+    match tables.address(source) {
+        Some(owner) => owner == ContainerId::HOST || owner == sender,
+        None => false,
+    }
+}
+
+/// An ICMP error may be sent about packets that the sender itself could have received.
+#[inline(always)]
+fn about_another<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    sender: ContainerId,
+    zone: Zone,
+) -> Reason {
+    let Some(inner) = parse::quoted(packet, headers) else {
+        return Reason::Malformed;
+    };
+    let owner = attribute::local_end(tables, &inner.reversed(), zone);
+    if owner == sender || owner == ContainerId::UNOWNED {
+        Reason::None
+    } else {
+        Reason::Hijack
+    }
+}
+
+/// The packet must be on a flow of the sender's, or open one that nobody else has a claim to.
+#[inline(always)]
+fn own<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    sender: ContainerId,
+    zone: Zone,
+    traffic: Option<Traffic>,
+) -> Reason {
+    let place = headers.place(zone);
+    let hit = flow::find(tables, &place);
+    if let Some(hit) = &hit {
+        if hit.sender() == sender && still_ours(tables, hit, headers, sender) {
+            flow::touch(tables, hit, headers, traffic);
+            return Reason::None;
+        }
+    }
+    let explained = match claim(tables, headers, sender) {
+        Ok(explained) => explained,
+        Err(reason) => return reason,
+    };
+    match hit {
+        Some(hit) => dispute(tables, headers, &place, hit, (sender, explained)),
+        None => open(tables, headers, &place, (sender, explained, zone), traffic),
+    }
+}
+
+/// Whether no reservation of somebody else's has voided the flow since it was last looked at.
+#[inline(always)]
+fn still_ours<T: Tables>(
+    tables: &T,
+    hit: &Hit<T::Flow>,
+    headers: &Headers,
+    sender: ContainerId,
+) -> bool {
+    let epoch = ports::epoch(tables);
+    if hit.entry.port_epoch() == epoch {
+        return true;
+    }
+    match ports::holder(tables, headers.protocol, headers.from()) {
+        Some(other) if other != sender => false,
+        _ => {
+            hit.entry.set_port_epoch(epoch);
+            true
+        }
+    }
+}
+
+/// What entitles a sender to its local end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// It has reserved the port.
+    Reserved,
+    /// Its socket is there.
+    Socket,
+    /// Nobody has anything there.
+    Nobody,
+}
+
+/// Whether `sender` may speak from the packet's local end: neither another's reservation nor another's socket (the
+/// host's included) is there.
+#[inline(always)]
+fn claim<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Result<Claim, Reason> {
+    match ports::holder(tables, headers.protocol, headers.from()) {
+        Some(holder) if holder == sender => return Ok(Claim::Reserved),
+        Some(_) => return Err(Reason::PortReserved),
+        None => {}
+    }
+    match attribute::socket(tables, &headers.reversed()) {
+        Found::Nothing => Ok(Claim::Nobody),
+        Found::Container(id) if id == sender => Ok(Claim::Socket),
+        Found::Container(_) | Found::Other => Err(Reason::Hijack),
+    }
+}
+
+/// The flow is somebody else's. Whoever has the port or the socket now has it rightly: the kernel would not have given
+/// it while the former owner's socket was open.
+#[inline(always)]
+fn dispute<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    place: &Place,
+    hit: Hit<T::Flow>,
+    (sender, claim): (ContainerId, Claim),
+) -> Reason {
+    let holder = hit.sender();
+    if claim == Claim::Nobody && holder != ContainerId::UNOWNED {
+        return another_owns(headers);
+    }
+    if !hit.from_opener {
+        hit.entry.set_responder(sender);
+        return Reason::None;
+    }
+    let parties = Parties {
+        opener: sender,
+        responder: hit.entry.responder(),
+    };
+    flow::take_over(tables, headers, place, hit.entry, parties)
+}
+
+#[inline(always)]
+fn open<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    place: &Place,
+    (sender, claim, zone): (ContainerId, Claim, Zone),
+    traffic: Option<Traffic>,
+) -> Reason {
+    let Some(container) = tables.container(sender) else {
+        return Reason::NotOwner;
+    };
+    if claim == Claim::Reserved && !container.mode().tracks_everything() {
+        return Reason::None;
+    }
+    let responder = if zone == Zone::LOCAL {
+        attribute::far_end(tables, headers)
+    } else {
+        ContainerId::UNOWNED
+    };
+    flow::open(
+        tables,
+        headers,
+        key,
+        Parties {
+            opener: sender,
+            responder,
+        },
+        traffic,
+    )
+}
+
+/// The reason for which a container is refused that sends on somebody else's flow.
+#[inline(always)]
+const fn another_owns(headers: &Headers) -> Reason {
+    match headers.kind {
+        Kind::Query => Reason::IcmpIdInUse,
+        Kind::Ports | Kind::Key | Kind::IcmpError | Kind::Link | Kind::Bare => Reason::Hijack,
+    }
+}

@@ -1,0 +1,29 @@
+//! The per-packet decision: parse → attribute → track → verdict.
+//!
+//! Every function here is pure but for the [`Tables`] it is given, which are maps in the kernel and plain memory in
+//! tests and in `berth explain`. The engine returns values and never writes a packet.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod attribute;
+pub mod bare;
+pub mod egress;
+pub mod exempt;
+pub mod flow;
+pub mod headers;
+pub mod ingress;
+pub mod parse;
+pub mod ports;
+pub mod quota;
+pub mod state;
+pub mod tables;
+pub mod verdict;
+
+pub use headers::Headers;
+pub use tables::Tables;
+pub use verdict::{Verdict, Way};

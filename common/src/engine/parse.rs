@@ -1,0 +1,180 @@
+//! Stage 1: from bytes to [`Headers`].
+
+use super::headers::{Headers, Kind, Part};
+use crate::{
+    abi::units::{Port, Protocol},
+    wire::{
+        Packet,
+        ether::EtherType,
+        gre,
+        icmp::{self, Class},
+        ipv4::Ipv4,
+        ipv6::{self, Ipv6},
+        lower, tcp, upper,
+    },
+};
+
+/// The IP version of a packet that begins with its IP header.
+#[inline(always)]
+pub fn version<P: Packet>(packet: &P) -> EtherType {
+    match packet.words::<1>(0) {
+        Some([word]) => match u32::from_be(word) >> 28 {
+            4 => EtherType::IPV4,
+            6 => EtherType::IPV6,
+            _ => EtherType::NONE,
+        },
+        None => EtherType::NONE,
+    }
+}
+
+/// The headers of the IP packet that begins at `offset`; nothing if it is cut off, contradicts itself, or has more
+/// extension headers than are looked through.
+#[inline(always)]
+pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32) -> Option<Headers> {
+    let headers = match kind {
+        EtherType::IPV4 => ipv4(packet, offset)?,
+        EtherType::IPV6 => ipv6(packet, offset)?,
+        _ => return None,
+    };
+    transport(packet, headers)
+}
+
+/// The headers of the packet that the ICMP error `headers` quotes, as it was sent.
+#[inline(always)]
+pub fn quoted<P: Packet>(packet: &P, headers: &Headers) -> Option<Headers> {
+    let kind = if headers.source.is_v4() {
+        EtherType::IPV4
+    } else {
+        EtherType::IPV6
+    };
+    ip(
+        packet,
+        kind,
+        headers.transport.wrapping_add(icmp::ERROR_HEADER),
+    )
+}
+
+#[inline(always)]
+fn ipv4<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
+    let view = Ipv4::new(packet.words::<5>(offset)?)?;
+    let fragment = match (view.fragment_offset(), view.more_fragments()) {
+        (0, false) => Part::Whole,
+        (0, true) => Part::First,
+        _ => Part::Later,
+    };
+    Some(Headers {
+        source: view.source(),
+        destination: view.destination(),
+        source_port: Port(0),
+        destination_port: Port(0),
+        fragment_id: view.id() as u32,
+        transport: offset.wrapping_add(view.header_len()),
+        protocol: view.protocol(),
+        kind: Kind::Bare,
+        fragment,
+        detail: 0,
+    })
+}
+
+#[inline(always)]
+fn ipv6<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
+    let view = Ipv6::new(packet.words::<10>(offset)?)?;
+    let upper = ipv6::upper_layer(
+        packet,
+        view.next_header(),
+        offset.wrapping_add(ipv6::HEADER),
+    )?;
+    let fragment = match (upper.fragment >> 3, upper.fragment & 1) {
+        (0, 0) => Part::Whole,
+        (0, _) => Part::First,
+        _ => Part::Later,
+    };
+    Some(Headers {
+        source: view.source(),
+        destination: view.destination(),
+        source_port: Port(0),
+        destination_port: Port(0),
+        fragment_id: upper.fragment_id,
+        transport: upper.offset,
+        protocol: upper.protocol,
+        kind: Kind::Bare,
+        fragment,
+        detail: 0,
+    })
+}
+
+#[inline(always)]
+fn transport<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
+    if headers.fragment == Part::Later {
+        return Some(headers);
+    }
+    match headers.protocol {
+        Protocol::TCP => tcp(packet, headers),
+        Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => ports(packet, headers),
+        Protocol::ICMP if headers.source.is_v4() => icmp(packet, headers),
+        Protocol::ICMPV6 if !headers.source.is_v4() => icmp(packet, headers),
+        Protocol::GRE => gre(packet, headers),
+        _ => Some(headers),
+    }
+}
+
+#[inline(always)]
+fn ports<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+    let [word] = packet.words::<1>(headers.transport)?;
+    headers.source_port = Port(upper(word));
+    headers.destination_port = Port(lower(word));
+    headers.kind = Kind::Ports;
+    Some(headers)
+}
+
+#[inline(always)]
+fn tcp<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
+    let mut headers = ports(packet, headers)?;
+    // An ICMP error may quote as little as the ports.
+    if let Some([word]) = packet.words::<1>(headers.transport.wrapping_add(tcp::FLAGS_OFFSET)) {
+        headers.detail = tcp::flags(word);
+    }
+    Some(headers)
+}
+
+#[inline(always)]
+fn icmp<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+    let [first] = packet.words::<1>(headers.transport)?;
+    let kind = (u32::from_be(first) >> 24) as u8;
+    headers.detail = kind;
+    let class = if headers.source.is_v4() {
+        icmp::class4(kind)
+    } else {
+        icmp::class6(kind)
+    };
+    let id_offset = headers.transport.wrapping_add(4);
+    match class {
+        Class::Request => {
+            let [second] = packet.words::<1>(id_offset)?;
+            headers.source_port = Port(upper(second));
+            headers.destination_port = Port(kind as u16);
+            headers.kind = Kind::Query;
+        }
+        Class::Reply(request) => {
+            let [second] = packet.words::<1>(id_offset)?;
+            headers.source_port = Port(request as u16);
+            headers.destination_port = Port(upper(second));
+            headers.kind = Kind::Query;
+        }
+        Class::Error => headers.kind = Kind::IcmpError,
+        Class::Link => headers.kind = Kind::Link,
+    }
+    Some(headers)
+}
+
+#[inline(always)]
+fn gre<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+    let [first] = packet.words::<1>(headers.transport)?;
+    if let Some(offset) = gre::key_offset(first) {
+        let [key] = packet.words::<1>(headers.transport.wrapping_add(offset))?;
+        headers.source_port = Port(lower(key));
+        headers.destination_port = Port(lower(key));
+        headers.kind = Kind::Key;
+    }
+    Some(headers)
+}

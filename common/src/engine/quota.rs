@@ -1,0 +1,96 @@
+//! Quotas: add, then check; so what is held never exceeds the limit at any quiet moment.
+
+use super::tables::{Tables, UsageWord, Word};
+use crate::abi::units::ContainerId;
+
+/// Control packets a container may send in a second. A DHCP client, DAD and MLD on a node with many addresses stay
+/// far below; a flood does not.
+const CONTROL_PER_SECOND: u32 = 64;
+
+/// Charges one flow to `id`; false if that is more than `limit`.
+#[inline(always)]
+pub fn take_flow<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
+    take(
+        tables,
+        id,
+        limit,
+        [
+            UsageWord::FlowsHeld,
+            UsageWord::FlowsMax,
+            UsageWord::FlowsFailed,
+        ],
+    )
+}
+
+/// Gives a flow of `id` back.
+#[inline(always)]
+pub fn give_flow<T: Tables>(tables: &T, id: ContainerId) {
+    give(tables, id, UsageWord::FlowsHeld);
+}
+
+/// Charges one port reservation to `id`; false if that is more than `limit`.
+#[inline(always)]
+pub fn take_port<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
+    take(
+        tables,
+        id,
+        limit,
+        [
+            UsageWord::PortsHeld,
+            UsageWord::PortsMax,
+            UsageWord::PortsFailed,
+        ],
+    )
+}
+
+/// Gives a port reservation of `id` back.
+#[inline(always)]
+pub fn give_port<T: Tables>(tables: &T, id: ContainerId) {
+    give(tables, id, UsageWord::PortsHeld);
+}
+
+/// Whether `id` may send one more control packet in this second.
+#[inline(always)]
+pub fn control_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
+    let Some(word) = tables.usage(id, UsageWord::Control) else {
+        return false;
+    };
+    let second = tables.now().0.wrapping_shr(30) << 32;
+    let old = word.load();
+    if old & !(u32::MAX as u64) == second {
+        return (word.add(1) as u32) < CONTROL_PER_SECOND;
+    }
+    // Losing the race costs the loser one packet of the new second's budget, nothing else.
+    word.swap(old, second.wrapping_add(1))
+}
+
+#[inline(always)]
+fn take<T: Tables>(tables: &T, id: ContainerId, limit: u32, words: [UsageWord; 3]) -> bool {
+    let [held, max, failed] = words;
+    let Some(held) = tables.usage(id, held) else {
+        return false;
+    };
+    let now_held = held.add(1).wrapping_add(1);
+    if now_held > limit as u64 {
+        held.add(u64::MAX);
+        if let Some(failed) = tables.usage(id, failed) {
+            failed.add(1);
+        }
+        return false;
+    }
+    if let Some(max) = tables.usage(id, max) {
+        let old = max.load();
+        // A lost race leaves the other's value, which was as true a moment ago.
+        if now_held > old {
+            max.swap(old, now_held);
+        }
+    }
+    true
+}
+
+#[inline(always)]
+fn give<T: Tables>(tables: &T, id: ContainerId, word: UsageWord) {
+    if let Some(held) = tables.usage(id, word) {
+        held.add(u64::MAX);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the engine asks of the tables: maps in the kernel, plain memory elsewhere.
+
+use super::headers::Headers;
+use crate::abi::{
+    address::Address,
+    container::Container,
+    counters::Traffic,
+    flow::{Flow, FlowKey, State},
+    fragment::{Fragment, FragmentKey},
+    port::{Claim, PortKey},
+    units::{ContainerId, Nanos},
+};
+
+/// One word that several processors change at once.
+pub trait Word: Copy {
+    /// Its value now.
+    fn load(&self) -> u64;
+    /// Sets it to `new` if it is still `old`; tells whether it was.
+    fn swap(&self, old: u64, new: u64) -> bool;
+    /// Adds `value` (wrapping) and returns what it was before.
+    fn add(&self, value: u64) -> u64;
+}
+
+/// One entry of the flow table, as several processors see it at once.
+pub trait FlowEntry: Copy {
+    /// When it ends; zero if it is being deleted.
+    fn expires(&self) -> Nanos;
+    /// Moves the end from `old` to `new`; tells whether nobody else did before.
+    fn claim(&self, old: Nanos, new: Nanos) -> bool;
+    /// Who opened it.
+    fn opener(&self) -> ContainerId;
+    /// Who holds the other end.
+    fn responder(&self) -> ContainerId;
+    /// Changes who holds the other end.
+    fn set_responder(&self, id: ContainerId);
+    /// Its flags.
+    fn flags(&self) -> u8;
+    /// Its state.
+    fn state(&self) -> State;
+    /// The epoch of the reservations that it was last held against.
+    fn port_epoch(&self) -> u32;
+    /// It was held against the reservations of this epoch.
+    fn set_port_epoch(&self, epoch: u32);
+    /// A packet moved it on.
+    fn advance(&self, state: State, flags: u8, expires: Nanos);
+    /// A packet is counted in it: from the opener, or to it.
+    fn count(&self, from_opener: bool, traffic: Traffic);
+    /// Begins anew, as `flow`.
+    fn reopen(&self, flow: &Flow);
+}
+
+/// Why there is no new entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsertError {
+    /// Somebody else was faster.
+    Exists,
+    /// The table is full.
+    Full,
+}
+
+/// Whose socket a lookup found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// One of this container.
+    Container(ContainerId),
+    /// The host's, or one that has no owner any more (TIME_WAIT).
+    Other,
+}
+
+/// A word of [`crate::abi::container::Usage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageWord {
+    /// Flows held.
+    FlowsHeld,
+    /// Most flows held.
+    FlowsMax,
+    /// Flows refused.
+    FlowsFailed,
+    /// Reservations held.
+    PortsHeld,
+    /// Most reservations held.
+    PortsMax,
+    /// Reservations refused.
+    PortsFailed,
+    /// Control packets sent in this second.
+    Control,
+}
+
+/// All tables.
+pub trait Tables {
+    /// An entry of the flow table.
+    type Flow: FlowEntry;
+    /// A word changed by several processors.
+    type Word: Word;
+
+    /// The time.
+    fn now(&self) -> Nanos;
+    /// A container that exists.
+    fn container(&self, id: ContainerId) -> Option<Container>;
+    /// A word of a container's usage.
+    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<Self::Word>;
+    /// Whether the node drops what arrives for nobody.
+    fn drops_unowned(&self) -> bool;
+
+    /// Whose a local address is: the host's (all may use it) or one container's; nothing if it is not local.
+    fn address(&self, address: &Address) -> Option<ContainerId>;
+    /// Whether any address belongs to one container alone.
+    fn has_container_addresses(&self) -> bool;
+
+    /// An entry of the flow table, expired or not.
+    fn flow(&self, key: &FlowKey) -> Option<Self::Flow>;
+    /// A new entry.
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
+
+    /// The claim of a reservation.
+    fn port(&self, key: &PortKey) -> Option<Self::Word>;
+    /// A new reservation.
+    fn insert_port(&self, key: &PortKey, claim: Claim) -> Result<(), InsertError>;
+    /// The summary of all reservations with one protocol, family and port.
+    fn port_summary(&self, index: u32) -> Option<Self::Word>;
+    /// How many reservations were ever made: the lower half is the epoch.
+    fn port_epoch(&self) -> Option<Self::Word>;
+
+    /// What was decided for the first of these fragments.
+    fn fragment(&self, key: &FragmentKey) -> Option<Fragment>;
+    /// Remembers what was decided for the first.
+    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment);
+
+    /// Whose TCP or UDP socket would get this packet, were it to arrive now.
+    fn socket(&self, headers: &Headers) -> Found;
+}
