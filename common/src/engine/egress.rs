@@ -230,7 +230,7 @@ fn open<T: Tables>(
     flow::open(
         tables,
         headers,
-        key,
+        &place,
         Parties {
             opener: sender,
             responder,

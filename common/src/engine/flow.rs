@@ -213,8 +213,6 @@ fn new_flow<T: Tables>(
 ) -> Flow {
     let now = tables.now();
     let state = state::first(headers.protocol, headers.detail);
-    let source_low =
-        key.low == headers.source && (key.low != key.high || key.low_port == headers.source_port);
     Flow {
         expires: now.after(state::timeout(state, headers.protocol)),
         created: now,
