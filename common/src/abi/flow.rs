@@ -39,11 +39,7 @@ impl FlowKey {
     pub fn new(zone: Zone, protocol: Protocol, source: End, destination: End) -> (Self, bool) {
         let zone_protocol = zone.0.wrapping_shl(8) | protocol.0 as u32;
         let low_first = source <= destination;
-        let (low, high) = if low_first {
-            (source, destination)
-        } else {
-            (destination, source)
-        };
+        let (low, high) = if low_first { (source, destination) } else { (destination, source) };
         let key = Self {
             low: low.address,
             high: high.address,

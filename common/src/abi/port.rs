@@ -25,13 +25,7 @@ impl PortKey {
     /// The key for (protocol, address, port).
     #[inline(always)]
     pub const fn new(protocol: Protocol, address: Address, port: Port) -> Self {
-        Self {
-            address,
-            port,
-            protocol,
-            padding: 0,
-            reserved: 0,
-        }
+        Self { address, port, protocol, padding: 0, reserved: 0 }
     }
 
     /// Where the summary of all reservations with this protocol, family and port lies in the `PORT_SUMMARY` array;
@@ -139,18 +133,10 @@ impl Claim {
     #[inline(always)]
     pub const fn without(self, other: Self) -> Self {
         let gone = other.0 & Self::PERMANENT;
-        let gone = if gone == 0 {
-            0
-        } else {
-            Self::PERMANENT | Self::RAW
-        };
+        let gone = if gone == 0 { 0 } else { Self::PERMANENT | Self::RAW };
         let count = self.count().saturating_sub(other.count()) as u64;
         let low = self.0 & (Self::PERMANENT | Self::RAW) & !gone | count;
-        if low == 0 {
-            Self::FREE
-        } else {
-            Self(self.0 & !(u32::MAX as u64) | low)
-        }
+        if low == 0 { Self::FREE } else { Self(self.0 & !(u32::MAX as u64) | low) }
     }
 }
 
@@ -178,11 +164,7 @@ impl Summary {
     /// With one more key, held by `owner`.
     #[inline(always)]
     pub const fn with(self, owner: ContainerId) -> Self {
-        let holder = if self.keys() == 0 || self.owner().0 == owner.0 {
-            owner
-        } else {
-            Self::MIXED
-        };
+        let holder = if self.keys() == 0 || self.owner().0 == owner.0 { owner } else { Self::MIXED };
         Self((holder.0 as u64) << 32 | self.keys().wrapping_add(1) as u64)
     }
 

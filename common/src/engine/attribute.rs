@@ -141,11 +141,7 @@ pub fn far_end<T: Tables>(tables: &T, headers: &Headers) -> ContainerId {
 /// Whose socket `headers` would reach, for protocols whose sockets can be looked up.
 #[inline(always)]
 pub fn socket<T: Tables>(tables: &T, headers: &Headers) -> Found {
-    if headers.kind == Kind::Ports {
-        tables.socket(headers)
-    } else {
-        Found::Nothing
-    }
+    if headers.kind == Kind::Ports { tables.socket(headers) } else { Found::Nothing }
 }
 
 /// The flow's holder, unless another has reserved the local port since.

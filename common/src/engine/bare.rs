@@ -30,10 +30,7 @@ pub fn send<T: Tables>(
     zone: Zone,
     traffic: Option<Traffic>,
 ) -> Reason {
-    let parties = Parties {
-        opener: sender,
-        responder: ContainerId::UNOWNED,
-    };
+    let parties = Parties { opener: sender, responder: ContainerId::UNOWNED };
     let pair = headers.place(zone);
     let Some(hit) = flow::find(tables, &pair) else {
         return flow::open(tables, headers, &pair, parties, traffic);

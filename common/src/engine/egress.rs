@@ -44,11 +44,7 @@ pub fn send_non_ip<T: Tables, P: Packet>(
     if kind != EtherType::ARP || !arp::is_probe(packet, offset) {
         return Reason::NonIp;
     }
-    if quota::control_allowed(tables, sender) {
-        Reason::None
-    } else {
-        Reason::ControlRate
-    }
+    if quota::control_allowed(tables, sender) { Reason::None } else { Reason::ControlRate }
 }
 
 #[inline(always)]
@@ -101,11 +97,7 @@ fn about_another<T: Tables, P: Packet>(
         return Reason::Malformed;
     };
     let owner = attribute::local_end(tables, &inner.reversed(), zone);
-    if owner == sender || owner == ContainerId::UNOWNED {
-        Reason::None
-    } else {
-        Reason::Hijack
-    }
+    if owner == sender || owner == ContainerId::UNOWNED { Reason::None } else { Reason::Hijack }
 }
 
 /// The packet must be on a flow of the sender's, or open one that nobody else has a claim to.
@@ -137,12 +129,7 @@ fn own<T: Tables>(
 
 /// Whether no reservation of somebody else's has voided the flow since it was last looked at.
 #[inline(always)]
-fn still_ours<T: Tables>(
-    tables: &T,
-    hit: &Hit<T::Flow>,
-    headers: &Headers,
-    sender: ContainerId,
-) -> bool {
+fn still_ours<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, sender: ContainerId) -> bool {
     let epoch = ports::epoch(tables);
     if hit.entry.port_epoch() == epoch {
         return true;
@@ -201,10 +188,7 @@ fn dispute<T: Tables>(
         hit.entry.set_responder(sender);
         return Reason::None;
     }
-    let parties = Parties {
-        opener: sender,
-        responder: hit.entry.responder(),
-    };
+    let parties = Parties { opener: sender, responder: hit.entry.responder() };
     flow::take_over(tables, headers, place, hit.entry, parties)
 }
 
@@ -222,21 +206,9 @@ fn open<T: Tables>(
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
         return Reason::None;
     }
-    let responder = if zone == Zone::LOCAL {
-        attribute::far_end(tables, headers)
-    } else {
-        ContainerId::UNOWNED
-    };
-    flow::open(
-        tables,
-        headers,
-        &place,
-        Parties {
-            opener: sender,
-            responder,
-        },
-        traffic,
-    )
+    let responder =
+        if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
+    flow::open(tables, headers, place, Parties { opener: sender, responder }, traffic)
 }
 
 /// The reason for which a container is refused that sends on somebody else's flow.

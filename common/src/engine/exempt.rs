@@ -28,11 +28,7 @@ pub fn outgoing<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -
     if !is_link_control(headers) {
         return None;
     }
-    Some(if quota::control_allowed(tables, sender) {
-        Reason::None
-    } else {
-        Reason::ControlRate
-    })
+    Some(if quota::control_allowed(tables, sender) { Reason::None } else { Reason::ControlRate })
 }
 
 /// Whether a packet for nobody passes even where such packets are dropped: discovery, group membership, DHCP, and ICMP,

@@ -25,21 +25,13 @@ impl<F: FlowEntry> Hit<F> {
     /// Who holds the end that the packet comes from.
     #[inline(always)]
     pub fn sender(&self) -> ContainerId {
-        if self.from_opener {
-            self.entry.opener()
-        } else {
-            self.entry.responder()
-        }
+        if self.from_opener { self.entry.opener() } else { self.entry.responder() }
     }
 
     /// Who holds the end that the packet goes to.
     #[inline(always)]
     pub fn receiver(&self) -> ContainerId {
-        if self.from_opener {
-            self.entry.responder()
-        } else {
-            self.entry.opener()
-        }
+        if self.from_opener { self.entry.responder() } else { self.entry.opener() }
     }
 }
 
@@ -51,26 +43,13 @@ pub fn find<T: Tables>(tables: &T, place: &Place) -> Option<Hit<T::Flow>> {
         return None;
     }
     let opener_low = entry.flags() & Flow::OPENER_LOW != 0;
-    Some(Hit {
-        entry,
-        from_opener: opener_low == place.source_low,
-    })
+    Some(Hit { entry, from_opener: opener_low == place.source_low })
 }
 
 /// The packet moves its flow on, and is counted in it if `traffic` is given (by the one hook that counts it).
 #[inline(always)]
-pub fn touch<T: Tables>(
-    tables: &T,
-    hit: &Hit<T::Flow>,
-    headers: &Headers,
-    traffic: Option<Traffic>,
-) {
-    let (state, flags) = state::next(
-        hit.entry.state(),
-        hit.entry.flags(),
-        hit.from_opener,
-        headers.detail,
-    );
+pub fn touch<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, traffic: Option<Traffic>) {
+    let (state, flags) = state::next(hit.entry.state(), hit.entry.flags(), hit.from_opener, headers.detail);
     let expires = tables.now().after(state::timeout(state, headers.protocol));
     hit.entry.advance(state, flags, expires);
     if let Some(traffic) = traffic {
@@ -91,11 +70,7 @@ impl Parties {
     /// The one whose quota the flow counts in.
     #[inline(always)]
     pub const fn charged(&self) -> ContainerId {
-        if self.opener.is_container() {
-            self.opener
-        } else {
-            self.responder
-        }
+        if self.opener.is_container() { self.opener } else { self.responder }
     }
 }
 
@@ -109,9 +84,7 @@ pub fn open<T: Tables>(
     traffic: Option<Traffic>,
 ) -> Reason {
     let charged = parties.charged();
-    let limit = tables
-        .container(charged)
-        .map_or(0, |container| container.flow_limit);
+    let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
     if !quota::take_flow(tables, charged, limit) {
         return Reason::FlowQuota;
     }
@@ -150,9 +123,7 @@ pub fn take_over<T: Tables>(
     parties: Parties,
 ) -> Reason {
     let charged = parties.charged();
-    let limit = tables
-        .container(charged)
-        .map_or(0, |container| container.flow_limit);
+    let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
     if !quota::take_flow(tables, charged, limit) {
         return Reason::FlowQuota;
     }
@@ -181,11 +152,7 @@ pub fn retire<T: Tables>(tables: &T, entry: &T::Flow, even_if_live: bool) -> boo
 /// The one whose quota an entry counts in.
 #[inline(always)]
 pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
-    Parties {
-        opener: entry.opener(),
-        responder: entry.responder(),
-    }
-    .charged()
+    Parties { opener: entry.opener(), responder: entry.responder() }.charged()
 }
 
 /// The place at which `id` shares a pair of addresses that has no ports (see [`super::bare`]).
@@ -222,11 +189,7 @@ fn new_flow<T: Tables>(
         responder: parties.responder,
         port_epoch: ports::epoch(tables),
         state: state as u8,
-        flags: if place.source_low {
-            Flow::OPENER_LOW
-        } else {
-            0
-        },
+        flags: if place.source_low { Flow::OPENER_LOW } else { 0 },
         padding: 0,
     }
 }

@@ -76,19 +76,13 @@ impl Headers {
     /// The end that sent the packet.
     #[inline(always)]
     pub const fn from(&self) -> End {
-        End {
-            address: self.source,
-            port: self.source_port,
-        }
+        End { address: self.source, port: self.source_port }
     }
 
     /// The end it is for.
     #[inline(always)]
     pub const fn to(&self) -> End {
-        End {
-            address: self.destination,
-            port: self.destination_port,
-        }
+        End { address: self.destination, port: self.destination_port }
     }
 
     /// The same conversation's packet in the other direction.

@@ -83,52 +83,28 @@ pub fn on_interface<T: Tables>(
         return Verdict::pass(owner);
     }
     let parties = if inward {
-        Parties {
-            opener: ContainerId::UNOWNED,
-            responder: container,
-        }
+        Parties { opener: ContainerId::UNOWNED, responder: container }
     } else {
-        Parties {
-            opener: container,
-            responder: ContainerId::UNOWNED,
-        }
+        Parties { opener: container, responder: ContainerId::UNOWNED }
     };
-    Verdict::because(
-        owner,
-        track(tables, headers, Zone::of(container), parties, traffic),
-    )
+    Verdict::because(owner, track(tables, headers, Zone::of(container), parties, traffic))
 }
 
 #[inline(always)]
-fn judge<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    owner: Owner,
-    zone: Zone,
-    traffic: Traffic,
-) -> Reason {
+fn judge<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone, traffic: Traffic) -> Reason {
     if owner.way == Way::None {
         let refused = tables.drops_unowned()
             && headers.fragment != Part::Later
             && !exempt::arriving_for_nobody(headers);
-        return if refused {
-            Reason::Unowned
-        } else {
-            Reason::None
-        };
+        return if refused { Reason::Unowned } else { Reason::None };
     }
     match owner.way {
         Way::Port | Way::Address | Way::Socket if owner.id.is_container() => {
-            let tracks = tables
-                .container(owner.id)
-                .is_some_and(|entry| entry.mode().tracks_everything());
+            let tracks = tables.container(owner.id).is_some_and(|entry| entry.mode().tracks_everything());
             if !tracks || bare::is_bare(headers) {
                 return Reason::None;
             }
-            let parties = Parties {
-                opener: ContainerId::UNOWNED,
-                responder: owner.id,
-            };
+            let parties = Parties { opener: ContainerId::UNOWNED, responder: owner.id };
             track(tables, headers, zone, parties, traffic)
         }
         Way::Fragment => first_fragments_reason(tables, headers, zone),
@@ -141,20 +117,12 @@ fn judge<T: Tables>(
 fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Reason {
     tables
         .fragment(&headers.fragment_key(zone))
-        .map_or(Reason::None, |first| {
-            Reason::from_number(first.reason as u8)
-        })
+        .map_or(Reason::None, |first| Reason::from_number(first.reason as u8))
 }
 
 /// The packet's flow goes on, or begins.
 #[inline(always)]
-fn track<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    zone: Zone,
-    parties: Parties,
-    traffic: Traffic,
-) -> Reason {
+fn track<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Reason {
     let place = headers.place(zone);
     match flow::find(tables, &place) {
         Some(hit) => {
@@ -170,10 +138,7 @@ fn remember<T: Tables>(tables: &T, headers: &Headers, zone: Zone, owner: Owner, 
     if headers.fragment != Part::First {
         return;
     }
-    let fragment = Fragment {
-        expires: tables.now().after(FRAGMENT_LIFETIME),
-        owner: owner.id,
-        reason: reason as u32,
-    };
+    let fragment =
+        Fragment { expires: tables.now().after(FRAGMENT_LIFETIME), owner: owner.id, reason: reason as u32 };
     tables.insert_fragment(&headers.fragment_key(zone), &fragment);
 }

@@ -42,16 +42,8 @@ pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32) -> Option<Headers
 /// The headers of the packet that the ICMP error `headers` quotes, as it was sent.
 #[inline(always)]
 pub fn quoted<P: Packet>(packet: &P, headers: &Headers) -> Option<Headers> {
-    let kind = if headers.source.is_v4() {
-        EtherType::IPV4
-    } else {
-        EtherType::IPV6
-    };
-    ip(
-        packet,
-        kind,
-        headers.transport.wrapping_add(icmp::ERROR_HEADER),
-    )
+    let kind = if headers.source.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER))
 }
 
 #[inline(always)]
@@ -79,11 +71,7 @@ fn ipv4<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
 #[inline(always)]
 fn ipv6<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
     let view = Ipv6::new(packet.words::<10>(offset)?)?;
-    let upper = ipv6::upper_layer(
-        packet,
-        view.next_header(),
-        offset.wrapping_add(ipv6::HEADER),
-    )?;
+    let upper = ipv6::upper_layer(packet, view.next_header(), offset.wrapping_add(ipv6::HEADER))?;
     let fragment = match (upper.fragment >> 3, upper.fragment & 1) {
         (0, 0) => Part::Whole,
         (0, _) => Part::First,
@@ -142,11 +130,7 @@ fn icmp<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
     let [first] = packet.words::<1>(headers.transport)?;
     let kind = (u32::from_be(first) >> 24) as u8;
     headers.detail = kind;
-    let class = if headers.source.is_v4() {
-        icmp::class4(kind)
-    } else {
-        icmp::class6(kind)
-    };
+    let class = if headers.source.is_v4() { icmp::class4(kind) } else { icmp::class6(kind) };
     let id_offset = headers.transport.wrapping_add(4);
     match class {
         Class::Request => {

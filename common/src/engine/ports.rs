@@ -49,12 +49,7 @@ pub fn epoch<T: Tables>(tables: &T) -> u32 {
 
 /// Reserves `key` with a `claim` (a socket's, or the operator's), within `limit` reservations of its owner.
 #[inline(always)]
-pub fn reserve<T: Tables>(
-    tables: &T,
-    key: &PortKey,
-    claim: Claim,
-    limit: u32,
-) -> Result<(), Refusal> {
+pub fn reserve<T: Tables>(tables: &T, key: &PortKey, claim: Claim, limit: u32) -> Result<(), Refusal> {
     let owner = claim.owner();
     if !take_key(tables, key, claim, limit)? {
         return Ok(());
@@ -62,10 +57,7 @@ pub fn reserve<T: Tables>(
     let others = summarize(tables, key, |summary| summary.with(owner));
     if let Some(holder) = conflict(tables, key, owner, others) {
         release(tables, key, claim);
-        return Err(Refusal {
-            reason: Reason::BindConflict,
-            holder,
-        });
+        return Err(Refusal { reason: Reason::BindConflict, holder });
     }
     if let Some(epoch) = tables.port_epoch() {
         epoch.add(1);
@@ -123,26 +115,14 @@ pub fn retire<W: Word>(claim: W) -> bool {
 #[inline(always)]
 fn holder_of_key<T: Tables>(tables: &T, key: &PortKey) -> Option<ContainerId> {
     let claim = Claim(tables.port(key)?.load());
-    if claim.is_free() || claim.is_dead() {
-        None
-    } else {
-        Some(claim.owner())
-    }
+    if claim.is_free() || claim.is_dead() { None } else { Some(claim.owner()) }
 }
 
 /// Takes the key itself; true if its owner did not hold it yet.
 #[inline(always)]
-fn take_key<T: Tables>(
-    tables: &T,
-    key: &PortKey,
-    claim: Claim,
-    limit: u32,
-) -> Result<bool, Refusal> {
+fn take_key<T: Tables>(tables: &T, key: &PortKey, claim: Claim, limit: u32) -> Result<bool, Refusal> {
     let owner = claim.owner();
-    let quota = Refusal {
-        reason: Reason::PortQuota,
-        holder: ContainerId::UNOWNED,
-    };
+    let quota = Refusal { reason: Reason::PortQuota, holder: ContainerId::UNOWNED };
     for _ in 0..ATTEMPTS {
         let Some(word) = tables.port(key) else {
             if !quota::take_port(tables, owner, limit) {
@@ -172,29 +152,18 @@ fn take_key<T: Tables>(
             }
             quota::give_port(tables, owner);
         } else if old.owner() != owner {
-            return Err(Refusal {
-                reason: Reason::BindConflict,
-                holder: old.owner(),
-            });
+            return Err(Refusal { reason: Reason::BindConflict, holder: old.owner() });
         } else if word.swap(old.0, old.and(claim).0) {
             return Ok(false);
         }
     }
-    Err(Refusal {
-        reason: Reason::BindConflict,
-        holder: ContainerId::UNOWNED,
-    })
+    Err(Refusal { reason: Reason::BindConflict, holder: ContainerId::UNOWNED })
 }
 
 /// Who stands in the way of `owner`'s fresh claim on `key`: for a single address the holder of the wildcard, for the
 /// wildcard anyone who holds any address.
 #[inline(always)]
-fn conflict<T: Tables>(
-    tables: &T,
-    key: &PortKey,
-    owner: ContainerId,
-    all: Summary,
-) -> Option<ContainerId> {
+fn conflict<T: Tables>(tables: &T, key: &PortKey, owner: ContainerId, all: Summary) -> Option<ContainerId> {
     if all.keys() <= 1 || all.owner() == owner {
         return None;
     }
@@ -208,9 +177,7 @@ fn conflict<T: Tables>(
 /// Changes the summary of the key's port, and returns what it became.
 #[inline(always)]
 fn summarize<T: Tables>(tables: &T, key: &PortKey, change: impl Fn(Summary) -> Summary) -> Summary {
-    let word = key
-        .summary_index()
-        .and_then(|index| tables.port_summary(index));
+    let word = key.summary_index().and_then(|index| tables.port_summary(index));
     let Some(word) = word else { return Summary(0) };
     for _ in 0..64 {
         let old = word.load();

@@ -10,16 +10,7 @@ const CONTROL_PER_SECOND: u32 = 64;
 /// Charges one flow to `id`; false if that is more than `limit`.
 #[inline(always)]
 pub fn take_flow<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
-    take(
-        tables,
-        id,
-        limit,
-        [
-            UsageWord::FlowsHeld,
-            UsageWord::FlowsMax,
-            UsageWord::FlowsFailed,
-        ],
-    )
+    take(tables, id, limit, [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed])
 }
 
 /// Gives a flow of `id` back.
@@ -31,16 +22,7 @@ pub fn give_flow<T: Tables>(tables: &T, id: ContainerId) {
 /// Charges one port reservation to `id`; false if that is more than `limit`.
 #[inline(always)]
 pub fn take_port<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
-    take(
-        tables,
-        id,
-        limit,
-        [
-            UsageWord::PortsHeld,
-            UsageWord::PortsMax,
-            UsageWord::PortsFailed,
-        ],
-    )
+    take(tables, id, limit, [UsageWord::PortsHeld, UsageWord::PortsMax, UsageWord::PortsFailed])
 }
 
 /// Gives a port reservation of `id` back.

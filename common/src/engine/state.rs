@@ -27,11 +27,7 @@ pub const fn first(protocol: Protocol, flags: u8) -> State {
 /// State and flags after one more packet with these TCP flags.
 #[inline(always)]
 pub const fn next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> (State, u8) {
-    let flags = if from_opener {
-        flags
-    } else {
-        flags | Flow::REPLIED
-    };
+    let flags = if from_opener { flags } else { flags | Flow::REPLIED };
     match state {
         State::Unreplied if from_opener => (State::Unreplied, flags),
         State::Unreplied | State::Replied => (State::Replied, flags),
@@ -54,10 +50,7 @@ const fn tcp_next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> 
         (true, true) => flags | Flow::OPENER_FIN,
         (true, false) => flags | Flow::RESPONDER_FIN,
     };
-    let closed = match (
-        flags & Flow::OPENER_FIN != 0,
-        flags & Flow::RESPONDER_FIN != 0,
-    ) {
+    let closed = match (flags & Flow::OPENER_FIN != 0, flags & Flow::RESPONDER_FIN != 0) {
         (true, true) => return (State::TimeWait, flags),
         (false, false) => false,
         _ => true,
@@ -76,11 +69,9 @@ const fn tcp_next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> 
 pub const fn timeout(state: State, protocol: Protocol) -> Nanos {
     match state {
         State::Unreplied => match protocol {
-            Protocol::UDP
-            | Protocol::UDPLITE
-            | Protocol::ICMP
-            | Protocol::ICMPV6
-            | Protocol::GRE => Nanos::seconds(30),
+            Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => {
+                Nanos::seconds(30)
+            }
             _ => Nanos::seconds(600),
         },
         State::Replied => match protocol {

@@ -54,10 +54,7 @@ pub struct Owner {
 
 impl Owner {
     /// Nobody's.
-    pub const NOBODY: Self = Self {
-        id: ContainerId::UNOWNED,
-        way: Way::None,
-    };
+    pub const NOBODY: Self = Self { id: ContainerId::UNOWNED, way: Way::None };
 
     /// `id`'s, found by `way`.
     #[inline(always)]
@@ -80,10 +77,7 @@ impl Verdict {
     /// It passes.
     #[inline(always)]
     pub const fn pass(owner: Owner) -> Self {
-        Self {
-            owner,
-            reason: Reason::None,
-        }
+        Self { owner, reason: Reason::None }
     }
 
     /// It is dropped, unless the reason is [`Reason::None`].

@@ -12,11 +12,7 @@ impl Ipv4 {
     #[inline(always)]
     pub const fn new(words: [u32; 5]) -> Option<Self> {
         let view = Self(words);
-        if u32::from_be(words[0]) >> 28 == 4 && view.header_len() >= 20 {
-            Some(view)
-        } else {
-            None
-        }
+        if u32::from_be(words[0]) >> 28 == 4 && view.header_len() >= 20 { Some(view) } else { None }
     }
 
     /// Bytes of the header, options included.

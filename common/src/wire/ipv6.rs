@@ -26,11 +26,7 @@ impl Ipv6 {
     /// A view on the first ten words, if they are an IPv6 header.
     #[inline(always)]
     pub const fn new(words: [u32; 10]) -> Option<Self> {
-        if u32::from_be(words[0]) >> 28 == 6 {
-            Some(Self(words))
-        } else {
-            None
-        }
+        if u32::from_be(words[0]) >> 28 == 6 { Some(Self(words)) } else { None }
     }
 
     /// The protocol or extension header that follows.
@@ -69,12 +65,7 @@ pub struct Upper {
 /// [`MAX_EXTENSIONS`].
 #[inline(always)]
 pub fn upper_layer<P: Packet>(packet: &P, next: u8, offset: u32) -> Option<Upper> {
-    let mut upper = Upper {
-        protocol: Protocol(next),
-        offset,
-        fragment: 0,
-        fragment_id: 0,
-    };
+    let mut upper = Upper { protocol: Protocol(next), offset, fragment: 0, fragment_id: 0 };
     for _ in 0..MAX_EXTENSIONS {
         let kind = upper.protocol.0;
         if !matches!(
