@@ -1,2 +1,30 @@
-#![no_std] #![no_main]
-//! e
+//! berth's programs: entry points per hook, the maps, and the engine's tables on top of them. What is decided here is
+//! only which question to ask the engine; the answers are in `berth-common`.
+#![no_std]
+#![no_main]
+#![allow(
+    internal_features,
+    reason = "the target has atomic instructions, but `core::sync::atomic` does not offer them"
+)]
+#![feature(core_intrinsics)]
+
+mod atomic;
+mod count;
+mod event;
+mod flow;
+mod hooks;
+mod maps;
+mod packet;
+mod sender;
+mod socket;
+mod tables;
+
+/// Lets the programs call helpers that the kernel keeps for GPL-compatible ones.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -38,12 +38,10 @@ pub fn arriving<T: Tables, P: Packet>(
         }
     }
     if headers.kind == Kind::IcmpError {
-        if let Some(inner) = parse::quoted(packet, headers) {
-            // The quoted packet went the other way: its source is the local end.
-            let owner = local_end(tables, &inner, zone);
-            if owner != ContainerId::UNOWNED {
-                return Owner::new(owner, Way::Related);
-            }
+        // The quoted packet went the other way: its source is the local end.
+        let owner = quoted_end(tables, packet, headers, (zone, false));
+        if owner != ContainerId::UNOWNED {
+            return Owner::new(owner, Way::Related);
         }
     }
     if let Some(holder) = ports::holder(tables, headers.protocol, headers.to()) {
@@ -85,12 +83,10 @@ pub fn leaving<T: Tables, P: Packet>(
         }
     }
     if headers.kind == Kind::IcmpError {
-        if let Some(inner) = parse::quoted(packet, headers) {
-            // The quoted packet came from outside: its destination is the local end.
-            let owner = local_end(tables, &inner.reversed(), zone);
-            if owner != ContainerId::UNOWNED {
-                return Owner::new(owner, Way::Related);
-            }
+        // The quoted packet came from outside: its destination is the local end.
+        let owner = quoted_end(tables, packet, headers, (zone, true));
+        if owner != ContainerId::UNOWNED {
+            return Owner::new(owner, Way::Related);
         }
     }
     if let Some(holder) = ports::holder(tables, headers.protocol, headers.from()) {
@@ -99,6 +95,22 @@ pub fn leaving<T: Tables, P: Packet>(
     match own_address(tables, &headers.from().address) {
         Some(owner) => Owner::new(owner, Way::Address),
         None => Owner::new(ContainerId::HOST, Way::None),
+    }
+}
+
+/// Whose the local end is of the packet that an ICMP error quotes: its source, or its destination if it had arrived
+/// (`arrived`) here.
+#[inline(never)]
+pub fn quoted_end<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    headers: &Headers,
+    (zone, arrived): (Zone, bool),
+) -> ContainerId {
+    match parse::quoted(packet, headers) {
+        Some(inner) if arrived => local_end(tables, &inner.reversed(), zone),
+        Some(inner) => local_end(tables, &inner, zone),
+        None => ContainerId::UNOWNED,
     }
 }
 

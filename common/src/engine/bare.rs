@@ -33,7 +33,7 @@ pub fn send<T: Tables>(
     let parties = Parties { opener: sender, responder: ContainerId::UNOWNED };
     let pair = headers.place(zone);
     let Some(hit) = flow::find(tables, &pair) else {
-        return flow::open(tables, headers, &pair, parties, traffic);
+        return flow::open(tables, headers, &pair, &parties, traffic);
     };
     if hit.sender() == sender {
         flow::touch(tables, &hit, headers, traffic);
@@ -45,7 +45,7 @@ pub fn send<T: Tables>(
             flow::touch(tables, &hit, headers, traffic);
             Reason::None
         }
-        None => flow::open(tables, headers, &own, parties, traffic),
+        None => flow::open(tables, headers, &own, &parties, traffic),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     attribute, bare, exempt,
     flow::{self, Hit, Parties},
     headers::{Headers, Kind, Part, Place},
-    parse, ports, quota,
+    ports, quota,
     tables::{FlowEntry, Found, Tables},
     verdict::{Owner, Verdict, Way},
 };
@@ -93,10 +93,7 @@ fn about_another<T: Tables, P: Packet>(
     sender: ContainerId,
     zone: Zone,
 ) -> Reason {
-    let Some(inner) = parse::quoted(packet, headers) else {
-        return Reason::Malformed;
-    };
-    let owner = attribute::local_end(tables, &inner.reversed(), zone);
+    let owner = attribute::quoted_end(tables, packet, headers, (zone, true));
     if owner == sender || owner == ContainerId::UNOWNED { Reason::None } else { Reason::Hijack }
 }
 
@@ -189,7 +186,7 @@ fn dispute<T: Tables>(
         return Reason::None;
     }
     let parties = Parties { opener: sender, responder: hit.entry.responder() };
-    flow::take_over(tables, headers, place, hit.entry, parties)
+    flow::take_over(tables, headers, place, hit.entry, &parties)
 }
 
 #[inline(always)]
@@ -208,7 +205,7 @@ fn open<T: Tables>(
     }
     let responder =
         if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-    flow::open(tables, headers, place, Parties { opener: sender, responder }, traffic)
+    flow::open(tables, headers, place, &Parties { opener: sender, responder }, traffic)
 }
 
 /// The reason for which a container is refused that sends on somebody else's flow.

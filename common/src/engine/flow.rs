@@ -75,12 +75,12 @@ impl Parties {
 }
 
 /// Makes the flow at `place` for the packet `headers`, in the place of an expired one if there is one.
-#[inline(always)]
+#[inline(never)]
 pub fn open<T: Tables>(
     tables: &T,
     headers: &Headers,
     place: &Place,
-    parties: Parties,
+    parties: &Parties,
     traffic: Option<Traffic>,
 ) -> Reason {
     let charged = parties.charged();
@@ -114,13 +114,13 @@ pub fn open<T: Tables>(
 }
 
 /// Hands a live flow over to `parties`, who have taken its port since.
-#[inline(always)]
+#[inline(never)]
 pub fn take_over<T: Tables>(
     tables: &T,
     headers: &Headers,
     place: &Place,
     entry: T::Flow,
-    parties: Parties,
+    parties: &Parties,
 ) -> Reason {
     let charged = parties.charged();
     let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
@@ -175,7 +175,7 @@ fn new_flow<T: Tables>(
     tables: &T,
     headers: &Headers,
     place: &Place,
-    parties: Parties,
+    parties: &Parties,
     traffic: Option<Traffic>,
 ) -> Flow {
     let now = tables.now();

@@ -23,6 +23,8 @@ pub struct Headers {
     pub fragment_id: u32,
     /// Offset of the transport header in the packet.
     pub transport: u32,
+    /// Offset of what each segment of a large packet carries: all before it is repeated on the wire.
+    pub payload: u32,
     /// Transport protocol.
     pub protocol: Protocol,
     /// What the ports are.

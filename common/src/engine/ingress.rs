@@ -129,7 +129,7 @@ fn track<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties,
             flow::touch(tables, &hit, headers, Some(traffic));
             Reason::None
         }
-        None => flow::open(tables, headers, &place, parties, Some(traffic)),
+        None => flow::open(tables, headers, &place, &parties, Some(traffic)),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+const UDP_HEADER: u32 = 8;
+
 /// The IP version of a packet that begins with its IP header.
 #[inline(always)]
 pub fn version<P: Packet>(packet: &P) -> EtherType {
@@ -29,7 +31,7 @@ pub fn version<P: Packet>(packet: &P) -> EtherType {
 
 /// The headers of the IP packet that begins at `offset`; nothing if it is cut off, contradicts itself, or has more
 /// extension headers than are looked through.
-#[inline(always)]
+#[inline(never)]
 pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32) -> Option<Headers> {
     let headers = match kind {
         EtherType::IPV4 => ipv4(packet, offset)?,
@@ -61,6 +63,7 @@ fn ipv4<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
         destination_port: Port(0),
         fragment_id: view.id() as u32,
         transport: offset.wrapping_add(view.header_len()),
+        payload: offset.wrapping_add(view.header_len()),
         protocol: view.protocol(),
         kind: Kind::Bare,
         fragment,
@@ -84,6 +87,7 @@ fn ipv6<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
         destination_port: Port(0),
         fragment_id: upper.fragment_id,
         transport: upper.offset,
+        payload: upper.offset,
         protocol: upper.protocol,
         kind: Kind::Bare,
         fragment,
@@ -111,6 +115,7 @@ fn ports<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
     let [word] = packet.words::<1>(headers.transport)?;
     headers.source_port = Port(upper(word));
     headers.destination_port = Port(lower(word));
+    headers.payload = headers.transport.wrapping_add(UDP_HEADER);
     headers.kind = Kind::Ports;
     Some(headers)
 }
@@ -121,6 +126,7 @@ fn tcp<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
     // An ICMP error may quote as little as the ports.
     if let Some([word]) = packet.words::<1>(headers.transport.wrapping_add(tcp::FLAGS_OFFSET)) {
         headers.detail = tcp::flags(word);
+        headers.payload = headers.transport.wrapping_add(tcp::header_len(word));
     }
     Some(headers)
 }

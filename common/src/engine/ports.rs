@@ -28,7 +28,7 @@ pub struct Refusal {
 }
 
 /// The container or host that has reserved the local end `end`: its exact address before the wildcard.
-#[inline(always)]
+#[inline(never)]
 pub fn holder<T: Tables>(tables: &T, protocol: Protocol, end: End) -> Option<ContainerId> {
     let key = PortKey::new(protocol, end.address, end.port);
     let summary = tables.port_summary(key.summary_index()?)?;

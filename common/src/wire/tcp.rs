@@ -17,3 +17,9 @@ pub const FLAGS_OFFSET: u32 = 12;
 pub const fn flags(word: u32) -> u8 {
     (u32::from_be(word) >> 16) as u8
 }
+
+/// Bytes of the header, options included, from the word at [`FLAGS_OFFSET`].
+#[inline(always)]
+pub const fn header_len(word: u32) -> u32 {
+    (u32::from_be(word) >> 28) << 2
+}

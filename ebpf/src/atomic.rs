@@ -1,0 +1,54 @@
+//! Atomic instructions on map values.
+
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
+
+use berth_common::engine::tables::Word;
+
+/// A word in a map value.
+#[derive(Clone, Copy)]
+pub struct MapWord(*mut u64);
+
+impl MapWord {
+    /// # Safety
+    ///
+    /// `word` must point to an aligned word of a map value that stays valid while the program runs.
+    #[inline(always)]
+    pub unsafe fn new(word: *mut u64) -> Self {
+        Self(word)
+    }
+}
+
+impl Word for MapWord {
+    #[inline(always)]
+    fn load(&self) -> u64 {
+        // SAFETY: Valid by construction.
+        unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn swap(&self, old: u64, new: u64) -> bool {
+        // SAFETY: Valid by construction.
+        let (seen, _) = unsafe {
+            atomic_cxchg::<u64, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(self.0, old, new)
+        };
+        seen == old
+    }
+
+    #[inline(always)]
+    fn add(&self, value: u64) -> u64 {
+        // LLVM 22 gives back the addend instead of the old value for a relaxed addition, so it must not be relaxed.
+        // SAFETY: Valid by construction.
+        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(self.0, value) }
+    }
+}
+
+/// Adds to a counter whose old value nobody needs.
+///
+/// # Safety
+///
+/// `counter` must point to an aligned word of a map value.
+#[inline(always)]
+pub unsafe fn add(counter: *mut u64, value: u64) {
+    // SAFETY: The caller's.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, value) };
+}

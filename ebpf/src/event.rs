@@ -1,0 +1,79 @@
+//! Events for user space: at most [`PER_SECOND`] for each owner and reason, with the number of those left out.
+
+use aya_ebpf::bindings::BPF_ANY;
+use berth_common::{
+    abi::{event::Event, reason::Reason, units::ContainerId},
+    engine::{Headers, Tables as _, Verdict},
+};
+
+use crate::{
+    maps::{EVENT_RATES, EVENTS},
+    tables::Maps,
+};
+
+/// Enough to see what is going on, too few to hurt.
+const PER_SECOND: u64 = 10;
+
+/// What happened to whom.
+#[derive(Clone, Copy)]
+pub struct Incident {
+    /// Whose packet or call it was.
+    pub owner: ContainerId,
+    /// Who holds the port that was asked for.
+    pub holder: ContainerId,
+    /// Why.
+    pub reason: Reason,
+    /// The interface; zero for a call.
+    pub ifindex: u32,
+}
+
+/// A packet was dropped.
+#[inline(always)]
+pub fn dropped(maps: &Maps, headers: &Headers, verdict: &Verdict, ifindex: u32) {
+    let incident =
+        Incident { owner: verdict.owner.id, holder: ContainerId::UNOWNED, reason: verdict.reason, ifindex };
+    report(maps, headers, &incident);
+}
+
+/// A packet was dropped, or a call refused (whose port is the destination of `headers`).
+#[inline(never)]
+pub fn report(maps: &Maps, headers: &Headers, incident: &Incident) {
+    let Some(suppressed) = admit(maps, incident.owner, incident.reason) else { return };
+    let Some(mut entry) = EVENTS.reserve(0) else { return };
+    entry.write(Event {
+        time: maps.now(),
+        source: headers.source,
+        destination: headers.destination,
+        container: incident.owner,
+        holder: incident.holder,
+        source_port: headers.source_port,
+        destination_port: headers.destination_port,
+        protocol: headers.protocol.0,
+        reason: incident.reason as u8,
+        padding: 0,
+        suppressed,
+        ifindex: incident.ifindex,
+        reserved: 0,
+    });
+    entry.submit(0);
+}
+
+/// How many were suppressed since the last one if this one may be reported, else nothing. The word in the table: the
+/// second (upper 24 bits), how many were suppressed (24), how many were reported in it (16).
+#[inline(always)]
+fn admit(maps: &Maps, owner: ContainerId, reason: Reason) -> Option<u64> {
+    let key = (owner.0 as u64) << 8 | reason as u64;
+    let second = (maps.now().0 >> 30) & 0xff_ffff;
+    // SAFETY: One word; a lost update lets one event more or fewer through.
+    let word = unsafe { EVENT_RATES.get(key) }.copied().unwrap_or(0);
+    let (last, suppressed, reported) = (word >> 40, word >> 16 & 0xff_ffff, word & 0xffff);
+    let (result, word) = if last != second {
+        (Some(suppressed), second << 40 | 1)
+    } else if reported < PER_SECOND {
+        (Some(0), second << 40 | suppressed << 16 | (reported + 1))
+    } else {
+        (None, second << 40 | ((suppressed + 1) & 0xff_ffff) << 16 | reported)
+    };
+    let _ = EVENT_RATES.insert(key, word, BPF_ANY.into());
+    result
+}

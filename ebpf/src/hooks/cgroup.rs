@@ -1,0 +1,84 @@
+//! cgroup_skb: where a container's sockets send and receive. Only sockets of the node's own network namespace count;
+//! the hooks fire for those of others too.
+
+use aya_ebpf::{macros::cgroup_skb, programs::SkBuffContext};
+use berth_common::{
+    abi::{reason::Reason, units::Zone},
+    engine::{egress, ingress, parse},
+};
+
+use crate::{
+    count::{self, Direction, Plane},
+    event,
+    packet::Skb,
+    sender,
+    tables::Maps,
+};
+
+const PASS: i32 = 1;
+const DROP: i32 = 0;
+
+/// A socket of the container sends: the sender gets EPERM for what is dropped.
+#[cgroup_skb(egress)]
+pub fn berth_send(ctx: SkBuffContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let Some(id) = sender::at_cgroup(skb.0) else { return PASS };
+    let Some(headers) = parse::ip(&skb, parse::version(&skb), 0) else {
+        count::refusal(id, Reason::Malformed);
+        return DROP;
+    };
+    let zone = zone_of(skb.ifindex());
+    let maps = Maps::new(skb.0.cast());
+    // On an uplink, TC counts what really leaves.
+    let traffic = skb.traffic(Some(&headers));
+    let counted = if zone == Zone::LOCAL { Some(traffic) } else { None };
+    let verdict = egress::send(&maps, &skb, &headers, (id, zone), counted);
+    match (verdict.passes(), zone) {
+        (_, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::Out, traffic),
+        (false, _) => count::refusal(id, verdict.reason),
+        (true, _) => {}
+    }
+    if verdict.passes() {
+        return PASS;
+    }
+    event::dropped(&maps, &headers, &verdict, skb.ifindex());
+    DROP
+}
+
+/// A socket of the container is offered a packet: what is dropped is withheld from this socket only.
+#[cgroup_skb(ingress)]
+pub fn berth_receive(ctx: SkBuffContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let Some(id) = sender::at_cgroup(skb.0) else { return PASS };
+    let Some(headers) = parse::ip(&skb, parse::version(&skb), 0) else {
+        count::refusal(id, Reason::NotOwner);
+        return DROP;
+    };
+    let zone = zone_of(skb.ifindex());
+    let maps = Maps::new(skb.0.cast());
+    let traffic = skb.traffic(Some(&headers));
+    let verdict = ingress::receive(&maps, &skb, &headers, (id, zone), None);
+    match (verdict.passes(), zone) {
+        (true, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::In, traffic),
+        (false, _) => count::refusal(id, verdict.reason),
+        (true, _) => {}
+    }
+    if verdict.passes() { PASS } else { DROP }
+}
+
+/// The zone of traffic on an interface of the node's own namespace.
+#[inline(always)]
+fn zone_of(ifindex: u32) -> Zone {
+    let Some(config) = Maps::config() else { return Zone::LOCAL };
+    let [a, b, c, d, e, f, g, h] = config.uplinks;
+    let is_uplink = ifindex != 0
+        && (ifindex == a
+            || ifindex == b
+            || ifindex == c
+            || ifindex == d
+            || ifindex == e
+            || ifindex == f
+            || ifindex == g
+            || ifindex == h);
+    if is_uplink { Zone::UPLINK } else { Zone::LOCAL }
+}

@@ -1,0 +1,142 @@
+//! Requests of the loader, carried out here so that they meet the hooks' own operations on equal terms. Run by
+//! `BPF_PROG_TEST_RUN`, attached nowhere.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    helpers::generated::{bpf_for_each_map_elem, bpf_map_delete_elem},
+    macros::classifier,
+    programs::TcContext,
+};
+use berth_common::{
+    abi::{
+        control::Control,
+        flow::{Flow, FlowKey},
+        port::{Claim, PortEntry, PortKey},
+        units::ContainerId,
+    },
+    engine::{Tables as _, flow, ports, tables::FlowEntry as _},
+};
+
+use crate::{
+    atomic::MapWord,
+    flow::MapFlow,
+    maps::{CONTROL, FLOWS, PORTS},
+    tables::Maps,
+};
+
+/// What the callbacks share.
+struct Sweep {
+    maps: Maps,
+    /// Whose entries go; none but the expired ones for [`ContainerId::UNOWNED`].
+    owner: ContainerId,
+    changed: u32,
+}
+
+#[classifier]
+pub fn berth_control(ctx: TcContext) -> i32 {
+    let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
+    // SAFETY: The loader runs one request at a time and waits for its end.
+    let Control { operation, container, key, flags, .. } = unsafe { *request };
+    let maps = Maps::new(ctx.skb.skb.cast());
+    let (refusal, result) = match operation {
+        Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
+        Control::RELEASE => {
+            ports::release(&maps, &key, Claim::permanent(container, false));
+            (0, 0)
+        }
+        Control::SWEEP => (0, sweep(maps, ContainerId::UNOWNED, true, true)),
+        Control::FLUSH_FLOWS => (0, sweep(maps, container, true, false)),
+        Control::FLUSH_PORTS => (0, sweep(maps, container, false, true)),
+        _ => (u32::MAX, 0),
+    };
+    // SAFETY: As above.
+    unsafe {
+        (*request).flags = refusal;
+        (*request).result = result;
+    }
+    0
+}
+
+#[inline(always)]
+fn reserve(maps: &Maps, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u32) {
+    let limit = match maps.container(owner) {
+        Some(container) => container.port_limit,
+        // The operator may reserve before the container exists, and for the host.
+        None => u32::MAX,
+    };
+    match ports::reserve(maps, key, Claim::permanent(owner, raw), limit) {
+        Ok(()) => (0, 0),
+        Err(refusal) => (refusal.reason as u32, refusal.holder.0),
+    }
+}
+
+#[inline(always)]
+fn sweep(maps: Maps, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
+    let mut state = Sweep { maps, owner, changed: 0 };
+    let pointer = (&raw mut state).cast::<c_void>();
+    // SAFETY: The callbacks have the signature that the helper calls, and the state outlives the calls.
+    unsafe {
+        if flows {
+            bpf_for_each_map_elem(
+                (&raw const FLOWS).cast_mut().cast(),
+                sweep_flow as *mut c_void,
+                pointer,
+                0,
+            );
+        }
+        if reservations {
+            bpf_for_each_map_elem(
+                (&raw const PORTS).cast_mut().cast(),
+                sweep_port as *mut c_void,
+                pointer,
+                0,
+            );
+        }
+    }
+    state.changed
+}
+
+unsafe extern "C" fn sweep_flow(
+    map: *mut c_void,
+    key: *const FlowKey,
+    value: *mut Flow,
+    state: *mut Sweep,
+) -> i64 {
+    // SAFETY: The helper gives an element of the map, and the state above.
+    unsafe {
+        let entry = MapFlow::new(value);
+        let owner = (*state).owner;
+        let flush = owner != ContainerId::UNOWNED;
+        if flush && entry.opener() != owner && entry.responder() != owner {
+            return 0;
+        }
+        if flow::retire(&(*state).maps, &entry, flush) && bpf_map_delete_elem(map, key.cast()) == 0 {
+            (*state).changed = (*state).changed.wrapping_add(1);
+        }
+    }
+    0
+}
+
+unsafe extern "C" fn sweep_port(
+    map: *mut c_void,
+    key: *const PortKey,
+    value: *mut PortEntry,
+    state: *mut Sweep,
+) -> i64 {
+    // SAFETY: As above.
+    unsafe {
+        let owner = (*state).owner;
+        if owner != ContainerId::UNOWNED {
+            let key = *key;
+            if ports::evict(&(*state).maps, &key, owner) {
+                (*state).changed = (*state).changed.wrapping_add(1);
+            }
+            return 0;
+        }
+        if ports::retire(MapWord::new(&raw mut (*value).claim)) && bpf_map_delete_elem(map, key.cast()) == 0 {
+            (*state).changed = (*state).changed.wrapping_add(1);
+        }
+    }
+    0
+}

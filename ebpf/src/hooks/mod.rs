@@ -1,0 +1,10 @@
+//! Entry points, one file for each kind of hook.
+
+mod adopt;
+mod bind;
+mod cgroup;
+mod control;
+mod lsm;
+mod sockets;
+mod sockopt;
+mod tc;

@@ -1,0 +1,58 @@
+//! A socket is made, and goes.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_get_netns_cookie},
+    macros::cgroup_sock,
+    programs::SockContext,
+};
+use berth_common::{abi::port::Claim, engine::ports};
+
+use crate::{
+    maps::SOCKET_PORTS,
+    socket::{self, Known},
+    tables::Maps,
+};
+
+const ALLOW: i32 = 1;
+
+/// The socket belongs to the container of the task that makes it.
+#[cgroup_sock(sock_create)]
+pub fn berth_create(ctx: SockContext) -> i32 {
+    owner_by_task(&ctx);
+    ALLOW
+}
+
+/// What the socket has reserved it gives up.
+#[cgroup_sock(sock_release)]
+pub fn berth_release(ctx: SockContext) -> i32 {
+    let bound = SOCKET_PORTS.get(ctx.as_ptr());
+    if bound.is_null() {
+        return ALLOW;
+    }
+    // SAFETY: Just checked; socket storage stays valid while the program runs.
+    let bound = unsafe { *bound };
+    if bound.owner.is_container() {
+        let maps = Maps::new(ctx.as_ptr());
+        let claim = Claim::bound(bound.owner);
+        ports::release(&maps, &bound.key, claim);
+        if bound.dual != 0 {
+            ports::release(&maps, &bound.second, claim);
+        }
+    }
+    SOCKET_PORTS.remove(ctx.as_ptr());
+    ALLOW
+}
+
+/// Keeps the running task's container with the socket.
+#[inline(always)]
+pub fn owner_by_task(ctx: &SockContext) -> Known {
+    // SAFETY: The helpers have no preconditions.
+    let entry =
+        socket::container_of_cgroup(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) });
+    match entry {
+        // SAFETY: The context is the program's.
+        Some(entry) => socket::remember(ctx.as_ptr(), entry, unsafe { bpf_get_netns_cookie(ctx.as_ptr()) }),
+        None => Known::Nothing,
+    }
+}

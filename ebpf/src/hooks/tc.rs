@@ -1,0 +1,245 @@
+//! TC: every frame on the uplinks, what containers send past the cgroup hooks, and containers' own interfaces.
+//!
+//! All return "next", so that other programs still run, or drop.
+
+use aya_ebpf::{
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
+    macros::classifier,
+    programs::TcContext,
+};
+use berth_common::{
+    abi::{
+        container::Container,
+        reason::Reason,
+        units::{ContainerId, Zone},
+    },
+    engine::{Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
+    wire::ether::{self, EtherType},
+};
+
+use crate::{
+    count::{self, Direction, Plane},
+    event,
+    maps::INTERFACES,
+    packet::Skb,
+    sender::{self, Sender},
+    tables::{Maps, is_current},
+};
+
+/// `PACKET_LOOPBACK`: a copy of a multicast packet of our own, without its Ethernet header.
+const PACKET_LOOPBACK: u32 = 5;
+
+#[classifier]
+pub fn berth_up_in(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let (kind, offset) = ether::payload(&skb);
+    uplink_ingress(skb, kind, offset)
+}
+
+#[classifier]
+pub fn berth_up_in_ip(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    uplink_ingress(skb, parse::version(&skb), 0)
+}
+
+#[classifier]
+pub fn berth_up_out(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let (kind, offset) = ether::payload(&skb);
+    uplink_egress(skb, kind, offset)
+}
+
+#[classifier]
+pub fn berth_up_out_ip(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    uplink_egress(skb, parse::version(&skb), 0)
+}
+
+#[classifier]
+pub fn berth_lo_out(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let (kind, offset) = ether::payload(&skb);
+    loopback_egress(skb, kind, offset)
+}
+
+#[classifier]
+pub fn berth_if_in(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let (kind, offset) = ether::payload(&skb);
+    interface(skb, kind, offset, Direction::Out)
+}
+
+#[classifier]
+pub fn berth_if_in_ip(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    interface(skb, parse::version(&skb), 0, Direction::Out)
+}
+
+#[classifier]
+pub fn berth_if_out(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    let (kind, offset) = ether::payload(&skb);
+    interface(skb, kind, offset, Direction::In)
+}
+
+#[classifier]
+pub fn berth_if_out_ip(ctx: TcContext) -> i32 {
+    let skb = Skb(ctx.skb.skb);
+    interface(skb, parse::version(&skb), 0, Direction::In)
+}
+
+#[inline(always)]
+fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
+    if is_loop_copy(skb.0) {
+        return TC_ACT_UNSPEC;
+    }
+    if !is_ip(kind) {
+        count::non_ip(Direction::In, skb.traffic(None), Reason::None);
+        return TC_ACT_UNSPEC;
+    }
+    let maps = Maps::new(skb.0.cast());
+    let verdict = match parse::ip(&skb, kind, offset) {
+        Some(headers) => {
+            let traffic = skb.traffic(Some(&headers));
+            let verdict = ingress::arrive(&maps, &skb, &headers, Zone::UPLINK, traffic);
+            count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
+            if !verdict.passes() {
+                event::dropped(&maps, &headers, &verdict, skb.ifindex());
+            }
+            verdict
+        }
+        None => {
+            let verdict = Verdict::pass(Owner::NOBODY);
+            count::packet(&verdict, Plane::Uplink, Direction::In, skb.traffic(None));
+            verdict
+        }
+    };
+    action(&verdict)
+}
+
+#[inline(always)]
+fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
+    let maps = Maps::new(skb.0.cast());
+    if !is_ip(kind) {
+        let reason = non_ip_egress(&maps, skb, kind, offset);
+        count::non_ip(Direction::Out, skb.traffic(None), reason);
+        return if reason == Reason::None { TC_ACT_UNSPEC } else { TC_ACT_SHOT };
+    }
+    let Some(headers) = parse::ip(&skb, kind, offset) else {
+        return malformed_egress(skb);
+    };
+    let traffic = skb.traffic(Some(&headers));
+    let verdict = match sender::at_egress(skb.0, Some(&headers)) {
+        Sender::Container(id) => egress::send(&maps, &skb, &headers, (id, Zone::UPLINK), Some(traffic)),
+        Sender::Host => Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket)),
+        Sender::Unknown => ingress::leave(&maps, &skb, &headers, Zone::UPLINK, traffic),
+    };
+    count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::Out, traffic);
+    if !verdict.passes() {
+        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+    }
+    action(&verdict)
+}
+
+/// On `lo` only packet sockets are policed here; all else is judged at the sockets of its two ends.
+#[inline(always)]
+fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
+    let maps = Maps::new(skb.0.cast());
+    if !is_ip(kind) {
+        return if non_ip_egress(&maps, skb, kind, offset) == Reason::None {
+            TC_ACT_UNSPEC
+        } else {
+            TC_ACT_SHOT
+        };
+    }
+    let Some(id) = sender::packet_socket(skb.0) else { return TC_ACT_UNSPEC };
+    let Some(headers) = parse::ip(&skb, kind, offset) else {
+        count::refusal(id, Reason::Malformed);
+        return TC_ACT_SHOT;
+    };
+    let traffic = skb.traffic(Some(&headers));
+    let verdict = egress::send(&maps, &skb, &headers, (id, Zone::LOCAL), Some(traffic));
+    count::packet(&verdict, Plane::Local, Direction::Out, traffic);
+    if !verdict.passes() {
+        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+    }
+    action(&verdict)
+}
+
+/// A container's own interface: `direction` as the container sees it.
+#[inline(always)]
+fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i32 {
+    // SAFETY: Only the loader writes these values, as whole words.
+    let Some(entry) = (unsafe { INTERFACES.get(skb.ifindex()) }).copied() else { return TC_ACT_UNSPEC };
+    if !is_current(entry.container, entry.generation) {
+        return TC_ACT_UNSPEC;
+    }
+    let owner = Owner::new(entry.container, Way::Interface);
+    let headers = if is_ip(kind) { parse::ip(&skb, kind, offset) } else { None };
+    let Some(headers) = headers else {
+        count::packet(&Verdict::pass(owner), Plane::Interface, direction, skb.traffic(None));
+        return TC_ACT_UNSPEC;
+    };
+    let maps = Maps::new(skb.0.cast());
+    let traffic = skb.traffic(Some(&headers));
+    let inward = direction == Direction::In;
+    let verdict = ingress::on_interface(&maps, &headers, entry.container, inward, traffic);
+    count::packet(&verdict, Plane::Interface, direction, traffic);
+    if !verdict.passes() {
+        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+    }
+    action(&verdict)
+}
+
+#[inline(always)]
+fn non_ip_egress(maps: &Maps, skb: Skb, kind: EtherType, offset: u32) -> Reason {
+    match sender::at_egress(skb.0, None) {
+        Sender::Container(id) => {
+            let reason = egress::send_non_ip(maps, &skb, kind, offset, id);
+            if reason != Reason::None {
+                count::refusal(id, reason);
+            }
+            reason
+        }
+        Sender::Host | Sender::Unknown => Reason::None,
+    }
+}
+
+/// Headers that cannot be read: the host may send such packets, a container may not.
+#[inline(always)]
+fn malformed_egress(skb: Skb) -> i32 {
+    let verdict = match sender::at_egress(skb.0, None) {
+        Sender::Container(id) => Verdict::because(Owner::new(id, Way::Cgroup), Reason::Malformed),
+        Sender::Host | Sender::Unknown => Verdict::pass(Owner::new(ContainerId::HOST, Way::None)),
+    };
+    count::packet(&verdict, Plane::Uplink, Direction::Out, skb.traffic(None));
+    action(&verdict)
+}
+
+/// Whether the owner's own interface counts the packet too.
+#[inline(always)]
+fn uplink_plane(maps: &Maps, owner: Owner) -> Plane {
+    if owner.way != Way::Address {
+        return Plane::Uplink;
+    }
+    match maps.container(owner.id) {
+        Some(container) if container.flags & Container::OWN_NETWORK != 0 => Plane::Forwarded,
+        _ => Plane::Uplink,
+    }
+}
+
+#[inline(always)]
+fn action(verdict: &Verdict) -> i32 {
+    if verdict.passes() { TC_ACT_UNSPEC } else { TC_ACT_SHOT }
+}
+
+#[inline(always)]
+fn is_ip(kind: EtherType) -> bool {
+    kind == EtherType::IPV4 || kind == EtherType::IPV6
+}
+
+#[inline(always)]
+fn is_loop_copy(skb: *mut __sk_buff) -> bool {
+    // SAFETY: A field of the program's context.
+    unsafe { (*skb).pkt_type == PACKET_LOOPBACK }
+}

@@ -1,0 +1,120 @@
+//! The maps. Sizes here are the defaults; the loader overrides them from the configuration.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{
+        BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
+    },
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    helpers::generated::{bpf_sk_storage_delete, bpf_sk_storage_get},
+    macros::btf_map,
+};
+use berth_common::abi::{
+    address::{Address, AddressEntry},
+    config::{Config, Interface, Runtime},
+    container::{Container, Usage},
+    control::Control,
+    counters::Counters,
+    event::Event,
+    flow::{Flow, FlowKey},
+    fragment::{Fragment, FragmentKey},
+    port::{PortEntry, PortKey, SUMMARY_ENTRIES},
+    socket::{Adoption, Bound, CgroupEntry, SocketOwner},
+};
+
+const CONTAINER_ENTRIES: usize = 4097;
+
+#[btf_map]
+pub static CONFIG: Array<Config, 1> = Array::new();
+#[btf_map]
+pub static RUNTIME: Array<Runtime, 1> = Array::new();
+#[btf_map]
+pub static CONTAINERS: Array<Container, CONTAINER_ENTRIES> = Array::new();
+#[btf_map]
+pub static USAGE: Array<Usage, CONTAINER_ENTRIES> = Array::new();
+#[btf_map]
+pub static COUNTERS: PerCpuArray<Counters, CONTAINER_ENTRIES> = PerCpuArray::new();
+#[btf_map]
+pub static NODE_COUNTERS: PerCpuArray<Counters, { Counters::NODE_ENTRIES as usize }> = PerCpuArray::new();
+#[btf_map]
+pub static CGROUPS: HashMap<u64, CgroupEntry, CONTAINER_ENTRIES> = HashMap::new();
+#[btf_map]
+pub static ADDRESSES: HashMap<Address, AddressEntry, 16_384> = HashMap::new();
+#[btf_map]
+pub static INTERFACES: HashMap<u32, Interface, CONTAINER_ENTRIES> = HashMap::new();
+#[btf_map]
+pub static FLOWS: HashMap<FlowKey, Flow, 65_536> = HashMap::new();
+#[btf_map]
+pub static PORTS: HashMap<PortKey, PortEntry, 65_536> = HashMap::new();
+#[btf_map]
+pub static PORT_SUMMARY: Array<u64, { SUMMARY_ENTRIES as usize }> = Array::new();
+#[btf_map]
+pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment, 8_192> = LruHashMap::new();
+#[btf_map]
+pub static SOCKET_OWNERS: SocketStorage<SocketOwner, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> =
+    SocketStorage::new();
+#[btf_map]
+pub static SOCKET_PORTS: SocketStorage<Bound, { BPF_F_NO_PREALLOC as usize }> = SocketStorage::new();
+#[btf_map]
+pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static CONTROL: Array<Control, 1> = Array::new();
+#[btf_map]
+pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
+/// How often something was reported lately; see [`crate::event`].
+#[btf_map]
+pub static EVENT_RATES: LruHashMap<u64, u64, 4_096> = LruHashMap::new();
+
+/// Socket storage with the flags of our choice (aya-ebpf's has no place for `BPF_F_CLONE`, nor for contexts other than
+/// `bpf_sock_addr`).
+#[repr(C)]
+pub struct SocketStorage<T, const FLAGS: usize> {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; FLAGS],
+}
+
+// SAFETY: The pointers describe the map to the loader and are never dereferenced.
+unsafe impl<T, const FLAGS: usize> Sync for SocketStorage<T, FLAGS> {}
+
+impl<T, const FLAGS: usize> SocketStorage<T, FLAGS> {
+    const fn new() -> Self {
+        Self {
+            r#type: core::ptr::null(),
+            key: core::ptr::null(),
+            value: core::ptr::null(),
+            max_entries: core::ptr::null(),
+            map_flags: core::ptr::null(),
+        }
+    }
+
+    /// The value kept with the socket, or null.
+    #[inline(always)]
+    pub fn get(&self, socket: *mut c_void) -> *mut T {
+        // SAFETY: The helper checks the socket; without the create flag the value pointer may be null.
+        unsafe { bpf_sk_storage_get(self.as_ptr(), socket, core::ptr::null_mut(), 0) }.cast()
+    }
+
+    /// The value kept with the socket, `initial` if there was none; null if there is no memory or no full socket.
+    #[inline(always)]
+    pub fn get_or_insert(&self, socket: *mut c_void, initial: &T) -> *mut T {
+        let value = core::ptr::from_ref(initial).cast_mut().cast();
+        // SAFETY: The helper checks the socket and copies the value.
+        unsafe { bpf_sk_storage_get(self.as_ptr(), socket, value, BPF_SK_STORAGE_GET_F_CREATE.into()) }.cast()
+    }
+
+    /// Removes the value kept with the socket.
+    #[inline(always)]
+    pub fn remove(&self, socket: *mut c_void) {
+        // SAFETY: The helper checks the socket.
+        unsafe { bpf_sk_storage_delete(self.as_ptr(), socket) };
+    }
+
+    #[inline(always)]
+    fn as_ptr(&self) -> *mut c_void {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}

@@ -1,0 +1,45 @@
+//! Packet bytes.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
+use berth_common::{abi::counters::Traffic, engine::Headers, wire::Packet};
+
+/// The packet of a program that runs on socket buffers.
+#[derive(Clone, Copy)]
+pub struct Skb(pub *mut __sk_buff);
+
+impl Packet for Skb {
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        let mut words = MaybeUninit::<[u32; N]>::uninit();
+        let length = (N * 4) as u32;
+        // SAFETY: The helper writes `length` bytes, which is the array's size, or fails.
+        let error = unsafe { bpf_skb_load_bytes(self.0.cast(), offset, words.as_mut_ptr().cast(), length) };
+        if error != 0 {
+            return None;
+        }
+        // SAFETY: All of it was written, and any bytes are words.
+        Some(unsafe { words.assume_init() })
+    }
+}
+
+impl Skb {
+    /// What the packet counts for: its segments, and their bytes on the wire, with the headers that each segment
+    /// repeats.
+    #[inline(always)]
+    pub fn traffic(self, headers: Option<&Headers>) -> Traffic {
+        // SAFETY: Fields of the program's context.
+        let (segments, len) = unsafe { ((*self.0).gso_segs, (*self.0).len) };
+        let packets = if segments == 0 { 1 } else { segments as u64 };
+        let repeated = headers.map_or(0, |headers| headers.payload) as u64;
+        Traffic { packets, bytes: (len as u64).wrapping_add(repeated.wrapping_mul(packets.wrapping_sub(1))) }
+    }
+
+    /// The interface the packet came in by, or is about to leave by.
+    #[inline(always)]
+    pub fn ifindex(self) -> u32 {
+        // SAFETY: A field of the program's context.
+        unsafe { (*self.0).ifindex }
+    }
+}

@@ -1,0 +1,127 @@
+//! Who sends a packet: the container of its socket, where that socket says anything about it.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{__sk_buff, bpf_sock},
+    helpers::generated::{bpf_sk_ancestor_cgroup_id, bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id},
+};
+use berth_common::{
+    abi::units::{ContainerId, Protocol},
+    engine::Headers,
+};
+
+use crate::socket::{self, Known};
+
+const AF_PACKET: u32 = 17;
+const SOCK_RAW: u32 = 3;
+
+/// Who a packet at TC egress comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// A container's socket.
+    Container(ContainerId),
+    /// A socket of the host that the packet is really from.
+    Host,
+    /// The kernel, or somebody behind it: no socket says.
+    Unknown,
+}
+
+/// The container whose socket a cgroup hook runs for; nothing for sockets of other network namespaces.
+#[inline(always)]
+pub fn at_cgroup(skb: *mut __sk_buff) -> Option<ContainerId> {
+    // SAFETY: A field of the program's context.
+    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    if socket.is_null() {
+        return None;
+    }
+    let known = match socket::known(socket.cast()) {
+        // SAFETY: The helper takes any socket.
+        Known::Nothing => {
+            adopt(socket.cast(), |level| unsafe { bpf_sk_ancestor_cgroup_id(socket.cast(), level as i32) })
+        }
+        known => known,
+    };
+    match known {
+        Known::Container(id) => Some(id),
+        Known::Nothing | Known::Foreign => None,
+    }
+}
+
+/// Who a packet at TC egress comes from. `headers` are missing for frames that are not IP.
+#[inline(always)]
+pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
+    // SAFETY: A field of the program's context.
+    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    if socket.is_null() {
+        return Sender::Unknown;
+    }
+    // SAFETY: The helper takes any socket, and gives null for one that is not full.
+    let socket = unsafe { bpf_sk_fullsock(socket) };
+    if socket.is_null() {
+        return Sender::Unknown;
+    }
+    // SAFETY: Fields of a full socket.
+    let (family, kind) = unsafe { ((*socket).family, (*socket).type_) };
+    let known = match socket::known(socket.cast()) {
+        // The cgroup hook has seen every other socket of a container before its packet comes here.
+        // SAFETY: The helper takes any context of this kind.
+        Known::Nothing if family == AF_PACKET => {
+            adopt(socket.cast(), |level| unsafe { bpf_skb_ancestor_cgroup_id(skb, level as i32) })
+        }
+        known => known,
+    };
+    let raw = family == AF_PACKET || kind == SOCK_RAW;
+    match known {
+        Known::Container(id) if raw || is_own(socket, headers) => Sender::Container(id),
+        // The outside of a tunnel, or ESP, around a container's packet.
+        Known::Container(_) => Sender::Unknown,
+        Known::Nothing if !raw && is_own(socket, headers) => Sender::Host,
+        Known::Nothing | Known::Foreign => Sender::Unknown,
+    }
+}
+
+/// The container whose packet socket sent this.
+#[inline(always)]
+pub fn packet_socket(skb: *mut __sk_buff) -> Option<ContainerId> {
+    // SAFETY: A field of the program's context.
+    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    if socket.is_null() {
+        return None;
+    }
+    // SAFETY: As in `at_egress`.
+    let socket = unsafe { bpf_sk_fullsock(socket) };
+    // SAFETY: A field of a full socket.
+    if socket.is_null() || unsafe { (*socket).family } != AF_PACKET {
+        return None;
+    }
+    match at_egress(skb, None) {
+        Sender::Container(id) => Some(id),
+        Sender::Host | Sender::Unknown => None,
+    }
+}
+
+/// Whether the packet's protocol and source port are its socket's.
+#[inline(always)]
+fn is_own(socket: *mut bpf_sock, headers: Option<&Headers>) -> bool {
+    let Some(headers) = headers else { return false };
+    // SAFETY: Fields of a full socket.
+    let (protocol, port) = unsafe { ((*socket).protocol, (*socket).src_port) };
+    if protocol != headers.protocol.0 as u32 {
+        return false;
+    }
+    match headers.protocol {
+        // A later fragment has no port.
+        Protocol::TCP | Protocol::UDP => headers.source_port.0 == 0 || port == headers.source_port.0 as u32,
+        _ => true,
+    }
+}
+
+/// Finds out the container of a socket that nothing is kept with yet, and keeps it.
+#[inline(always)]
+fn adopt(socket: *mut c_void, ancestor: impl Fn(u32) -> u64) -> Known {
+    match socket::container_of_cgroup(ancestor) {
+        Some(entry) => socket::remember(socket, entry, socket::netns_of(socket)),
+        None => Known::Nothing,
+    }
+}

@@ -1,0 +1,161 @@
+//! Sockets: whose they are, and which one a packet would reach.
+
+use core::{ffi::c_void, mem::size_of};
+
+use aya_ebpf::{
+    bindings::{
+        bpf_sock, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 as Tuple4,
+        bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 as Tuple6,
+    },
+    helpers::generated::{bpf_probe_read_kernel, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp},
+};
+use berth_common::{
+    abi::{
+        config::MAX_CGROUP_LEVEL,
+        socket::{CgroupEntry, SocketOwner},
+        units::{ContainerId, Protocol},
+    },
+    engine::{Headers, tables::Found},
+};
+
+use crate::{
+    maps::{CGROUPS, SOCKET_OWNERS},
+    tables::{Maps, is_current},
+};
+
+/// `BPF_F_CURRENT_NETNS`: the network namespace of the packet's device, or of the calling socket.
+const CURRENT_NETNS: u64 = u64::MAX;
+
+/// What is known of a socket's owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing is kept with the socket, or it is from a container that is gone.
+    Nothing,
+    /// It is a container's, in the node's network namespace.
+    Container(ContainerId),
+    /// It lives in another network namespace.
+    Foreign,
+}
+
+/// What is kept with `socket` about its owner.
+#[inline(always)]
+pub fn known(socket: *mut c_void) -> Known {
+    let owner = SOCKET_OWNERS.get(socket);
+    if owner.is_null() {
+        return Known::Nothing;
+    }
+    // SAFETY: Just checked; socket storage stays valid while the program runs.
+    let owner = unsafe { *owner };
+    if !is_current(owner.container, owner.generation) {
+        return Known::Nothing;
+    }
+    let Some(config) = Maps::config() else { return Known::Foreign };
+    if owner.netns == config.netns { Known::Container(owner.container) } else { Known::Foreign }
+}
+
+/// Finds the container among a socket's (or task's) cgroup and its ancestors: `ancestor` gives the id of the one at a
+/// level.
+#[inline(always)]
+pub fn container_of_cgroup(ancestor: impl Fn(u32) -> u64) -> Option<CgroupEntry> {
+    let levels = Maps::config()?.cgroup_levels;
+    for level in 1..=MAX_CGROUP_LEVEL {
+        if levels & (1 << level) == 0 {
+            continue;
+        }
+        let id = ancestor(level);
+        if id == 0 {
+            return None;
+        }
+        // SAFETY: Only the loader writes these values, as whole words.
+        if let Some(entry) = unsafe { CGROUPS.get(id) } {
+            let entry = *entry;
+            return is_current(entry.container, entry.generation).then_some(entry);
+        }
+    }
+    None
+}
+
+/// Keeps with `socket` that it belongs to the container of `entry`, and tells what that makes it.
+#[inline(always)]
+pub fn remember(socket: *mut c_void, entry: CgroupEntry, netns: u64) -> Known {
+    let owner = SocketOwner { container: entry.container, generation: entry.generation, netns };
+    let kept = SOCKET_OWNERS.get_or_insert(socket, &owner);
+    if !kept.is_null() {
+        // SAFETY: Just checked. An owner from a container that is gone is replaced.
+        unsafe { *kept = owner };
+    }
+    match Maps::config() {
+        Some(config) if config.netns == netns => Known::Container(entry.container),
+        _ => Known::Foreign,
+    }
+}
+
+/// The network namespace's cookie, read from the kernel's `struct sock`: for hooks and kernels without
+/// `bpf_get_netns_cookie`. The node's own where the kernel describes no layout.
+#[inline(always)]
+pub fn netns_of(socket: *const c_void) -> u64 {
+    let Some(config) = Maps::config() else { return 0 };
+    if config.sock_net_offset == 0 {
+        return config.netns;
+    }
+    let namespace = read_kernel(socket as u64 + config.sock_net_offset as u64);
+    read_kernel(namespace + config.net_cookie_offset as u64)
+}
+
+/// A word of kernel memory; zero if it cannot be read.
+#[inline(always)]
+pub fn read_kernel(address: u64) -> u64 {
+    let mut word = 0_u64;
+    // SAFETY: The helper checks the address and fills the eight bytes.
+    unsafe { bpf_probe_read_kernel((&raw mut word).cast(), 8, address as *const c_void) };
+    word
+}
+
+/// Whose TCP or UDP socket would get the packet `headers` if it arrived now.
+#[inline(never)]
+pub fn find(context: *mut c_void, headers: &Headers) -> Found {
+    // SAFETY: A union of plain numbers, for which zero is a value.
+    let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
+    let (source_port, destination_port) = (headers.source_port.0.to_be(), headers.destination_port.0.to_be());
+    let size = if headers.source.is_v4() {
+        tuple.__bindgen_anon_1.ipv4 = Tuple4 {
+            saddr: headers.source.0[3],
+            daddr: headers.destination.0[3],
+            sport: source_port,
+            dport: destination_port,
+        };
+        size_of::<Tuple4>() as u32
+    } else {
+        tuple.__bindgen_anon_1.ipv6 = Tuple6 {
+            saddr: headers.source.0,
+            daddr: headers.destination.0,
+            sport: source_port,
+            dport: destination_port,
+        };
+        size_of::<Tuple6>() as u32
+    };
+    // SAFETY: The context is the program's, the tuple is initialised in full.
+    let socket = unsafe {
+        match headers.protocol {
+            Protocol::TCP => bpf_skc_lookup_tcp(context, &raw mut tuple, size, CURRENT_NETNS, 0),
+            Protocol::UDP => bpf_sk_lookup_udp(context, &raw mut tuple, size, CURRENT_NETNS, 0),
+            _ => return Found::Nothing,
+        }
+    };
+    owner_of_reference(socket)
+}
+
+/// The owner of a socket that was looked up, whose reference it gives back.
+#[inline(always)]
+fn owner_of_reference(socket: *mut bpf_sock) -> Found {
+    if socket.is_null() {
+        return Found::Nothing;
+    }
+    let known = known(socket.cast());
+    // SAFETY: The lookup took the reference, and this is the only place that gives it back.
+    unsafe { bpf_sk_release(socket.cast()) };
+    match known {
+        Known::Container(id) => Found::Container(id),
+        Known::Nothing | Known::Foreign => Found::Other,
+    }
+}

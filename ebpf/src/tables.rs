@@ -1,0 +1,172 @@
+//! The engine's tables, which are maps.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    helpers::generated::bpf_ktime_get_coarse_ns,
+};
+use berth_common::{
+    abi::{
+        address::Address,
+        config::Config,
+        container::{Container, Usage},
+        flow::{Flow, FlowKey},
+        fragment::{Fragment, FragmentKey},
+        port::{Claim, PortEntry, PortKey},
+        units::{ContainerId, Nanos},
+    },
+    engine::{
+        Headers, Tables,
+        tables::{Found, InsertError, UsageWord},
+    },
+};
+
+use crate::{
+    atomic::MapWord,
+    flow::MapFlow,
+    maps::{ADDRESSES, CONFIG, CONTAINERS, FLOWS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
+    socket,
+};
+
+const EEXIST: i32 = -17;
+
+/// The maps, at one moment, for the program with context `context`.
+#[derive(Clone, Copy)]
+pub struct Maps {
+    context: *mut c_void,
+    now: Nanos,
+}
+
+impl Maps {
+    /// For a program whose context lets it look up sockets.
+    #[inline(always)]
+    pub fn new(context: *mut c_void) -> Self {
+        // SAFETY: The helper has no preconditions.
+        Self { context, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
+    }
+
+    /// The node's configuration.
+    #[inline(always)]
+    pub fn config() -> Option<&'static Config> {
+        CONFIG.get(0)
+    }
+}
+
+/// The container `id`, if it exists and still is the one that `generation` was stamped by.
+#[inline(always)]
+pub fn is_current(id: ContainerId, generation: u32) -> bool {
+    match CONTAINERS.get(id.0) {
+        Some(container) => container.generation == generation && generation != 0,
+        None => false,
+    }
+}
+
+#[inline(always)]
+fn insert_error(code: i32) -> InsertError {
+    if code == EEXIST { InsertError::Exists } else { InsertError::Full }
+}
+
+impl Tables for Maps {
+    type Flow = MapFlow;
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn now(&self) -> Nanos {
+        self.now
+    }
+
+    #[inline(always)]
+    fn container(&self, id: ContainerId) -> Option<Container> {
+        CONTAINERS.get(id.0).copied().filter(|container| container.generation != 0)
+    }
+
+    #[inline(always)]
+    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<MapWord> {
+        let usage: *mut Usage = USAGE.get_ptr_mut(id.0)?;
+        // SAFETY: Each is an aligned word of the value just looked up.
+        unsafe {
+            Some(MapWord::new(match word {
+                UsageWord::FlowsHeld => &raw mut (*usage).flows.held,
+                UsageWord::FlowsMax => &raw mut (*usage).flows.maxheld,
+                UsageWord::FlowsFailed => &raw mut (*usage).flows.failcnt,
+                UsageWord::PortsHeld => &raw mut (*usage).ports.held,
+                UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
+                UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
+                UsageWord::Control => &raw mut (*usage).control,
+            }))
+        }
+    }
+
+    #[inline(always)]
+    fn drops_unowned(&self) -> bool {
+        Self::config().is_some_and(|config| config.unowned == Config::UNOWNED_DROP)
+    }
+
+    #[inline(always)]
+    fn address(&self, address: &Address) -> Option<ContainerId> {
+        // SAFETY: Only the loader writes these values, each of them whole words.
+        let entry = unsafe { ADDRESSES.get(address) }?;
+        if entry.owner == ContainerId::HOST || is_current(entry.owner, entry.generation) {
+            Some(entry.owner)
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
+    fn has_container_addresses(&self) -> bool {
+        Self::config().is_some_and(|config| config.container_addresses != 0)
+    }
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<MapFlow> {
+        // SAFETY: A value of the map.
+        FLOWS.get_ptr_mut(key).map(|flow| unsafe { MapFlow::new(flow) })
+    }
+
+    #[inline(always)]
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+        FLOWS.insert(key, flow, BPF_NOEXIST.into()).map_err(insert_error)
+    }
+
+    #[inline(always)]
+    fn port(&self, key: &PortKey) -> Option<MapWord> {
+        // SAFETY: The value is one aligned word.
+        PORTS.get_ptr_mut(key).map(|entry| unsafe { MapWord::new(&raw mut (*entry).claim) })
+    }
+
+    #[inline(always)]
+    fn insert_port(&self, key: &PortKey, claim: Claim) -> Result<(), InsertError> {
+        PORTS.insert(key, PortEntry { claim: claim.0 }, BPF_NOEXIST.into()).map_err(insert_error)
+    }
+
+    #[inline(always)]
+    fn port_summary(&self, index: u32) -> Option<MapWord> {
+        // SAFETY: The value is one aligned word.
+        PORT_SUMMARY.get_ptr_mut(index).map(|word| unsafe { MapWord::new(word) })
+    }
+
+    #[inline(always)]
+    fn port_epoch(&self) -> Option<MapWord> {
+        // SAFETY: The value is one aligned word.
+        RUNTIME.get_ptr_mut(0).map(|runtime| unsafe { MapWord::new(&raw mut (*runtime).port_epoch) })
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<Fragment> {
+        // SAFETY: A torn read can at worst misjudge a fragment that another processor is just replacing.
+        unsafe { FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
+        // The table gives way to newer fragments; a failure leaves later ones to the policy for those that come first.
+        let _ = FRAGMENTS.insert(key, fragment, BPF_ANY.into());
+    }
+
+    #[inline(always)]
+    fn socket(&self, headers: &Headers) -> Found {
+        socket::find(self.context, headers)
+    }
+}
