@@ -2,14 +2,15 @@
 
 use aya_ebpf::bindings::BPF_ANY;
 use berth_common::{
-    abi::{event::Event, reason::Reason, units::ContainerId},
-    engine::{Headers, Tables as _, Verdict},
+    abi::{
+        event::Event,
+        reason::Reason,
+        units::{ContainerId, Nanos},
+    },
+    engine::{Headers, Verdict},
 };
 
-use crate::{
-    maps::{EVENT_RATES, EVENTS},
-    tables::Maps,
-};
+use crate::maps::{EVENT_RATES, EVENTS};
 
 /// Enough to see what is going on, too few to hurt.
 const PER_SECOND: u64 = 10;
@@ -29,19 +30,19 @@ pub struct Incident {
 
 /// A packet was dropped.
 #[inline(always)]
-pub fn dropped(maps: &Maps, headers: &Headers, verdict: &Verdict, ifindex: u32) {
+pub fn dropped(now: Nanos, headers: &Headers, verdict: &Verdict, ifindex: u32) {
     let incident =
         Incident { owner: verdict.owner.id, holder: ContainerId::UNOWNED, reason: verdict.reason, ifindex };
-    report(maps, headers, &incident);
+    report(now, headers, &incident);
 }
 
 /// A packet was dropped, or a call refused (whose port is the destination of `headers`).
 #[inline(never)]
-pub fn report(maps: &Maps, headers: &Headers, incident: &Incident) {
-    let Some(suppressed) = admit(maps, incident.owner, incident.reason) else { return };
+pub fn report(now: Nanos, headers: &Headers, incident: &Incident) {
+    let Some(suppressed) = admit(now, incident.owner, incident.reason) else { return };
     let Some(mut entry) = EVENTS.reserve(0) else { return };
     entry.write(Event {
-        time: maps.now(),
+        time: now,
         source: headers.source,
         destination: headers.destination,
         container: incident.owner,
@@ -61,9 +62,9 @@ pub fn report(maps: &Maps, headers: &Headers, incident: &Incident) {
 /// How many were suppressed since the last one if this one may be reported, else nothing. The word in the table: the
 /// second (upper 24 bits), how many were suppressed (24), how many were reported in it (16).
 #[inline(always)]
-fn admit(maps: &Maps, owner: ContainerId, reason: Reason) -> Option<u64> {
+fn admit(now: Nanos, owner: ContainerId, reason: Reason) -> Option<u64> {
     let key = (owner.0 as u64) << 8 | reason as u64;
-    let second = (maps.now().0 >> 30) & 0xff_ffff;
+    let second = (now.0 >> 30) & 0xff_ffff;
     // SAFETY: One word; a lost update lets one event more or fewer through.
     let word = unsafe { EVENT_RATES.get(key) }.copied().unwrap_or(0);
     let (last, suppressed, reported) = (word >> 40, word >> 16 & 0xff_ffff, word & 0xffff);

@@ -15,6 +15,7 @@ mod flow;
 mod hooks;
 mod maps;
 mod packet;
+mod seams;
 mod sender;
 mod socket;
 mod tables;

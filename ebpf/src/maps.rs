@@ -7,7 +7,7 @@ use aya_ebpf::{
         BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
     },
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
-    helpers::generated::{bpf_sk_storage_delete, bpf_sk_storage_get},
+    helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
 };
 use berth_common::abi::{
@@ -104,13 +104,6 @@ impl<T, const FLAGS: usize> SocketStorage<T, FLAGS> {
         let value = core::ptr::from_ref(initial).cast_mut().cast();
         // SAFETY: The helper checks the socket and copies the value.
         unsafe { bpf_sk_storage_get(self.as_ptr(), socket, value, BPF_SK_STORAGE_GET_F_CREATE.into()) }.cast()
-    }
-
-    /// Removes the value kept with the socket.
-    #[inline(always)]
-    pub fn remove(&self, socket: *mut c_void) {
-        // SAFETY: The helper checks the socket.
-        unsafe { bpf_sk_storage_delete(self.as_ptr(), socket) };
     }
 
     #[inline(always)]

@@ -11,7 +11,6 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        config::MAX_CGROUP_LEVEL,
         socket::{CgroupEntry, SocketOwner},
         units::{ContainerId, Protocol},
     },
@@ -20,7 +19,7 @@ use berth_common::{
 
 use crate::{
     maps::{CGROUPS, SOCKET_OWNERS},
-    tables::{Maps, is_current},
+    tables::{config, is_current},
 };
 
 /// `BPF_F_CURRENT_NETNS`: the network namespace of the packet's device, or of the calling socket.
@@ -49,7 +48,7 @@ pub fn known(socket: *mut c_void) -> Known {
     if !is_current(owner.container, owner.generation) {
         return Known::Nothing;
     }
-    let Some(config) = Maps::config() else { return Known::Foreign };
+    let Some(config) = config() else { return Known::Foreign };
     if owner.netns == config.netns { Known::Container(owner.container) } else { Known::Foreign }
 }
 
@@ -57,15 +56,12 @@ pub fn known(socket: *mut c_void) -> Known {
 /// level.
 #[inline(always)]
 pub fn container_of_cgroup(ancestor: impl Fn(u32) -> u64) -> Option<CgroupEntry> {
-    let levels = Maps::config()?.cgroup_levels;
-    for level in 1..=MAX_CGROUP_LEVEL {
-        if levels & (1 << level) == 0 {
-            continue;
-        }
-        let id = ancestor(level);
-        if id == 0 {
+    let config = config()?;
+    for level in config.cgroup_levels {
+        if level == 0 {
             return None;
         }
+        let id = ancestor(level as u32);
         // SAFETY: Only the loader writes these values, as whole words.
         if let Some(entry) = unsafe { CGROUPS.get(id) } {
             let entry = *entry;
@@ -84,7 +80,7 @@ pub fn remember(socket: *mut c_void, entry: CgroupEntry, netns: u64) -> Known {
         // SAFETY: Just checked. An owner from a container that is gone is replaced.
         unsafe { *kept = owner };
     }
-    match Maps::config() {
+    match config() {
         Some(config) if config.netns == netns => Known::Container(entry.container),
         _ => Known::Foreign,
     }
@@ -94,12 +90,19 @@ pub fn remember(socket: *mut c_void, entry: CgroupEntry, netns: u64) -> Known {
 /// `bpf_get_netns_cookie`. The node's own where the kernel describes no layout.
 #[inline(always)]
 pub fn netns_of(socket: *const c_void) -> u64 {
-    let Some(config) = Maps::config() else { return 0 };
+    let Some(config) = config() else { return 0 };
     if config.sock_net_offset == 0 {
         return config.netns;
     }
-    let namespace = read_kernel(socket as u64 + config.sock_net_offset as u64);
-    read_kernel(namespace + config.net_cookie_offset as u64)
+    let namespace = read_kernel(address_of(socket).wrapping_add(config.sock_net_offset as u64));
+    read_kernel(namespace.wrapping_add(config.net_cookie_offset as u64))
+}
+
+/// A socket's address as a mere number, which the verifier lets nobody compute from the pointer.
+#[inline(always)]
+pub fn address_of(socket: *const c_void) -> u64 {
+    let pointer = socket;
+    read_kernel((&raw const pointer) as u64)
 }
 
 /// A word of kernel memory; zero if it cannot be read.
@@ -111,27 +114,22 @@ pub fn read_kernel(address: u64) -> u64 {
     word
 }
 
-/// Whose TCP or UDP socket would get the packet `headers` if it arrived now.
-#[inline(never)]
-pub fn find(context: *mut c_void, headers: &Headers) -> Found {
+/// Whose TCP or UDP socket would get the packet `headers`, or its answer, if it arrived now.
+#[inline(always)]
+pub fn find(context: *mut c_void, headers: &Headers, answer: bool) -> Found {
     // SAFETY: A union of plain numbers, for which zero is a value.
     let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
-    let (source_port, destination_port) = (headers.source_port.0.to_be(), headers.destination_port.0.to_be());
+    let (from, to, sport, dport) = if answer {
+        (&headers.destination, &headers.source, headers.destination_port, headers.source_port)
+    } else {
+        (&headers.source, &headers.destination, headers.source_port, headers.destination_port)
+    };
+    let (sport, dport) = (sport.0.to_be(), dport.0.to_be());
     let size = if headers.source.is_v4() {
-        tuple.__bindgen_anon_1.ipv4 = Tuple4 {
-            saddr: headers.source.0[3],
-            daddr: headers.destination.0[3],
-            sport: source_port,
-            dport: destination_port,
-        };
+        tuple.__bindgen_anon_1.ipv4 = Tuple4 { saddr: from.0[3], daddr: to.0[3], sport, dport };
         size_of::<Tuple4>() as u32
     } else {
-        tuple.__bindgen_anon_1.ipv6 = Tuple6 {
-            saddr: headers.source.0,
-            daddr: headers.destination.0,
-            sport: source_port,
-            dport: destination_port,
-        };
+        tuple.__bindgen_anon_1.ipv6 = Tuple6 { saddr: from.0, daddr: to.0, sport, dport };
         size_of::<Tuple6>() as u32
     };
     // SAFETY: The context is the program's, the tuple is initialised in full.

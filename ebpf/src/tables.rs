@@ -1,7 +1,5 @@
 //! The engine's tables, which are maps.
 
-use core::ffi::c_void;
-
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
     helpers::generated::bpf_ktime_get_coarse_ns,
@@ -11,45 +9,64 @@ use berth_common::{
         address::Address,
         config::Config,
         container::{Container, Usage},
+        counters::Traffic,
         flow::{Flow, FlowKey},
         fragment::{Fragment, FragmentKey},
         port::{Claim, PortEntry, PortKey},
-        units::{ContainerId, Nanos},
+        reason::Reason,
+        units::{ContainerId, Nanos, Zone},
     },
     engine::{
         Headers, Tables,
-        tables::{Found, InsertError, UsageWord},
+        flow::Parties,
+        headers::Place,
+        tables::{Found, InsertError, UsageWord, Which},
     },
+    wire::Packet,
 };
 
 use crate::{
     atomic::MapWord,
     flow::MapFlow,
     maps::{ADDRESSES, CONFIG, CONTAINERS, FLOWS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
-    socket,
+    seams,
 };
 
 const EEXIST: i32 = -17;
 
-/// The maps, at one moment, for the program with context `context`.
+/// Looking up sockets, which each kind of context does in its own way.
+pub trait Sockets: Copy {
+    /// As [`Tables::socket`].
+    fn find(&self, headers: &Headers, end: Which) -> Found;
+    /// As [`Tables::quoted_end`].
+    fn quoted_end(&self, headers: &Headers, zone: Zone, end: Which) -> ContainerId;
+}
+
+/// The maps, at one moment, for a program that looks up sockets by `S`.
 #[derive(Clone, Copy)]
-pub struct Maps {
-    context: *mut c_void,
+pub struct Maps<S> {
+    sockets: S,
     now: Nanos,
 }
 
-impl Maps {
-    /// For a program whose context lets it look up sockets.
+/// The node's configuration.
+#[inline(always)]
+pub fn config() -> Option<&'static Config> {
+    CONFIG.get(0)
+}
+
+impl<S: Sockets> Maps<S> {
+    /// The maps now.
     #[inline(always)]
-    pub fn new(context: *mut c_void) -> Self {
+    pub fn new(sockets: S) -> Self {
         // SAFETY: The helper has no preconditions.
-        Self { context, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
+        Self { sockets, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
     }
 
-    /// The node's configuration.
+    /// The maps at a given moment.
     #[inline(always)]
-    pub fn config() -> Option<&'static Config> {
-        CONFIG.get(0)
+    pub const fn at(sockets: S, now: Nanos) -> Self {
+        Self { sockets, now }
     }
 }
 
@@ -67,7 +84,7 @@ fn insert_error(code: i32) -> InsertError {
     if code == EEXIST { InsertError::Exists } else { InsertError::Full }
 }
 
-impl Tables for Maps {
+impl<S: Sockets> Tables for Maps<S> {
     type Flow = MapFlow;
     type Word = MapWord;
 
@@ -100,7 +117,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn drops_unowned(&self) -> bool {
-        Self::config().is_some_and(|config| config.unowned == Config::UNOWNED_DROP)
+        config().is_some_and(|config| config.unowned == Config::UNOWNED_DROP)
     }
 
     #[inline(always)]
@@ -116,7 +133,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn has_container_addresses(&self) -> bool {
-        Self::config().is_some_and(|config| config.container_addresses != 0)
+        config().is_some_and(|config| config.container_addresses != 0)
     }
 
     #[inline(always)]
@@ -166,7 +183,29 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn socket(&self, headers: &Headers) -> Found {
-        socket::find(self.context, headers)
+    fn port_holder(&self, headers: &Headers, end: Which) -> Option<ContainerId> {
+        seams::port_holder(headers, end)
+    }
+
+    #[inline(always)]
+    fn flow_at(&self, headers: &Headers, place: Place) -> Option<MapFlow> {
+        let flow = seams::flow_at(headers, place);
+        // SAFETY: A value of the map, just checked.
+        if flow.is_null() { None } else { Some(unsafe { MapFlow::new(flow) }) }
+    }
+
+    #[inline(always)]
+    fn open_flow(&self, headers: &Headers, place: Place, parties: &Parties, traffic: Traffic) -> Reason {
+        seams::open_flow(headers, place, parties, traffic, self.now)
+    }
+
+    #[inline(always)]
+    fn quoted_end<P: Packet>(&self, _: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
+        self.sockets.quoted_end(headers, zone, end)
+    }
+
+    #[inline(always)]
+    fn socket(&self, headers: &Headers, end: Which) -> Found {
+        self.sockets.find(headers, end)
     }
 }

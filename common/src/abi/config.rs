@@ -5,8 +5,8 @@ use super::units::ContainerId;
 /// Most uplinks a node may have.
 pub const MAX_UPLINKS: usize = 8;
 
-/// Deepest cgroup (distance from the root of the hierarchy) that may be a container's.
-pub const MAX_CGROUP_LEVEL: u32 = 16;
+/// At how many different depths below the root of the hierarchy there may be containers' cgroups.
+pub const MAX_CGROUP_LEVELS: usize = 8;
 
 /// Only entry of the `CONFIG` map. Written by the loader alone.
 #[repr(C)]
@@ -20,8 +20,6 @@ pub struct Config {
     pub netns: u64,
     /// Interface indices of the uplinks; zero where there is none.
     pub uplinks: [u32; MAX_UPLINKS],
-    /// Bit n: some container's cgroup is n levels below the root.
-    pub cgroup_levels: u32,
     /// Number of entries of `ADDRESSES` that belong to a container alone.
     pub container_addresses: u32,
     /// Offset of `skc_net` in the kernel's `struct sock_common`, in bytes; zero where the kernel has no BTF.
@@ -30,8 +28,8 @@ pub struct Config {
     pub net_cookie_offset: u32,
     /// Offset of the bit field with `skc_ipv6only` in `struct sock_common`, in bits.
     pub ipv6only_bit: u32,
-    /// Unused.
-    pub padding: u32,
+    /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
+    pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
 }
 
 impl Config {

@@ -16,10 +16,10 @@ pub struct End {
     pub port: Port,
 }
 
-/// Key of the `FLOWS` map. The smaller end (address, then port, as they lie in memory) comes first, so that both
+/// Key of the `FLOWS` map. The smaller end (address as words in memory, then port) comes first, so that both
 /// directions have the same key.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
     /// Address of the smaller end.
     pub low: Address,
@@ -34,22 +34,6 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    /// The key for a packet from `source` to `destination`, and whether the source is the smaller end.
-    #[inline(always)]
-    pub fn new(zone: Zone, protocol: Protocol, source: End, destination: End) -> (Self, bool) {
-        let zone_protocol = zone.0.wrapping_shl(8) | protocol.0 as u32;
-        let low_first = source <= destination;
-        let (low, high) = if low_first { (source, destination) } else { (destination, source) };
-        let key = Self {
-            low: low.address,
-            high: high.address,
-            low_port: low.port,
-            high_port: high.port,
-            zone_protocol,
-        };
-        (key, low_first)
-    }
-
     /// The zone.
     pub const fn zone(&self) -> Zone {
         Zone(self.zone_protocol >> 8)

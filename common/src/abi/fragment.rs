@@ -8,7 +8,7 @@ use super::{
 /// Key of the `FRAGMENTS` map (least recently used entries give way): what fragments of one packet have in common
 /// (RFC 791 §3.2, RFC 8200 §4.5).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FragmentKey {
     /// Source address.
     pub source: Address,

@@ -7,7 +7,7 @@ use super::{
 
 /// Key of the `PORTS` map.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortKey {
     /// The local address; the wildcard of its family for all of the node's.
     pub address: Address,

@@ -44,7 +44,7 @@ pub struct Port(pub u16);
 
 /// An IP protocol number (IANA "Assigned Internet Protocol Numbers").
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
 
 impl Protocol {

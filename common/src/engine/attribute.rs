@@ -2,9 +2,9 @@
 
 use super::{
     flow::{self, Hit},
-    headers::{Headers, Kind, Part},
+    headers::{Headers, Kind, Part, Place},
     parse, ports,
-    tables::{FlowEntry, Found, Tables},
+    tables::{FlowEntry, Found, Tables, Which},
     verdict::{Owner, Way},
 };
 use crate::{
@@ -29,8 +29,8 @@ pub fn arriving<T: Tables, P: Packet>(
     if headers.fragment == Part::Later {
         return later_fragment(tables, headers, zone, headers.to().address);
     }
-    let place = headers.place(zone);
-    if let Some(hit) = flow::find(tables, &place) {
+    let place = Place::in_zone(zone);
+    if let Some(hit) = flow::find(tables, headers, place) {
         let holder = hit.receiver();
         if holder.is_container() {
             flow::touch(tables, &hit, headers, traffic);
@@ -39,18 +39,18 @@ pub fn arriving<T: Tables, P: Packet>(
     }
     if headers.kind == Kind::IcmpError {
         // The quoted packet went the other way: its source is the local end.
-        let owner = quoted_end(tables, packet, headers, (zone, false));
+        let owner = tables.quoted_end(packet, headers, zone, Which::Source);
         if owner != ContainerId::UNOWNED {
             return Owner::new(owner, Way::Related);
         }
     }
-    if let Some(holder) = ports::holder(tables, headers.protocol, headers.to()) {
+    if let Some(holder) = tables.port_holder(headers, Which::Destination) {
         return Owner::new(holder, Way::Port);
     }
     if let Some(owner) = own_address(tables, &headers.to().address) {
         return Owner::new(owner, Way::Address);
     }
-    match socket(tables, headers) {
+    match socket(tables, headers, Which::Destination) {
         Found::Container(id) => Owner::new(id, Way::Socket),
         Found::Other => Owner::new(ContainerId::HOST, Way::Socket),
         Found::Nothing => Owner::NOBODY,
@@ -75,8 +75,8 @@ pub fn leaving<T: Tables, P: Packet>(
             owner
         };
     }
-    let place = headers.place(zone);
-    if let Some(hit) = flow::find(tables, &place) {
+    let place = Place::in_zone(zone);
+    if let Some(hit) = flow::find(tables, headers, place) {
         if hit.sender().is_container() {
             flow::touch(tables, &hit, headers, traffic);
             return Owner::new(hit.sender(), Way::Flow);
@@ -84,12 +84,12 @@ pub fn leaving<T: Tables, P: Packet>(
     }
     if headers.kind == Kind::IcmpError {
         // The quoted packet came from outside: its destination is the local end.
-        let owner = quoted_end(tables, packet, headers, (zone, true));
+        let owner = tables.quoted_end(packet, headers, zone, Which::Destination);
         if owner != ContainerId::UNOWNED {
             return Owner::new(owner, Way::Related);
         }
     }
-    if let Some(holder) = ports::holder(tables, headers.protocol, headers.from()) {
+    if let Some(holder) = tables.port_holder(headers, Which::Source) {
         return Owner::new(holder, Way::Port);
     }
     match own_address(tables, &headers.from().address) {
@@ -98,36 +98,39 @@ pub fn leaving<T: Tables, P: Packet>(
     }
 }
 
-/// Whose the local end is of the packet that an ICMP error quotes: its source, or its destination if it had arrived
-/// (`arrived`) here.
-#[inline(never)]
+/// As [`Tables::quoted_end`]: whose one end (the local one) is of the packet that an ICMP error quotes.
+#[inline(always)]
 pub fn quoted_end<T: Tables, P: Packet>(
     tables: &T,
     packet: &P,
     headers: &Headers,
-    (zone, arrived): (Zone, bool),
+    zone: Zone,
+    end: Which,
 ) -> ContainerId {
-    match parse::quoted(packet, headers) {
-        Some(inner) if arrived => local_end(tables, &inner.reversed(), zone),
-        Some(inner) => local_end(tables, &inner, zone),
-        None => ContainerId::UNOWNED,
+    let mut inner = Headers::EMPTY;
+    if parse::quoted(packet, headers, &mut inner) {
+        local_end(tables, &inner, zone, end)
+    } else {
+        ContainerId::UNOWNED
     }
 }
 
-/// Whose the end is that `headers` (a packet as it leaves this node, or would) comes from: by flow, reservation, or
-/// socket.
+/// Whose the local `end` of a packet is: by flow, reservation, or socket.
 #[inline(always)]
-pub fn local_end<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> ContainerId {
-    let place = headers.place(zone);
-    if let Some(hit) = flow::find(tables, &place) {
-        if hit.sender().is_container() {
-            return hit.sender();
+fn local_end<T: Tables>(tables: &T, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
+    if let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) {
+        let holder = match end {
+            Which::Source => hit.sender(),
+            Which::Destination => hit.receiver(),
+        };
+        if holder.is_container() {
+            return holder;
         }
     }
-    if let Some(holder) = ports::holder(tables, headers.protocol, headers.from()) {
+    if let Some(holder) = tables.port_holder(headers, end) {
         return holder;
     }
-    match socket(tables, &headers.reversed()) {
+    match socket(tables, headers, end) {
         Found::Container(id) => id,
         Found::Other => ContainerId::HOST,
         Found::Nothing => ContainerId::UNOWNED,
@@ -137,23 +140,23 @@ pub fn local_end<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Contai
 /// Whose the end is that `headers` goes to, if it is on this node: by reservation, address or socket.
 #[inline(always)]
 pub fn far_end<T: Tables>(tables: &T, headers: &Headers) -> ContainerId {
-    if let Some(holder) = ports::holder(tables, headers.protocol, headers.to()) {
+    if let Some(holder) = tables.port_holder(headers, Which::Destination) {
         return holder;
     }
     if let Some(owner) = own_address(tables, &headers.to().address) {
         return owner;
     }
-    match socket(tables, headers) {
+    match socket(tables, headers, Which::Destination) {
         Found::Container(id) => id,
         Found::Other => ContainerId::HOST,
         Found::Nothing => ContainerId::UNOWNED,
     }
 }
 
-/// Whose socket `headers` would reach, for protocols whose sockets can be looked up.
+/// Whose socket is at one end of a packet, for protocols whose sockets can be looked up.
 #[inline(always)]
-pub fn socket<T: Tables>(tables: &T, headers: &Headers) -> Found {
-    if headers.kind == Kind::Ports { tables.socket(headers) } else { Found::Nothing }
+pub fn socket<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Found {
+    if headers.kind == Kind::Ports { tables.socket(headers, end) } else { Found::Nothing }
 }
 
 /// The flow's holder, unless another has reserved the local port since.
@@ -166,7 +169,7 @@ fn after_reservations<T: Tables>(
 ) -> Owner {
     let epoch = ports::epoch(tables);
     if hit.entry.port_epoch() != epoch {
-        match ports::holder(tables, headers.protocol, headers.to()) {
+        match tables.port_holder(headers, Which::Destination) {
             Some(other) if other != holder => return Owner::new(other, Way::Port),
             _ => hit.entry.set_port_epoch(epoch),
         }

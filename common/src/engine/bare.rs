@@ -6,7 +6,7 @@
 
 use super::{
     flow::{self, Parties},
-    headers::{Headers, Kind},
+    headers::{Headers, Kind, Place},
     tables::Tables,
 };
 use crate::abi::{
@@ -31,21 +31,21 @@ pub fn send<T: Tables>(
     traffic: Option<Traffic>,
 ) -> Reason {
     let parties = Parties { opener: sender, responder: ContainerId::UNOWNED };
-    let pair = headers.place(zone);
-    let Some(hit) = flow::find(tables, &pair) else {
-        return flow::open(tables, headers, &pair, &parties, traffic);
+    let pair = Place::in_zone(zone);
+    let Some(hit) = flow::find(tables, headers, pair) else {
+        return tables.open_flow(headers, pair, &parties, traffic.unwrap_or_default());
     };
     if hit.sender() == sender {
         flow::touch(tables, &hit, headers, traffic);
         return Reason::None;
     }
-    let own = flow::shared_place(headers, zone, sender);
-    match flow::find(tables, &own) {
+    let own = Place::shared(zone, sender);
+    match flow::find(tables, headers, own) {
         Some(hit) => {
             flow::touch(tables, &hit, headers, traffic);
             Reason::None
         }
-        None => flow::open(tables, headers, &own, &parties, traffic),
+        None => tables.open_flow(headers, own, &parties, traffic.unwrap_or_default()),
     }
 }
 
@@ -55,6 +55,6 @@ pub fn shares<T: Tables>(tables: &T, headers: &Headers, receiver: ContainerId, z
     if !is_bare(headers) {
         return false;
     }
-    let own = flow::shared_place(headers, zone, receiver);
-    flow::find(tables, &own).is_some()
+    let own = Place::shared(zone, receiver);
+    flow::find(tables, headers, own).is_some()
 }

@@ -5,7 +5,7 @@ use super::{
     flow::{self, Hit, Parties},
     headers::{Headers, Kind, Part, Place},
     ports, quota,
-    tables::{FlowEntry, Found, Tables},
+    tables::{FlowEntry, Found, Tables, Which},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -93,7 +93,7 @@ fn about_another<T: Tables, P: Packet>(
     sender: ContainerId,
     zone: Zone,
 ) -> Reason {
-    let owner = attribute::quoted_end(tables, packet, headers, (zone, true));
+    let owner = tables.quoted_end(packet, headers, zone, Which::Destination);
     if owner == sender || owner == ContainerId::UNOWNED { Reason::None } else { Reason::Hijack }
 }
 
@@ -106,8 +106,8 @@ fn own<T: Tables>(
     zone: Zone,
     traffic: Option<Traffic>,
 ) -> Reason {
-    let place = headers.place(zone);
-    let hit = flow::find(tables, &place);
+    let place = Place::in_zone(zone);
+    let hit = flow::find(tables, headers, place);
     if let Some(hit) = &hit {
         if hit.sender() == sender && still_ours(tables, hit, headers, sender) {
             flow::touch(tables, hit, headers, traffic);
@@ -119,8 +119,8 @@ fn own<T: Tables>(
         Err(reason) => return reason,
     };
     match hit {
-        Some(hit) => dispute(tables, headers, &place, hit, (sender, explained)),
-        None => open(tables, headers, &place, (sender, explained, zone), traffic),
+        Some(hit) => dispute(tables, headers, hit, (sender, explained)),
+        None => open(tables, headers, place, (sender, explained, zone), traffic),
     }
 }
 
@@ -131,7 +131,7 @@ fn still_ours<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, send
     if hit.entry.port_epoch() == epoch {
         return true;
     }
-    match ports::holder(tables, headers.protocol, headers.from()) {
+    match tables.port_holder(headers, Which::Source) {
         Some(other) if other != sender => false,
         _ => {
             hit.entry.set_port_epoch(epoch);
@@ -155,12 +155,12 @@ enum Claim {
 /// host's included) is there.
 #[inline(always)]
 fn claim<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Result<Claim, Reason> {
-    match ports::holder(tables, headers.protocol, headers.from()) {
+    match tables.port_holder(headers, Which::Source) {
         Some(holder) if holder == sender => return Ok(Claim::Reserved),
         Some(_) => return Err(Reason::PortReserved),
         None => {}
     }
-    match attribute::socket(tables, &headers.reversed()) {
+    match attribute::socket(tables, headers, Which::Source) {
         Found::Nothing => Ok(Claim::Nobody),
         Found::Container(id) if id == sender => Ok(Claim::Socket),
         Found::Container(_) | Found::Other => Err(Reason::Hijack),
@@ -173,7 +173,6 @@ fn claim<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Resul
 fn dispute<T: Tables>(
     tables: &T,
     headers: &Headers,
-    place: &Place,
     hit: Hit<T::Flow>,
     (sender, claim): (ContainerId, Claim),
 ) -> Reason {
@@ -186,14 +185,14 @@ fn dispute<T: Tables>(
         return Reason::None;
     }
     let parties = Parties { opener: sender, responder: hit.entry.responder() };
-    flow::take_over(tables, headers, place, hit.entry, &parties)
+    flow::take_over(tables, headers, hit.entry, &parties)
 }
 
 #[inline(always)]
 fn open<T: Tables>(
     tables: &T,
     headers: &Headers,
-    place: &Place,
+    place: Place,
     (sender, claim, zone): (ContainerId, Claim, Zone),
     traffic: Option<Traffic>,
 ) -> Reason {
@@ -205,7 +204,7 @@ fn open<T: Tables>(
     }
     let responder =
         if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-    flow::open(tables, headers, place, &Parties { opener: sender, responder }, traffic)
+    tables.open_flow(headers, place, &Parties { opener: sender, responder }, traffic.unwrap_or_default())
 }
 
 /// The reason for which a container is refused that sends on somebody else's flow.

@@ -9,7 +9,7 @@ use crate::abi::{
     counters::Traffic,
     flow::Flow,
     reason::Reason,
-    units::{ContainerId, Nanos, Zone},
+    units::{ContainerId, Nanos},
 };
 
 /// A flow that has not expired, and where the packet stands in it.
@@ -37,13 +37,13 @@ impl<F: FlowEntry> Hit<F> {
 
 /// The live flow at `place`, if there is one.
 #[inline(always)]
-pub fn find<T: Tables>(tables: &T, place: &Place) -> Option<Hit<T::Flow>> {
-    let entry = tables.flow(&place.key)?;
+pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hit<T::Flow>> {
+    let entry = tables.flow_at(headers, place)?;
     if entry.expires() <= tables.now() {
         return None;
     }
     let opener_low = entry.flags() & Flow::OPENER_LOW != 0;
-    Some(Hit { entry, from_opener: opener_low == place.source_low })
+    Some(Hit { entry, from_opener: opener_low == headers.source_is_low() })
 }
 
 /// The packet moves its flow on, and is counted in it if `traffic` is given (by the one hook that counts it).
@@ -58,6 +58,7 @@ pub fn touch<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, traff
 }
 
 /// Whom a new flow belongs to.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Parties {
     /// The end that sends the first packet.
@@ -74,23 +75,23 @@ impl Parties {
     }
 }
 
-/// Makes the flow at `place` for the packet `headers`, in the place of an expired one if there is one.
-#[inline(never)]
+/// As [`Tables::open_flow`]: makes the flow at `place` for the packet `headers`, in the place of an expired one if there is one.
+#[inline(always)]
 pub fn open<T: Tables>(
     tables: &T,
     headers: &Headers,
-    place: &Place,
+    place: Place,
     parties: &Parties,
-    traffic: Option<Traffic>,
+    traffic: Traffic,
 ) -> Reason {
     let charged = parties.charged();
     let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
     if !quota::take_flow(tables, charged, limit) {
         return Reason::FlowQuota;
     }
-    let flow = new_flow(tables, headers, place, parties, traffic);
-    let Some(entry) = tables.flow(&place.key) else {
-        return match tables.insert_flow(&place.key, &flow) {
+    let flow = new_flow(tables, headers, parties, traffic);
+    let Some(entry) = tables.flow_at(headers, place) else {
+        return match tables.insert_flow(&place.key(headers), &flow) {
             Ok(()) => Reason::None,
             Err(InsertError::Exists) => {
                 // Another processor has just opened it; the next packet finds that one.
@@ -114,20 +115,14 @@ pub fn open<T: Tables>(
 }
 
 /// Hands a live flow over to `parties`, who have taken its port since.
-#[inline(never)]
-pub fn take_over<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    place: &Place,
-    entry: T::Flow,
-    parties: &Parties,
-) -> Reason {
+#[inline(always)]
+pub fn take_over<T: Tables>(tables: &T, headers: &Headers, entry: T::Flow, parties: &Parties) -> Reason {
     let charged = parties.charged();
     let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
     if !quota::take_flow(tables, charged, limit) {
         return Reason::FlowQuota;
     }
-    let flow = new_flow(tables, headers, place, parties, None);
+    let flow = new_flow(tables, headers, parties, Traffic::default());
     let old = entry.expires();
     if old.0 == 0 || !entry.claim(old, flow.expires) {
         quota::give_flow(tables, charged);
@@ -155,15 +150,6 @@ pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
     Parties { opener: entry.opener(), responder: entry.responder() }.charged()
 }
 
-/// The place at which `id` shares a pair of addresses that has no ports (see [`super::bare`]).
-#[inline(always)]
-pub fn shared_place(headers: &Headers, zone: Zone, id: ContainerId) -> Place {
-    let mut place = headers.place(zone);
-    place.key.low_port.0 = (id.0 >> 16) as u16;
-    place.key.high_port.0 = id.0 as u16;
-    place
-}
-
 #[inline(always)]
 fn replace<T: Tables>(tables: &T, entry: &T::Flow, flow: &Flow) {
     quota::give_flow(tables, charged_for(entry));
@@ -171,25 +157,19 @@ fn replace<T: Tables>(tables: &T, entry: &T::Flow, flow: &Flow) {
 }
 
 #[inline(always)]
-fn new_flow<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    place: &Place,
-    parties: &Parties,
-    traffic: Option<Traffic>,
-) -> Flow {
+fn new_flow<T: Tables>(tables: &T, headers: &Headers, parties: &Parties, traffic: Traffic) -> Flow {
     let now = tables.now();
     let state = state::first(headers.protocol, headers.detail);
     Flow {
         expires: now.after(state::timeout(state, headers.protocol)),
         created: now,
-        out: traffic.unwrap_or_default(),
+        out: traffic,
         back: Traffic::default(),
         opener: parties.opener,
         responder: parties.responder,
         port_epoch: ports::epoch(tables),
         state: state as u8,
-        flags: if place.source_low { Flow::OPENER_LOW } else { 0 },
+        flags: if headers.source_is_low() { Flow::OPENER_LOW } else { 0 },
         padding: 0,
     }
 }

@@ -4,7 +4,7 @@ use crate::abi::{
     address::Address,
     flow::{End, FlowKey},
     fragment::FragmentKey,
-    units::{Port, Protocol, Zone},
+    units::{ContainerId, Port, Protocol, Zone},
 };
 
 /// The headers of an IP packet, reduced to what decides about it.
@@ -65,16 +65,74 @@ pub enum Part {
     Later = 2,
 }
 
-/// A place in the flow table, seen from a packet.
+/// Where in the flow table a packet's flow is, beyond what its headers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The flow's key, the same for both directions.
-    pub key: FlowKey,
-    /// Whether the packet comes from the smaller end.
-    pub source_low: bool,
+    /// The zone.
+    pub zone: Zone,
+    /// [`ContainerId::HOST`], or the container whose own entry is meant where several share a pair of addresses that
+    /// has no ports (see [`super::bare`]).
+    pub sharer: ContainerId,
+}
+
+impl Place {
+    /// The flow in `zone`.
+    #[inline(always)]
+    pub const fn in_zone(zone: Zone) -> Self {
+        Self { zone, sharer: ContainerId::HOST }
+    }
+
+    /// The entry of `sharer` beside the flow in `zone`.
+    #[inline(always)]
+    pub const fn shared(zone: Zone, sharer: ContainerId) -> Self {
+        Self { zone, sharer }
+    }
+
+    /// The key of the entry for packets with these headers, in either direction.
+    #[inline(always)]
+    pub fn key(self, headers: &Headers) -> FlowKey {
+        let zone_protocol = self.zone.0.wrapping_shl(8) | headers.protocol.0 as u32;
+        let mut key = if headers.source_is_low() {
+            FlowKey {
+                low: headers.source,
+                high: headers.destination,
+                low_port: headers.source_port,
+                high_port: headers.destination_port,
+                zone_protocol,
+            }
+        } else {
+            FlowKey {
+                low: headers.destination,
+                high: headers.source,
+                low_port: headers.destination_port,
+                high_port: headers.source_port,
+                zone_protocol,
+            }
+        };
+        if self.sharer != ContainerId::HOST {
+            key.low_port = Port((self.sharer.0 >> 16) as u16);
+            key.high_port = Port(self.sharer.0 as u16);
+        }
+        key
+    }
 }
 
 impl Headers {
+    /// Those of no packet.
+    pub const EMPTY: Self = Self {
+        source: Address::ANY6,
+        destination: Address::ANY6,
+        source_port: Port(0),
+        destination_port: Port(0),
+        fragment_id: 0,
+        transport: 0,
+        payload: 0,
+        protocol: Protocol(0),
+        kind: Kind::Bare,
+        fragment: Part::Whole,
+        detail: 0,
+    };
+
     /// The end that sent the packet.
     #[inline(always)]
     pub const fn from(&self) -> End {
@@ -87,23 +145,11 @@ impl Headers {
         End { address: self.destination, port: self.destination_port }
     }
 
-    /// The same conversation's packet in the other direction.
+    /// Whether the sender is the smaller end of the packet's flow.
     #[inline(always)]
-    pub const fn reversed(&self) -> Self {
-        Self {
-            source: self.destination,
-            destination: self.source,
-            source_port: self.destination_port,
-            destination_port: self.source_port,
-            ..*self
-        }
-    }
-
-    /// Where the packet's flow is in the flow table.
-    #[inline(always)]
-    pub fn place(&self, zone: Zone) -> Place {
-        let (key, source_low) = FlowKey::new(zone, self.protocol, self.from(), self.to());
-        Place { key, source_low }
+    pub fn source_is_low(&self) -> bool {
+        self.source < self.destination
+            || self.source == self.destination && self.source_port <= self.destination_port
     }
 
     /// Key of what all fragments of this packet share.

@@ -3,7 +3,7 @@
 use super::{
     attribute, bare, exempt,
     flow::{self, Parties},
-    headers::{Headers, Part},
+    headers::{Headers, Part, Place},
     tables::Tables,
     verdict::{Owner, Verdict, Way},
 };
@@ -123,13 +123,13 @@ fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) 
 /// The packet's flow goes on, or begins.
 #[inline(always)]
 fn track<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Reason {
-    let place = headers.place(zone);
-    match flow::find(tables, &place) {
+    let place = Place::in_zone(zone);
+    match flow::find(tables, headers, place) {
         Some(hit) => {
             flow::touch(tables, &hit, headers, Some(traffic));
             Reason::None
         }
-        None => flow::open(tables, headers, &place, &parties, Some(traffic)),
+        None => tables.open_flow(headers, place, &parties, traffic),
     }
 }
 

@@ -29,76 +29,67 @@ pub fn version<P: Packet>(packet: &P) -> EtherType {
     }
 }
 
-/// The headers of the IP packet that begins at `offset`; nothing if it is cut off, contradicts itself, or has more
-/// extension headers than are looked through.
-#[inline(never)]
-pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32) -> Option<Headers> {
-    let headers = match kind {
-        EtherType::IPV4 => ipv4(packet, offset)?,
-        EtherType::IPV6 => ipv6(packet, offset)?,
-        _ => return None,
+/// Reads the headers of the IP packet that begins at `offset` into `headers`; false if it is cut off, contradicts
+/// itself, or has more extension headers than are looked through.
+///
+/// (Not an `Option`: the type information of BPF objects cannot express it.)
+#[must_use]
+#[inline(always)]
+pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32, headers: &mut Headers) -> bool {
+    let complete = match kind {
+        EtherType::IPV4 => ipv4(packet, offset, headers),
+        EtherType::IPV6 => ipv6(packet, offset, headers),
+        _ => None,
     };
-    transport(packet, headers)
+    complete.and_then(|()| transport(packet, headers)).is_some()
 }
 
-/// The headers of the packet that the ICMP error `headers` quotes, as it was sent.
+/// Reads the headers of the packet that the ICMP error `headers` quotes, as it was sent, into `inner`.
+#[must_use]
 #[inline(always)]
-pub fn quoted<P: Packet>(packet: &P, headers: &Headers) -> Option<Headers> {
+pub fn quoted<P: Packet>(packet: &P, headers: &Headers, inner: &mut Headers) -> bool {
     let kind = if headers.source.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
-    ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER))
+    ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER), inner)
 }
 
 #[inline(always)]
-fn ipv4<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
+fn ipv4<P: Packet>(packet: &P, offset: u32, headers: &mut Headers) -> Option<()> {
     let view = Ipv4::new(packet.words::<5>(offset)?)?;
-    let fragment = match (view.fragment_offset(), view.more_fragments()) {
+    headers.source = view.source();
+    headers.destination = view.destination();
+    headers.fragment_id = view.id() as u32;
+    headers.transport = offset.wrapping_add(view.header_len());
+    headers.protocol = view.protocol();
+    headers.fragment = match (view.fragment_offset(), view.more_fragments()) {
         (0, false) => Part::Whole,
         (0, true) => Part::First,
         _ => Part::Later,
     };
-    Some(Headers {
-        source: view.source(),
-        destination: view.destination(),
-        source_port: Port(0),
-        destination_port: Port(0),
-        fragment_id: view.id() as u32,
-        transport: offset.wrapping_add(view.header_len()),
-        payload: offset.wrapping_add(view.header_len()),
-        protocol: view.protocol(),
-        kind: Kind::Bare,
-        fragment,
-        detail: 0,
-    })
+    Some(())
 }
 
 #[inline(always)]
-fn ipv6<P: Packet>(packet: &P, offset: u32) -> Option<Headers> {
+fn ipv6<P: Packet>(packet: &P, offset: u32, headers: &mut Headers) -> Option<()> {
     let view = Ipv6::new(packet.words::<10>(offset)?)?;
+    headers.source = view.source();
+    headers.destination = view.destination();
     let upper = ipv6::upper_layer(packet, view.next_header(), offset.wrapping_add(ipv6::HEADER))?;
-    let fragment = match (upper.fragment >> 3, upper.fragment & 1) {
+    headers.fragment_id = upper.fragment_id;
+    headers.transport = upper.offset;
+    headers.protocol = upper.protocol;
+    headers.fragment = match (upper.fragment >> 3, upper.fragment & 1) {
         (0, 0) => Part::Whole,
         (0, _) => Part::First,
         _ => Part::Later,
     };
-    Some(Headers {
-        source: view.source(),
-        destination: view.destination(),
-        source_port: Port(0),
-        destination_port: Port(0),
-        fragment_id: upper.fragment_id,
-        transport: upper.offset,
-        payload: upper.offset,
-        protocol: upper.protocol,
-        kind: Kind::Bare,
-        fragment,
-        detail: 0,
-    })
+    Some(())
 }
 
 #[inline(always)]
-fn transport<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
+fn transport<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
+    headers.payload = headers.transport;
     if headers.fragment == Part::Later {
-        return Some(headers);
+        return Some(());
     }
     match headers.protocol {
         Protocol::TCP => tcp(packet, headers),
@@ -106,33 +97,33 @@ fn transport<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
         Protocol::ICMP if headers.source.is_v4() => icmp(packet, headers),
         Protocol::ICMPV6 if !headers.source.is_v4() => icmp(packet, headers),
         Protocol::GRE => gre(packet, headers),
-        _ => Some(headers),
+        _ => Some(()),
     }
 }
 
 #[inline(always)]
-fn ports<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+fn ports<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     let [word] = packet.words::<1>(headers.transport)?;
     headers.source_port = Port(upper(word));
     headers.destination_port = Port(lower(word));
     headers.payload = headers.transport.wrapping_add(UDP_HEADER);
     headers.kind = Kind::Ports;
-    Some(headers)
+    Some(())
 }
 
 #[inline(always)]
-fn tcp<P: Packet>(packet: &P, headers: Headers) -> Option<Headers> {
-    let mut headers = ports(packet, headers)?;
+fn tcp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
+    ports(packet, headers)?;
     // An ICMP error may quote as little as the ports.
     if let Some([word]) = packet.words::<1>(headers.transport.wrapping_add(tcp::FLAGS_OFFSET)) {
         headers.detail = tcp::flags(word);
         headers.payload = headers.transport.wrapping_add(tcp::header_len(word));
     }
-    Some(headers)
+    Some(())
 }
 
 #[inline(always)]
-fn icmp<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+fn icmp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     let [first] = packet.words::<1>(headers.transport)?;
     let kind = (u32::from_be(first) >> 24) as u8;
     headers.detail = kind;
@@ -154,11 +145,11 @@ fn icmp<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
         Class::Error => headers.kind = Kind::IcmpError,
         Class::Link => headers.kind = Kind::Link,
     }
-    Some(headers)
+    Some(())
 }
 
 #[inline(always)]
-fn gre<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
+fn gre<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     let [first] = packet.words::<1>(headers.transport)?;
     if let Some(offset) = gre::key_offset(first) {
         let [key] = packet.words::<1>(headers.transport.wrapping_add(offset))?;
@@ -166,5 +157,5 @@ fn gre<P: Packet>(packet: &P, mut headers: Headers) -> Option<Headers> {
         headers.destination_port = Port(lower(key));
         headers.kind = Kind::Key;
     }
-    Some(headers)
+    Some(())
 }

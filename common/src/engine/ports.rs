@@ -27,8 +27,8 @@ pub struct Refusal {
     pub holder: ContainerId,
 }
 
-/// The container or host that has reserved the local end `end`: its exact address before the wildcard.
-#[inline(never)]
+/// As [`Tables::port_holder`]: who has reserved the local end `end`, its exact address before the wildcard.
+#[inline(always)]
 pub fn holder<T: Tables>(tables: &T, protocol: Protocol, end: End) -> Option<ContainerId> {
     let key = PortKey::new(protocol, end.address, end.port);
     let summary = tables.port_summary(key.summary_index()?)?;

@@ -1,6 +1,11 @@
 //! What the engine asks of the tables: maps in the kernel, plain memory elsewhere.
 
-use super::headers::Headers;
+use super::{
+    attribute,
+    flow::{self, Parties},
+    headers::{Headers, Place},
+    ports,
+};
 use crate::abi::{
     address::Address,
     container::Container,
@@ -8,8 +13,10 @@ use crate::abi::{
     flow::{Flow, FlowKey, State},
     fragment::{Fragment, FragmentKey},
     port::{Claim, PortKey},
-    units::{ContainerId, Nanos},
+    reason::Reason,
+    units::{ContainerId, Nanos, Zone},
 };
+use crate::wire::Packet;
 
 /// One word that several processors change at once.
 pub trait Word: Copy {
@@ -58,6 +65,15 @@ pub enum InsertError {
     Full,
 }
 
+/// An end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Where it comes from.
+    Source,
+    /// Where it goes.
+    Destination,
+}
+
 /// Whose socket a lookup found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -89,7 +105,7 @@ pub enum UsageWord {
 }
 
 /// All tables.
-pub trait Tables {
+pub trait Tables: Sized {
     /// An entry of the flow table.
     type Flow: FlowEntry;
     /// A word changed by several processors.
@@ -128,6 +144,37 @@ pub trait Tables {
     /// Remembers what was decided for the first.
     fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment);
 
-    /// Whose TCP or UDP socket would get this packet, were it to arrive now.
-    fn socket(&self, headers: &Headers) -> Found;
+    /// Who has reserved the port at one end of the packet.
+    ///
+    /// This and the other methods with a body are places where the kernel's tables may cut the engine in two for the
+    /// verifier's sake. They do nothing else than the body.
+    #[inline(always)]
+    fn port_holder(&self, headers: &Headers, end: Which) -> Option<ContainerId> {
+        let local = match end {
+            Which::Source => headers.from(),
+            Which::Destination => headers.to(),
+        };
+        ports::holder(self, headers.protocol, local)
+    }
+
+    /// The entry at `place` for the packet `headers`, expired or not.
+    #[inline(always)]
+    fn flow_at(&self, headers: &Headers, place: Place) -> Option<Self::Flow> {
+        self.flow(&place.key(headers))
+    }
+
+    /// Makes the flow at `place` for the packet `headers`, which it counts, or says why not.
+    #[inline(always)]
+    fn open_flow(&self, headers: &Headers, place: Place, parties: &Parties, traffic: Traffic) -> Reason {
+        flow::open(self, headers, place, parties, traffic)
+    }
+
+    /// Whose one end (the local one) is of the packet that an ICMP error quotes.
+    #[inline(always)]
+    fn quoted_end<P: Packet>(&self, packet: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
+        attribute::quoted_end(self, packet, headers, zone, end)
+    }
+
+    /// Whose TCP or UDP socket is at one end of the packet: the one that would get it, or that would get its answer.
+    fn socket(&self, headers: &Headers, end: Which) -> Found;
 }

@@ -8,15 +8,16 @@ use berth_common::{
     abi::{
         port::Claim,
         socket::{Bound, CgroupEntry},
-        units::ContainerId,
+        units::{ContainerId, Nanos},
     },
     engine::{Tables as _, ports},
 };
 
 use crate::{
     maps::{ADOPTIONS, SOCKET_PORTS},
+    seams::NoSockets,
     socket,
-    tables::Maps,
+    tables::{Maps, config},
 };
 
 /// `struct bpf_iter__tcp` and `struct bpf_iter__udp` as far as they are alike.
@@ -51,7 +52,7 @@ fn adopt(socket: *mut c_void) {
     let cookie = unsafe { bpf_get_socket_cookie(socket) };
     // SAFETY: The loader wrote it before it started the iteration.
     let Some(adoption) = (unsafe { ADOPTIONS.get(cookie) }).copied() else { return };
-    let Some(config) = Maps::config() else { return };
+    let Some(config) = config() else { return };
     let entry = CgroupEntry { container: adoption.container, generation: adoption.generation };
     if socket::known(socket) == socket::Known::Nothing {
         let _ = socket::remember(socket, entry, config.netns);
@@ -70,7 +71,7 @@ fn adopt(socket: *mut c_void) {
     if bound.is_null() || unsafe { (*bound).owner }.is_container() {
         return;
     }
-    let maps = Maps::new(core::ptr::null_mut());
+    let maps = Maps::at(NoSockets, Nanos(0));
     let Some(container) = maps.container(adoption.container) else { return };
     let claim = Claim::bound(adoption.container);
     if ports::reserve(&maps, &initial.key, claim, container.port_limit).is_err() {

@@ -23,7 +23,7 @@ use berth_common::{
     },
     engine::{
         Headers, Tables,
-        headers::{Kind, Part},
+        headers::Kind,
         ports::{self, Refusal},
         tables::Found,
     },
@@ -34,8 +34,9 @@ use crate::{
     event::{self, Incident},
     hooks::sockets,
     maps::SOCKET_PORTS,
+    seams::NoSockets,
     socket::{self, Known},
-    tables::Maps,
+    tables::{Maps, config},
 };
 
 const ALLOW: i32 = 1;
@@ -89,7 +90,7 @@ fn before(ctx: *mut bpf_sock_addr, address: Address) -> i32 {
         return ALLOW;
     }
     let Known::Container(id) = socket::known(socket.cast()) else { return ALLOW };
-    let maps = Maps::new(ctx.cast());
+    let maps = Maps::new(NoSockets);
     let headers = arriving_at(Protocol(protocol as u8), address, Port(port));
     let Some(container) = maps.container(id) else { return ALLOW };
     if !is_allowed(&container, Port(port)) {
@@ -100,7 +101,7 @@ fn before(ctx: *mut bpf_sock_addr, address: Address) -> i32 {
             Refusal { reason: Reason::BindDenied, holder: ContainerId::UNOWNED },
         );
     }
-    let holder = match maps.socket(&headers) {
+    let holder = match socket::find(ctx.cast(), &headers, false) {
         Found::Nothing => return ALLOW,
         Found::Container(other) if other == id => return ALLOW,
         Found::Container(other) => other,
@@ -115,7 +116,7 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
     // SAFETY: Fields of the program's context.
     let (port, protocol) = unsafe { ((*ctx.sock).src_port, (*ctx.sock).protocol) };
     let (port, protocol) = (Port(port as u16), Protocol(protocol as u8));
-    let maps = Maps::new(ctx.as_ptr());
+    let maps = Maps::new(NoSockets);
     let Some(container) = maps.container(id) else { return ALLOW };
     let key = PortKey::new(protocol, address, port);
     if key.summary_index().is_none() || port.0 == 0 {
@@ -141,7 +142,7 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
 
 /// Reserves one key, or both of a socket that serves both families.
 #[inline(always)]
-fn reserve(maps: &Maps, bound: &Bound, claim: Claim, limit: u32) -> Result<(), Refusal> {
+fn reserve(maps: &Maps<NoSockets>, bound: &Bound, claim: Claim, limit: u32) -> Result<(), Refusal> {
     ports::reserve(maps, &bound.key, claim, limit)?;
     if bound.dual == 0 {
         return Ok(());
@@ -191,23 +192,18 @@ fn arriving_at(protocol: Protocol, address: Address, port: Port) -> Headers {
     Headers {
         source: address.wildcard(),
         destination: address,
-        source_port: Port(0),
         destination_port: port,
-        fragment_id: 0,
-        transport: 0,
-        payload: 0,
         protocol,
         kind: Kind::Ports,
-        fragment: Part::Whole,
-        detail: 0,
+        ..Headers::EMPTY
     }
 }
 
 #[inline(always)]
-fn refuse(maps: &Maps, headers: &Headers, id: ContainerId, refusal: Refusal) -> i32 {
+fn refuse(maps: &Maps<NoSockets>, headers: &Headers, id: ContainerId, refusal: Refusal) -> i32 {
     count::refusal(id, refusal.reason);
     let incident = Incident { owner: id, holder: refusal.holder, reason: refusal.reason, ifindex: 0 };
-    event::report(maps, headers, &incident);
+    event::report(maps.now(), headers, &incident);
     match refusal.reason {
         Reason::BindDenied => refuse_call(EACCES),
         Reason::PortQuota => refuse_call(ENOBUFS),
@@ -225,11 +221,11 @@ fn refuse_call(error: i32) -> i32 {
 /// Whether an IPv6 socket has `IPV6_V6ONLY` set: a bit of the kernel's `struct sock_common`, which no helper gives.
 #[inline(always)]
 fn is_v6_only(socket: *const c_void) -> bool {
-    let Some(config) = Maps::config() else { return false };
+    let Some(config) = config() else { return false };
     let bit = config.ipv6only_bit;
     if bit == 0 {
         return false;
     }
-    let word = socket::read_kernel((socket as u64).wrapping_add((bit >> 6 << 3) as u64));
+    let word = socket::read_kernel(socket::address_of(socket).wrapping_add((bit >> 6 << 3) as u64));
     word >> (bit & 63) & 1 != 0
 }

@@ -4,15 +4,16 @@
 use aya_ebpf::{macros::cgroup_skb, programs::SkBuffContext};
 use berth_common::{
     abi::{reason::Reason, units::Zone},
-    engine::{egress, ingress, parse},
+    engine::{Headers, Tables as _, egress, ingress, parse},
 };
 
 use crate::{
     count::{self, Direction, Plane},
     event,
     packet::Skb,
+    seams::{self, BySkb},
     sender,
-    tables::Maps,
+    tables::{Maps, config},
 };
 
 const PASS: i32 = 1;
@@ -23,12 +24,13 @@ const DROP: i32 = 0;
 pub fn berth_send(ctx: SkBuffContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
     let Some(id) = sender::at_cgroup(skb.0) else { return PASS };
-    let Some(headers) = parse::ip(&skb, parse::version(&skb), 0) else {
+    let mut headers = Headers::EMPTY;
+    if !seams::parse_ip(skb, parse::version(&skb), 0, &mut headers) {
         count::refusal(id, Reason::Malformed);
         return DROP;
-    };
+    }
     let zone = zone_of(skb.ifindex());
-    let maps = Maps::new(skb.0.cast());
+    let maps = Maps::new(BySkb(skb));
     // On an uplink, TC counts what really leaves.
     let traffic = skb.traffic(Some(&headers));
     let counted = if zone == Zone::LOCAL { Some(traffic) } else { None };
@@ -41,7 +43,7 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
     if verdict.passes() {
         return PASS;
     }
-    event::dropped(&maps, &headers, &verdict, skb.ifindex());
+    event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
     DROP
 }
 
@@ -50,12 +52,13 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
 pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
     let Some(id) = sender::at_cgroup(skb.0) else { return PASS };
-    let Some(headers) = parse::ip(&skb, parse::version(&skb), 0) else {
+    let mut headers = Headers::EMPTY;
+    if !seams::parse_ip(skb, parse::version(&skb), 0, &mut headers) {
         count::refusal(id, Reason::NotOwner);
         return DROP;
-    };
+    }
     let zone = zone_of(skb.ifindex());
-    let maps = Maps::new(skb.0.cast());
+    let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
     let verdict = ingress::receive(&maps, &skb, &headers, (id, zone), None);
     match (verdict.passes(), zone) {
@@ -69,7 +72,7 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
 /// The zone of traffic on an interface of the node's own namespace.
 #[inline(always)]
 fn zone_of(ifindex: u32) -> Zone {
-    let Some(config) = Maps::config() else { return Zone::LOCAL };
+    let Some(config) = config() else { return Zone::LOCAL };
     let [a, b, c, d, e, f, g, h] = config.uplinks;
     let is_uplink = ifindex != 0
         && (ifindex == a

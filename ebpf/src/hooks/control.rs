@@ -22,23 +22,24 @@ use crate::{
     atomic::MapWord,
     flow::MapFlow,
     maps::{CONTROL, FLOWS, PORTS},
+    seams::NoSockets,
     tables::Maps,
 };
 
 /// What the callbacks share.
 struct Sweep {
-    maps: Maps,
+    maps: Maps<NoSockets>,
     /// Whose entries go; none but the expired ones for [`ContainerId::UNOWNED`].
     owner: ContainerId,
     changed: u32,
 }
 
 #[classifier]
-pub fn berth_control(ctx: TcContext) -> i32 {
+pub fn berth_control(_: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
     // SAFETY: The loader runs one request at a time and waits for its end.
     let Control { operation, container, key, flags, .. } = unsafe { *request };
-    let maps = Maps::new(ctx.skb.skb.cast());
+    let maps = Maps::new(NoSockets);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
         Control::RELEASE => {
@@ -59,7 +60,7 @@ pub fn berth_control(ctx: TcContext) -> i32 {
 }
 
 #[inline(always)]
-fn reserve(maps: &Maps, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u32) {
+fn reserve(maps: &Maps<NoSockets>, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u32) {
     let limit = match maps.container(owner) {
         Some(container) => container.port_limit,
         // The operator may reserve before the container exists, and for the host.
@@ -72,7 +73,7 @@ fn reserve(maps: &Maps, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u
 }
 
 #[inline(always)]
-fn sweep(maps: Maps, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
+fn sweep(maps: Maps<NoSockets>, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
     let mut state = Sweep { maps, owner, changed: 0 };
     let pointer = (&raw mut state).cast::<c_void>();
     // SAFETY: The callbacks have the signature that the helper calls, and the state outlives the calls.

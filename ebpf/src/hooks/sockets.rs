@@ -6,10 +6,14 @@ use aya_ebpf::{
     macros::cgroup_sock,
     programs::SockContext,
 };
-use berth_common::{abi::port::Claim, engine::ports};
+use berth_common::{
+    abi::{port::Claim, units::ContainerId},
+    engine::ports,
+};
 
 use crate::{
     maps::SOCKET_PORTS,
+    seams::NoSockets,
     socket::{self, Known},
     tables::Maps,
 };
@@ -30,17 +34,19 @@ pub fn berth_release(ctx: SockContext) -> i32 {
     if bound.is_null() {
         return ALLOW;
     }
+    let stored = bound;
     // SAFETY: Just checked; socket storage stays valid while the program runs.
-    let bound = unsafe { *bound };
+    let bound = unsafe { *stored };
     if bound.owner.is_container() {
-        let maps = Maps::new(ctx.as_ptr());
+        let maps = Maps::new(NoSockets);
         let claim = Claim::bound(bound.owner);
         ports::release(&maps, &bound.key, claim);
         if bound.dual != 0 {
             ports::release(&maps, &bound.second, claim);
         }
     }
-    SOCKET_PORTS.remove(ctx.as_ptr());
+    // SAFETY: As above. The socket may be bound again.
+    unsafe { (*stored).owner = ContainerId::HOST };
     ALLOW
 }
 

@@ -13,7 +13,7 @@ use berth_common::{
         reason::Reason,
         units::{ContainerId, Zone},
     },
-    engine::{Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
+    engine::{Headers, Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
     wire::ether::{self, EtherType},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     event,
     maps::INTERFACES,
     packet::Skb,
+    seams::{self, BySkb},
     sender::{self, Sender},
     tables::{Maps, is_current},
 };
@@ -97,37 +98,34 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         count::non_ip(Direction::In, skb.traffic(None), Reason::None);
         return TC_ACT_UNSPEC;
     }
-    let maps = Maps::new(skb.0.cast());
-    let verdict = match parse::ip(&skb, kind, offset) {
-        Some(headers) => {
-            let traffic = skb.traffic(Some(&headers));
-            let verdict = ingress::arrive(&maps, &skb, &headers, Zone::UPLINK, traffic);
-            count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
-            if !verdict.passes() {
-                event::dropped(&maps, &headers, &verdict, skb.ifindex());
-            }
-            verdict
-        }
-        None => {
-            let verdict = Verdict::pass(Owner::NOBODY);
-            count::packet(&verdict, Plane::Uplink, Direction::In, skb.traffic(None));
-            verdict
-        }
-    };
+    let maps = Maps::new(BySkb(skb));
+    let mut headers = Headers::EMPTY;
+    if !seams::parse_ip(skb, kind, offset, &mut headers) {
+        let verdict = Verdict::pass(Owner::NOBODY);
+        count::packet(&verdict, Plane::Uplink, Direction::In, skb.traffic(None));
+        return TC_ACT_UNSPEC;
+    }
+    let traffic = skb.traffic(Some(&headers));
+    let verdict = ingress::arrive(&maps, &skb, &headers, Zone::UPLINK, traffic);
+    count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
+    if !verdict.passes() {
+        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
+    }
     action(&verdict)
 }
 
 #[inline(always)]
 fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
-    let maps = Maps::new(skb.0.cast());
+    let maps = Maps::new(BySkb(skb));
     if !is_ip(kind) {
         let reason = non_ip_egress(&maps, skb, kind, offset);
         count::non_ip(Direction::Out, skb.traffic(None), reason);
         return if reason == Reason::None { TC_ACT_UNSPEC } else { TC_ACT_SHOT };
     }
-    let Some(headers) = parse::ip(&skb, kind, offset) else {
+    let mut headers = Headers::EMPTY;
+    if !seams::parse_ip(skb, kind, offset, &mut headers) {
         return malformed_egress(skb);
-    };
+    }
     let traffic = skb.traffic(Some(&headers));
     let verdict = match sender::at_egress(skb.0, Some(&headers)) {
         Sender::Container(id) => egress::send(&maps, &skb, &headers, (id, Zone::UPLINK), Some(traffic)),
@@ -136,7 +134,7 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     };
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::Out, traffic);
     if !verdict.passes() {
-        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
     }
     action(&verdict)
 }
@@ -144,7 +142,7 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
 /// On `lo` only packet sockets are policed here; all else is judged at the sockets of its two ends.
 #[inline(always)]
 fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
-    let maps = Maps::new(skb.0.cast());
+    let maps = Maps::new(BySkb(skb));
     if !is_ip(kind) {
         return if non_ip_egress(&maps, skb, kind, offset) == Reason::None {
             TC_ACT_UNSPEC
@@ -153,15 +151,16 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         };
     }
     let Some(id) = sender::packet_socket(skb.0) else { return TC_ACT_UNSPEC };
-    let Some(headers) = parse::ip(&skb, kind, offset) else {
+    let mut headers = Headers::EMPTY;
+    if !seams::parse_ip(skb, kind, offset, &mut headers) {
         count::refusal(id, Reason::Malformed);
         return TC_ACT_SHOT;
-    };
+    }
     let traffic = skb.traffic(Some(&headers));
     let verdict = egress::send(&maps, &skb, &headers, (id, Zone::LOCAL), Some(traffic));
     count::packet(&verdict, Plane::Local, Direction::Out, traffic);
     if !verdict.passes() {
-        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
     }
     action(&verdict)
 }
@@ -175,24 +174,24 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
         return TC_ACT_UNSPEC;
     }
     let owner = Owner::new(entry.container, Way::Interface);
-    let headers = if is_ip(kind) { parse::ip(&skb, kind, offset) } else { None };
-    let Some(headers) = headers else {
+    let mut headers = Headers::EMPTY;
+    if !is_ip(kind) || !seams::parse_ip(skb, kind, offset, &mut headers) {
         count::packet(&Verdict::pass(owner), Plane::Interface, direction, skb.traffic(None));
         return TC_ACT_UNSPEC;
-    };
-    let maps = Maps::new(skb.0.cast());
+    }
+    let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
     let inward = direction == Direction::In;
     let verdict = ingress::on_interface(&maps, &headers, entry.container, inward, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);
     if !verdict.passes() {
-        event::dropped(&maps, &headers, &verdict, skb.ifindex());
+        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
     }
     action(&verdict)
 }
 
 #[inline(always)]
-fn non_ip_egress(maps: &Maps, skb: Skb, kind: EtherType, offset: u32) -> Reason {
+fn non_ip_egress(maps: &Maps<BySkb>, skb: Skb, kind: EtherType, offset: u32) -> Reason {
     match sender::at_egress(skb.0, None) {
         Sender::Container(id) => {
             let reason = egress::send_non_ip(maps, &skb, kind, offset, id);
@@ -218,7 +217,7 @@ fn malformed_egress(skb: Skb) -> i32 {
 
 /// Whether the owner's own interface counts the packet too.
 #[inline(always)]
-fn uplink_plane(maps: &Maps, owner: Owner) -> Plane {
+fn uplink_plane(maps: &Maps<BySkb>, owner: Owner) -> Plane {
     if owner.way != Way::Address {
         return Plane::Uplink;
     }

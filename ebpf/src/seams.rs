@@ -1,0 +1,166 @@
+//! Functions that the verifier proves once, each by itself, rather than again on every path that leads to them.
+//!
+//! Without these cuts the larger programs need almost the million instructions that the verifier is willing to walk;
+//! with them a fiftieth. Such a function must be global, take no more than five scalars, contexts and plain structs
+//! without padding, and return a scalar.
+
+use aya_ebpf::bindings::__sk_buff;
+use berth_common::{
+    abi::{
+        counters::Traffic,
+        flow::Flow,
+        reason::Reason,
+        units::{ContainerId, Nanos, Zone},
+    },
+    engine::{
+        Headers, attribute, flow,
+        flow::Parties,
+        headers::Place,
+        parse, ports,
+        tables::{Found, Which},
+    },
+    wire::ether::EtherType,
+};
+
+use crate::{
+    maps::FLOWS,
+    packet::Skb,
+    socket,
+    tables::{Maps, Sockets},
+};
+
+/// As [`parse::ip`].
+#[inline(always)]
+pub fn parse_ip(skb: Skb, kind: EtherType, offset: u32, headers: &mut Headers) -> bool {
+    seam_parse(skb.0, kind.0 as u32, offset, headers) != 0
+}
+
+/// Who has reserved the port at one end of the packet.
+#[inline(always)]
+pub fn port_holder(headers: &Headers, end: Which) -> Option<ContainerId> {
+    match seam_port_holder(headers, (end == Which::Source) as u32) {
+        NOBODY => None,
+        id => Some(ContainerId(id as u32)),
+    }
+}
+
+/// As [`flow::open`].
+#[inline(always)]
+pub fn open_flow(headers: &Headers, place: Place, parties: &Parties, traffic: Traffic, now: Nanos) -> Reason {
+    let place = (place.sharer.0 as u64) << 32 | place.zone.0 as u64;
+    Reason::from_number(seam_open_flow(headers, place, parties, &traffic, now.0) as u8)
+}
+
+/// The flow table's entry, or null. Not a global function, since it returns a pointer; but the key is on its own stack.
+#[inline(never)]
+pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
+    match FLOWS.get_ptr_mut(place.key(headers)) {
+        Some(flow) => flow,
+        None => core::ptr::null_mut(),
+    }
+}
+
+/// Socket lookups of programs that run on socket buffers.
+#[derive(Clone, Copy)]
+pub struct BySkb(pub Skb);
+
+impl Sockets for BySkb {
+    #[inline(always)]
+    fn find(&self, headers: &Headers, end: Which) -> Found {
+        match seam_socket(self.0.0, headers, (end == Which::Source) as u32) {
+            NOBODY => Found::Nothing,
+            OTHER => Found::Other,
+            id => Found::Container(ContainerId(id as u32)),
+        }
+    }
+
+    #[inline(always)]
+    fn quoted_end(&self, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
+        ContainerId(seam_quoted_end(self.0.0, headers, zone.0, (end == Which::Source) as u32))
+    }
+}
+
+/// No socket lookups: for programs, and parts of programs, that need none.
+#[derive(Clone, Copy)]
+pub struct NoSockets;
+
+impl Sockets for NoSockets {
+    #[inline(always)]
+    fn find(&self, _: &Headers, _: Which) -> Found {
+        Found::Nothing
+    }
+
+    #[inline(always)]
+    fn quoted_end(&self, _: &Headers, _: Zone, _: Which) -> ContainerId {
+        ContainerId::UNOWNED
+    }
+}
+
+const NOBODY: u64 = 1 << 32;
+const OTHER: u64 = 1 << 33;
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_parse(skb: *mut __sk_buff, kind: u32, offset: u32, headers: *mut Headers) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let headers = unsafe { &mut *headers };
+    parse::ip(&Skb(skb), EtherType(kind as u16), offset, headers) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_port_holder(headers: *const Headers, source: u32) -> u64 {
+    if headers.is_null() {
+        return NOBODY;
+    }
+    // SAFETY: As above.
+    let headers = unsafe { &*headers };
+    let end = if source != 0 { headers.from() } else { headers.to() };
+    match ports::holder(&Maps::at(NoSockets, Nanos(0)), headers.protocol, end) {
+        Some(id) => id.0 as u64,
+        None => NOBODY,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_open_flow(
+    headers: *const Headers,
+    place: u64,
+    parties: *const Parties,
+    traffic: *const Traffic,
+    now: u64,
+) -> u32 {
+    if headers.is_null() || parties.is_null() || traffic.is_null() {
+        return Reason::Malformed as u32;
+    }
+    let maps = Maps::at(NoSockets, Nanos(now));
+    let place = Place { zone: Zone(place as u32), sharer: ContainerId((place >> 32) as u32) };
+    // SAFETY: As above.
+    unsafe { flow::open(&maps, &*headers, place, &*parties, *traffic) as u32 }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_socket(skb: *mut __sk_buff, headers: *const Headers, answer: u32) -> u64 {
+    if headers.is_null() {
+        return NOBODY;
+    }
+    // SAFETY: As above.
+    match socket::find(skb.cast(), unsafe { &*headers }, answer != 0) {
+        Found::Nothing => NOBODY,
+        Found::Other => OTHER,
+        Found::Container(id) => id.0 as u64,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_quoted_end(skb: *mut __sk_buff, headers: *const Headers, zone: u32, source: u32) -> u32 {
+    if headers.is_null() {
+        return ContainerId::UNOWNED.0;
+    }
+    let skb = Skb(skb);
+    let end = if source != 0 { Which::Source } else { Which::Destination };
+    // SAFETY: As above.
+    let headers = unsafe { &*headers };
+    attribute::quoted_end(&Maps::new(BySkb(skb)), &skb, headers, Zone(zone), end).0
+}
