@@ -1,1 +1,44 @@
-//! t
+//! What the privileged tests, the demo and the benchmarks of berth stand on: a node and a remote host as two
+//! network namespaces joined by a wire, tenants that share the node's network, sockets and frames of every kind, a
+//! running berth, and counters that owe nothing to berth.
+//!
+//! Everything a run makes outside its own process bears a name that tells which process made it ([`name`]), is
+//! removed when its value is dropped, and is swept by a later run if this one is killed ([`sweep`]). Nothing is sent
+//! outside the namespaces made here.
+
+pub mod berth;
+pub mod bpf;
+pub mod cgroup;
+pub mod command;
+pub mod echo;
+pub mod endpoint;
+pub mod frame;
+pub mod leaks;
+pub mod link;
+pub mod name;
+pub mod netns;
+pub mod offload;
+pub mod packet;
+pub mod pidfd;
+pub mod privilege;
+pub mod process;
+pub mod program;
+pub mod sockets;
+pub mod spawner;
+pub mod sweep;
+pub mod sysctl;
+pub mod tenant;
+pub mod topology;
+pub mod view;
+pub mod wait;
+
+pub use berth::Berth;
+pub use bpf::counter::{Counter, Direction, Place};
+pub use bpf::pair::Pair;
+pub use cgroup::Cgroup;
+pub use endpoint::{Endpoint, Host};
+pub use netns::{Netns, in_netns};
+pub use process::{Output, Process};
+pub use sockets::Sockets;
+pub use tenant::Tenant;
+pub use topology::Topology;

@@ -1,0 +1,8 @@
+//! BPF without berth and without its libraries: what judges berth's counts must not share its mistakes.
+
+pub mod asm;
+pub mod counter;
+mod counting;
+pub mod pair;
+pub mod query;
+pub mod sys;
