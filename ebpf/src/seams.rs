@@ -116,8 +116,8 @@ extern "C" fn seam_port_holder(headers: *const Headers, source: u32) -> u64 {
     }
     // SAFETY: As above.
     let headers = unsafe { &*headers };
-    let end = if source != 0 { headers.from() } else { headers.to() };
-    match ports::holder(&Maps::at(NoSockets, Nanos(0)), headers.protocol, end) {
+    let end = if source != 0 { Which::Source } else { Which::Destination };
+    match ports::holder(&Maps::at(NoSockets, Nanos(0)), headers, end) {
         Some(id) => id.0 as u64,
         None => NOBODY,
     }

@@ -1,10 +1,14 @@
 //! What the engine needs to know of a packet.
 
-use crate::abi::{
-    address::Address,
-    flow::{End, FlowKey},
-    fragment::FragmentKey,
-    units::{ContainerId, Port, Protocol, Zone},
+use super::tables::Which;
+use crate::{
+    abi::{
+        address::Address,
+        flow::{End, FlowKey},
+        fragment::FragmentKey,
+        units::{ContainerId, Port, Protocol, Zone},
+    },
+    wire::icmp::{self, Class},
 };
 
 /// The headers of an IP packet, reduced to what decides about it.
@@ -143,6 +147,13 @@ impl Headers {
     #[inline(always)]
     pub const fn to(&self) -> End {
         End { address: self.destination, port: self.destination_port }
+    }
+
+    /// Of an ICMP query: whether `end` is the one that asks, whose port is the id.
+    #[inline(always)]
+    pub const fn is_requester(&self, end: Which) -> bool {
+        let class = if self.source.is_v4() { icmp::class4(self.detail) } else { icmp::class6(self.detail) };
+        matches!((class, end), (Class::Request, Which::Source) | (Class::Reply(_), Which::Destination))
     }
 
     /// Whether the sender is the smaller end of the packet's flow.

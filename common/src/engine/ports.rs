@@ -5,14 +5,14 @@
 //! holds stays in the map and is claimed again in place; only the sweep deletes, after marking it dead.
 
 use super::{
+    headers::{Headers, Kind},
     quota,
-    tables::{InsertError, Tables, Word},
+    tables::{InsertError, Tables, Which, Word},
 };
 use crate::abi::{
-    flow::End,
     port::{Claim, PortKey, Summary},
     reason::Reason,
-    units::{ContainerId, Protocol},
+    units::ContainerId,
 };
 
 /// How often a lost race is run again. Each loss means that another processor has won.
@@ -27,16 +27,23 @@ pub struct Refusal {
     pub holder: ContainerId,
 }
 
-/// As [`Tables::port_holder`]: who has reserved the local end `end`, its exact address before the wildcard.
+/// As [`Tables::port_holder`]: who has reserved one end of the packet, its exact address before the wildcard.
 #[inline(always)]
-pub fn holder<T: Tables>(tables: &T, protocol: Protocol, end: End) -> Option<ContainerId> {
-    let key = PortKey::new(protocol, end.address, end.port);
+pub fn holder<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Option<ContainerId> {
+    let local = match end {
+        Which::Source => headers.from(),
+        Which::Destination => headers.to(),
+    };
+    if headers.kind == Kind::Query && !headers.is_requester(end) {
+        return None;
+    }
+    let key = PortKey::new(headers.protocol, local.address, local.port);
     let summary = tables.port_summary(key.summary_index()?)?;
     if Summary(summary.load()).keys() == 0 {
         return None;
     }
     holder_of_key(tables, &key).or_else(|| {
-        let key = PortKey::new(protocol, end.address.wildcard(), end.port);
+        let key = PortKey::new(headers.protocol, local.address.wildcard(), local.port);
         holder_of_key(tables, &key)
     })
 }

@@ -150,11 +150,7 @@ pub trait Tables: Sized {
     /// verifier's sake. They do nothing else than the body.
     #[inline(always)]
     fn port_holder(&self, headers: &Headers, end: Which) -> Option<ContainerId> {
-        let local = match end {
-            Which::Source => headers.from(),
-            Which::Destination => headers.to(),
-        };
-        ports::holder(self, headers.protocol, local)
+        ports::holder(self, headers, end)
     }
 
     /// The entry at `place` for the packet `headers`, expired or not.

@@ -1,0 +1,141 @@
+//! Entries of the flow table.
+
+use core::sync::atomic::{
+    AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{self, SeqCst},
+};
+
+use crate::{
+    abi::{
+        counters::Traffic,
+        flow::{Flow, State},
+        units::{ContainerId, Nanos},
+    },
+    engine::tables::FlowEntry,
+};
+
+const ORDER: Ordering = SeqCst;
+
+/// A [`Flow`] that several threads may use at once.
+#[derive(Debug, Default)]
+pub struct FlowCell {
+    expires: AtomicU64,
+    created: AtomicU64,
+    out: Counter,
+    back: Counter,
+    opener: AtomicU32,
+    responder: AtomicU32,
+    port_epoch: AtomicU32,
+    state: AtomicU8,
+    flags: AtomicU8,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counter {
+    fn set(&self, traffic: Traffic) {
+        self.packets.store(traffic.packets, ORDER);
+        self.bytes.store(traffic.bytes, ORDER);
+    }
+
+    fn get(&self) -> Traffic {
+        Traffic { packets: self.packets.load(ORDER), bytes: self.bytes.load(ORDER) }
+    }
+}
+
+impl FlowCell {
+    /// The entry as a plain value.
+    pub fn get(&self) -> Flow {
+        Flow {
+            expires: Nanos(self.expires.load(ORDER)),
+            created: Nanos(self.created.load(ORDER)),
+            out: self.out.get(),
+            back: self.back.get(),
+            opener: ContainerId(self.opener.load(ORDER)),
+            responder: ContainerId(self.responder.load(ORDER)),
+            port_epoch: self.port_epoch.load(ORDER),
+            state: self.state.load(ORDER),
+            flags: self.flags.load(ORDER),
+            padding: 0,
+        }
+    }
+
+    pub(super) fn set(&self, flow: &Flow) {
+        self.fill(flow);
+        self.expires.store(flow.expires.0, ORDER);
+    }
+
+    fn fill(&self, flow: &Flow) {
+        self.created.store(flow.created.0, ORDER);
+        self.out.set(flow.out);
+        self.back.set(flow.back);
+        self.opener.store(flow.opener.0, ORDER);
+        self.responder.store(flow.responder.0, ORDER);
+        self.port_epoch.store(flow.port_epoch, ORDER);
+        self.state.store(flow.state, ORDER);
+        self.flags.store(flow.flags, ORDER);
+    }
+}
+
+impl FlowEntry for &FlowCell {
+    fn expires(&self) -> Nanos {
+        Nanos(self.expires.load(ORDER))
+    }
+
+    fn claim(&self, old: Nanos, new: Nanos) -> bool {
+        self.expires.compare_exchange(old.0, new.0, ORDER, ORDER).is_ok()
+    }
+
+    fn opener(&self) -> ContainerId {
+        ContainerId(self.opener.load(ORDER))
+    }
+
+    fn responder(&self) -> ContainerId {
+        ContainerId(self.responder.load(ORDER))
+    }
+
+    fn set_responder(&self, id: ContainerId) {
+        self.responder.store(id.0, ORDER);
+    }
+
+    fn flags(&self) -> u8 {
+        self.flags.load(ORDER)
+    }
+
+    fn state(&self) -> State {
+        State::from_number(self.state.load(ORDER))
+    }
+
+    fn port_epoch(&self) -> u32 {
+        self.port_epoch.load(ORDER)
+    }
+
+    fn set_port_epoch(&self, epoch: u32) {
+        self.port_epoch.store(epoch, ORDER);
+    }
+
+    fn advance(&self, state: State, flags: u8, expires: Nanos) {
+        let old = self.expires();
+        // Zero would bring an entry back that is being deleted.
+        if old.0 != 0 {
+            self.claim(old, expires);
+        }
+        self.state.store(state as u8, ORDER);
+        self.flags.store(flags, ORDER);
+    }
+
+    fn count(&self, from_opener: bool, traffic: Traffic) {
+        let counter = if from_opener { &self.out } else { &self.back };
+        counter.packets.fetch_add(traffic.packets, ORDER);
+        counter.bytes.fetch_add(traffic.bytes, ORDER);
+    }
+
+    fn reopen(&self, flow: &Flow) {
+        // `expires` was claimed with the new value already and is left to others.
+        self.fill(flow);
+    }
+}

@@ -1,0 +1,224 @@
+//! All tables.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::{boxed::Box, collections::BTreeMap, sync::Mutex, vec::Vec};
+
+use super::{
+    FlowCell, MemoryWord, Socket, arena::Table, fragments::Fragments, lock, sockets::Sockets,
+    usage::UsageCell, word::SparseArray,
+};
+use crate::{
+    abi::{
+        address::{Address, AddressEntry},
+        container::{Container, Usage},
+        flow::{Flow, FlowKey},
+        fragment::{Fragment, FragmentKey},
+        port::{Claim, PortKey},
+        units::{ContainerId, Nanos},
+    },
+    engine::{
+        Headers, Tables,
+        tables::{Found, InsertError, UsageWord, Which},
+    },
+};
+
+/// How much each table holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Container ids, the host's included.
+    pub containers: usize,
+    /// Flows.
+    pub flows: usize,
+    /// Port reservations, those that nobody holds included until they are swept.
+    pub ports: usize,
+    /// Fragmented packets; newer ones push older ones out.
+    pub fragments: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { containers: 4097, flows: 65_536, ports: 65_536, fragments: 8_192 }
+    }
+}
+
+/// The tables. `&MemoryTables` is what the engine takes as [`Tables`].
+pub struct MemoryTables {
+    pub(super) clock: AtomicU64,
+    pub(super) drops_unowned: AtomicBool,
+    pub(super) containers: Mutex<BTreeMap<ContainerId, Container>>,
+    pub(super) usage: Box<[UsageCell]>,
+    pub(super) addresses: Mutex<BTreeMap<Address, AddressEntry>>,
+    pub(super) flows: Table<FlowKey, FlowCell>,
+    pub(super) ports: Table<PortKey, AtomicU64>,
+    pub(super) summaries: SparseArray,
+    pub(super) port_epoch: AtomicU64,
+    pub(super) fragments: Fragments,
+    pub(super) sockets: Sockets,
+}
+
+impl Default for MemoryTables {
+    fn default() -> Self {
+        Self::new(Capacity::default())
+    }
+}
+
+impl MemoryTables {
+    /// Empty tables, at time zero, of a node that lets packets for nobody pass.
+    pub fn new(capacity: Capacity) -> Self {
+        Self {
+            clock: AtomicU64::new(0),
+            drops_unowned: AtomicBool::new(false),
+            containers: Mutex::default(),
+            usage: (0..capacity.containers).map(|_| UsageCell::default()).collect(),
+            addresses: Mutex::default(),
+            flows: Table::new(capacity.flows),
+            ports: Table::new(capacity.ports),
+            summaries: SparseArray::default(),
+            port_epoch: AtomicU64::new(0),
+            fragments: Fragments::new(capacity.fragments),
+            sockets: Sockets::default(),
+        }
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&self, now: Nanos) {
+        self.clock.store(now.0, SeqCst);
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, span: Nanos) {
+        self.clock.fetch_add(span.0, SeqCst);
+    }
+
+    /// Whether packets that arrive for nobody are dropped.
+    pub fn set_drops_unowned(&self, drops: bool) {
+        self.drops_unowned.store(drops, SeqCst);
+    }
+
+    /// Adds a container, or changes it; tells whether there is a place for its id. One with generation zero does not
+    /// exist.
+    pub fn add_container(&self, id: ContainerId, container: Container) -> bool {
+        let fits = self.usage_cell(id).is_some();
+        if fits {
+            lock(&self.containers).insert(id, container);
+        }
+        fits
+    }
+
+    /// Forgets a container. Its flows and reservations stay until they are flushed.
+    pub fn remove_container(&self, id: ContainerId) {
+        lock(&self.containers).remove(&id);
+    }
+
+    /// Makes an address local: the node's ([`ContainerId::HOST`]), or one container's alone.
+    pub fn add_address(&self, address: Address, owner: ContainerId) {
+        let generation = lock(&self.containers).get(&owner).map_or(0, |container| container.generation);
+        lock(&self.addresses).insert(address, AddressEntry { owner, generation });
+    }
+
+    /// Makes an address foreign.
+    pub fn remove_address(&self, address: &Address) {
+        lock(&self.addresses).remove(address);
+    }
+
+    /// Lets lookups find a socket.
+    pub fn add_socket(&self, socket: Socket, found: Found) {
+        self.sockets.insert(socket, found);
+    }
+
+    /// Closes a socket; tells whether it was there.
+    pub fn remove_socket(&self, socket: &Socket) -> bool {
+        self.sockets.remove(socket)
+    }
+
+    /// What a container uses of its quotas; nothing for ids beyond the capacity.
+    pub fn usage_of(&self, id: ContainerId) -> Option<Usage> {
+        Some(self.usage_cell(id)?.get())
+    }
+
+    /// The flow at `key`, expired or not.
+    pub fn flow_at(&self, key: &FlowKey) -> Option<Flow> {
+        Some(self.flows.get(key)?.get())
+    }
+
+    /// All flows, expired or not, in the order of their keys.
+    pub fn flows(&self) -> Vec<(FlowKey, Flow)> {
+        self.flows.entries().into_iter().map(|(key, cell)| (key, cell.get())).collect()
+    }
+
+    /// All reservations, those included that nobody holds and that were not swept yet, in the order of their keys.
+    pub fn ports(&self) -> Vec<(PortKey, Claim)> {
+        self.ports.entries().into_iter().map(|(key, word)| (key, Claim(word.load(SeqCst)))).collect()
+    }
+
+    pub(super) fn usage_cell(&self, id: ContainerId) -> Option<&UsageCell> {
+        self.usage.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+impl<'a> Tables for &'a MemoryTables {
+    type Flow = &'a FlowCell;
+    type Word = MemoryWord<'a>;
+
+    fn now(&self) -> Nanos {
+        Nanos(self.clock.load(SeqCst))
+    }
+
+    fn container(&self, id: ContainerId) -> Option<Container> {
+        lock(&self.containers).get(&id).copied().filter(|container| container.generation != 0)
+    }
+
+    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<MemoryWord<'a>> {
+        Some(self.usage_cell(id)?.word(word))
+    }
+
+    fn drops_unowned(&self) -> bool {
+        self.drops_unowned.load(SeqCst)
+    }
+
+    fn address(&self, address: &Address) -> Option<ContainerId> {
+        let entry = lock(&self.addresses).get(address).copied()?;
+        let is_current = || self.container(entry.owner)?.generation.eq(&entry.generation).then_some(());
+        (entry.owner == ContainerId::HOST || is_current().is_some()).then_some(entry.owner)
+    }
+
+    fn has_container_addresses(&self) -> bool {
+        lock(&self.addresses).values().any(|entry| entry.owner.is_container())
+    }
+
+    fn flow(&self, key: &FlowKey) -> Option<&'a FlowCell> {
+        self.flows.get(key)
+    }
+
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+        self.flows.insert(key, |cell| cell.set(flow))
+    }
+
+    fn port(&self, key: &PortKey) -> Option<MemoryWord<'a>> {
+        self.ports.get(key).map(MemoryWord::atomic)
+    }
+
+    fn insert_port(&self, key: &PortKey, claim: Claim) -> Result<(), InsertError> {
+        self.ports.insert(key, |word| word.store(claim.0, SeqCst))
+    }
+
+    fn port_summary(&self, index: u32) -> Option<MemoryWord<'a>> {
+        self.summaries.word(index)
+    }
+
+    fn port_epoch(&self) -> Option<MemoryWord<'a>> {
+        Some(MemoryWord::atomic(&self.port_epoch))
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<Fragment> {
+        self.fragments.get(key)
+    }
+
+    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
+        self.fragments.insert(key, *fragment);
+    }
+
+    fn socket(&self, headers: &Headers, end: Which) -> Found {
+        self.sockets.find(headers, end)
+    }
+}

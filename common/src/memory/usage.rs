@@ -1,0 +1,69 @@
+//! What containers use of their quotas.
+
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use super::MemoryWord;
+use crate::{
+    abi::container::{Quota, Usage},
+    engine::tables::UsageWord,
+};
+
+/// A [`Usage`] that several threads may use at once.
+#[derive(Default)]
+pub(super) struct UsageCell {
+    flows: QuotaCell,
+    ports: QuotaCell,
+    control: AtomicU64,
+}
+
+#[derive(Default)]
+struct QuotaCell {
+    held: AtomicU64,
+    maxheld: AtomicU64,
+    failcnt: AtomicU64,
+}
+
+impl QuotaCell {
+    fn get(&self) -> Quota {
+        Quota {
+            held: self.held.load(SeqCst),
+            maxheld: self.maxheld.load(SeqCst),
+            failcnt: self.failcnt.load(SeqCst),
+        }
+    }
+
+    fn set(&self, quota: &Quota) {
+        self.held.store(quota.held, SeqCst);
+        self.maxheld.store(quota.maxheld, SeqCst);
+        self.failcnt.store(quota.failcnt, SeqCst);
+    }
+}
+
+impl UsageCell {
+    pub(super) fn word(&self, word: UsageWord) -> MemoryWord<'_> {
+        MemoryWord::atomic(match word {
+            UsageWord::FlowsHeld => &self.flows.held,
+            UsageWord::FlowsMax => &self.flows.maxheld,
+            UsageWord::FlowsFailed => &self.flows.failcnt,
+            UsageWord::PortsHeld => &self.ports.held,
+            UsageWord::PortsMax => &self.ports.maxheld,
+            UsageWord::PortsFailed => &self.ports.failcnt,
+            UsageWord::Control => &self.control,
+        })
+    }
+
+    pub(super) fn get(&self) -> Usage {
+        Usage {
+            flows: self.flows.get(),
+            ports: self.ports.get(),
+            control: self.control.load(SeqCst),
+            padding: 0,
+        }
+    }
+
+    pub(super) fn set(&self, usage: &Usage) {
+        self.flows.set(&usage.flows);
+        self.ports.set(&usage.ports);
+        self.control.store(usage.control, SeqCst);
+    }
+}

@@ -1,0 +1,13 @@
+//! Whose packets are, and who may send what.
+
+mod bare;
+mod egress;
+mod exempt;
+mod fragments;
+mod ingress;
+mod interface;
+mod kernel;
+mod local;
+mod queries;
+mod related;
+mod stale;

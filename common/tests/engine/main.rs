@@ -1,0 +1,6 @@
+//! The packet engine over tables in memory: what it reads out of packets, whose they are, what becomes of them, and
+//! what that leaves in the tables. Packets are built by another library than the one under test.
+
+mod support;
+
+mod parse;

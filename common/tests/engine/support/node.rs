@@ -1,0 +1,285 @@
+//! A node with its containers and addresses, and the hooks' way of asking the engine.
+
+use std::net::SocketAddr;
+
+use berth_common::{
+    abi::{
+        container::{Container, MAX_PORT_RANGES, Mode, PortRange, Usage},
+        counters::Traffic,
+        flow::{End, Flow, FlowKey},
+        port::{Claim, PortKey},
+        reason::Reason,
+        units::{ContainerId, Nanos, Port, Protocol, Zone},
+    },
+    engine::{
+        Headers, Verdict, Way, egress,
+        headers::Place,
+        ingress,
+        ports::Refusal,
+        tables::{Found, Tables as _},
+        verdict::Owner,
+    },
+    memory::{Bytes, Capacity, MemoryTables, Socket},
+    wire::ether,
+};
+
+use super::{ICMP, ICMPV6, ip_address};
+
+/// Two containers in stateless mode, to quarrel.
+pub const A: ContainerId = ContainerId(1);
+pub const B: ContainerId = ContainerId(2);
+/// A third, which has nothing to do with it.
+pub const C: ContainerId = ContainerId(3);
+/// Two in stateful mode.
+pub const S: ContainerId = ContainerId(4);
+pub const T: ContainerId = ContainerId(5);
+/// One that has addresses of its own ([`OWN4`], [`OWN6`]), stateless.
+pub const O: ContainerId = ContainerId(6);
+/// One in disabled mode, and one in full mode.
+pub const D: ContainerId = ContainerId(7);
+pub const F: ContainerId = ContainerId(8);
+
+pub const HOST: ContainerId = ContainerId::HOST;
+pub const UNOWNED: ContainerId = ContainerId::UNOWNED;
+
+/// The node's addresses.
+pub const L4: &str = "192.0.2.1";
+pub const M4: &str = "192.0.2.2";
+pub const L6: &str = "2001:db8::1";
+pub const LINK6: &str = "fe80::1";
+/// Addresses of [`O`] alone.
+pub const OWN4: &str = "192.0.2.60";
+pub const OWN6: &str = "2001:db8::60";
+/// Other hosts.
+pub const R4: &str = "198.51.100.7";
+pub const R6: &str = "2001:db8:f::7";
+
+pub const PACKET: Traffic = Traffic { packets: 1, bytes: 100 };
+
+/// A node.
+pub struct Node {
+    pub tables: MemoryTables,
+}
+
+impl Node {
+    pub fn new() -> Self {
+        Self::with(Capacity { containers: 16, flows: 1024, ports: 1024, fragments: 64 })
+    }
+
+    pub fn with(capacity: Capacity) -> Self {
+        let tables = MemoryTables::new(capacity);
+        tables.set_now(Nanos::seconds(1_000));
+        let node = Self { tables };
+        for (id, mode) in [
+            (A, Mode::Stateless),
+            (B, Mode::Stateless),
+            (C, Mode::Stateless),
+            (S, Mode::Stateful),
+            (T, Mode::Stateful),
+            (O, Mode::Stateless),
+            (D, Mode::Disabled),
+            (F, Mode::Full),
+        ] {
+            node.container(id, mode, 100, 100);
+        }
+        for address in [L4, M4, L6, LINK6] {
+            node.tables.add_address(ip_address(address).into(), HOST);
+        }
+        node
+    }
+
+    /// Gives [`O`] its addresses, without which the node has none that is a container's alone.
+    pub fn with_own_addresses() -> Self {
+        let node = Self::new();
+        for address in [OWN4, OWN6] {
+            node.tables.add_address(ip_address(address).into(), O);
+        }
+        node
+    }
+
+    /// Adds a container, or changes one.
+    pub fn container(&self, id: ContainerId, mode: Mode, flow_limit: u32, port_limit: u32) {
+        let container = Container {
+            generation: 1,
+            mode: mode as u8,
+            flags: 0,
+            range_count: 0,
+            padding: 0,
+            flow_limit,
+            port_limit,
+            ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],
+            reserved: [0; 2],
+        };
+        assert!(self.tables.add_container(id, container));
+    }
+
+    pub fn headers(packet: &[u8]) -> Headers {
+        Bytes(packet).in_packet().expect("headers")
+    }
+
+    /// A socket of `sender` sends by an uplink.
+    pub fn send(&self, sender: ContainerId, packet: &[u8]) -> Reason {
+        self.send_in(Zone::UPLINK, sender, packet)
+    }
+
+    /// A socket of `sender` sends on `lo`.
+    pub fn send_local(&self, sender: ContainerId, packet: &[u8]) -> Reason {
+        self.send_in(Zone::LOCAL, sender, packet)
+    }
+
+    pub fn send_in(&self, zone: Zone, sender: ContainerId, packet: &[u8]) -> Reason {
+        let headers = Self::headers(packet);
+        let verdict = egress::send(&&self.tables, &Bytes(packet), &headers, (sender, zone), Some(PACKET));
+        assert_eq!(verdict.owner, Owner::new(sender, Way::Cgroup));
+        verdict.reason
+    }
+
+    /// A packet socket of `sender` sends a frame that is not IP.
+    pub fn send_frame(&self, sender: ContainerId, frame: &[u8]) -> Reason {
+        let (kind, offset) = ether::payload(&Bytes(frame));
+        egress::send_non_ip(&&self.tables, &Bytes(frame), kind, offset, sender)
+    }
+
+    /// A packet arrives at an uplink.
+    pub fn arrive(&self, packet: &[u8]) -> Verdict {
+        let headers = Self::headers(packet);
+        ingress::arrive(&&self.tables, &Bytes(packet), &headers, Zone::UPLINK, PACKET)
+    }
+
+    /// Whose a packet is that arrives at an uplink; it must pass.
+    pub fn owner(&self, packet: &[u8]) -> (ContainerId, Way) {
+        let verdict = self.arrive(packet);
+        assert_eq!(verdict.reason, Reason::None);
+        (verdict.owner.id, verdict.owner.way)
+    }
+
+    /// Whose a packet of the kernel is that leaves by an uplink.
+    pub fn leave(&self, packet: &[u8]) -> (ContainerId, Way) {
+        let headers = Self::headers(packet);
+        let verdict = ingress::leave(&&self.tables, &Bytes(packet), &headers, Zone::UPLINK, PACKET);
+        assert!(verdict.passes(), "what the kernel sends is never dropped");
+        (verdict.owner.id, verdict.owner.way)
+    }
+
+    /// Whether a socket of `receiver` may have a packet that came by an uplink.
+    pub fn may_receive(&self, receiver: ContainerId, packet: &[u8]) -> bool {
+        self.may_receive_in(Zone::UPLINK, receiver, packet)
+    }
+
+    /// Whether a socket of `receiver` may have a packet from `lo`.
+    pub fn may_receive_local(&self, receiver: ContainerId, packet: &[u8]) -> bool {
+        self.may_receive_in(Zone::LOCAL, receiver, packet)
+    }
+
+    pub fn may_receive_in(&self, zone: Zone, receiver: ContainerId, packet: &[u8]) -> bool {
+        let headers = Self::headers(packet);
+        let verdict = ingress::receive(&&self.tables, &Bytes(packet), &headers, (receiver, zone), None);
+        assert_eq!(verdict.owner.id, receiver);
+        assert!(verdict.passes() || verdict.reason == Reason::NotOwner);
+        verdict.passes()
+    }
+
+    /// Which of all containers may have a packet, at an uplink or on `lo`.
+    pub fn receivers(&self, zone: Zone, packet: &[u8]) -> Vec<ContainerId> {
+        [A, B, C, S, T, O, D, F].into_iter().filter(|id| self.may_receive_in(zone, *id, packet)).collect()
+    }
+
+    /// A packet on the container's own interface.
+    pub fn on_interface(&self, container: ContainerId, inward: bool, packet: &[u8]) -> Reason {
+        let headers = Self::headers(packet);
+        let verdict = ingress::on_interface(&&self.tables, &headers, container, inward, PACKET);
+        assert_eq!(verdict.owner, Owner::new(container, Way::Interface));
+        verdict.reason
+    }
+
+    /// A socket of `owner` is bound to a port.
+    pub fn bind(&self, owner: ContainerId, protocol: u8, local: &str) -> Result<(), Refusal> {
+        self.tables.reserve(&port_key(protocol, local), Claim::bound(owner))
+    }
+
+    /// It is closed.
+    pub fn unbind(&self, owner: ContainerId, protocol: u8, local: &str) {
+        self.tables.release(&port_key(protocol, local), Claim::bound(owner));
+    }
+
+    /// The operator reserves a port.
+    pub fn reserve(&self, owner: ContainerId, protocol: u8, local: &str) -> Result<(), Refusal> {
+        self.tables.reserve(&port_key(protocol, local), Claim::permanent(owner, false))
+    }
+
+    /// A socket that lookups find, without a reservation.
+    pub fn socket(&self, owner: ContainerId, protocol: u8, local: &str) {
+        let End { address, port } = flow_end(local);
+        let found = if owner == HOST { Found::Other } else { Found::Container(owner) };
+        self.tables.add_socket(Socket::bound(Protocol(protocol), address, port), found);
+    }
+
+    /// It is closed.
+    pub fn close(&self, protocol: u8, local: &str) {
+        let End { address, port } = flow_end(local);
+        assert!(self.tables.remove_socket(&Socket::bound(Protocol(protocol), address, port)));
+    }
+
+    pub fn wait(&self, seconds: u64) {
+        self.tables.advance(Nanos::seconds(seconds));
+    }
+
+    pub fn now(&self) -> Nanos {
+        (&self.tables).now()
+    }
+
+    /// The uplink flow of a packet, whichever way it goes, if it has not expired.
+    pub fn flow(&self, packet: &[u8]) -> Option<Flow> {
+        self.flow_in(Zone::UPLINK, packet)
+    }
+
+    pub fn flow_in(&self, zone: Zone, packet: &[u8]) -> Option<Flow> {
+        let flow = self.tables.flow_at(&flow_key(zone, packet))?;
+        (flow.expires > self.now()).then_some(flow)
+    }
+
+    pub fn usage(&self, id: ContainerId) -> Usage {
+        self.tables.usage_of(id).expect("a place for the id")
+    }
+
+    /// Flows held.
+    pub fn flows_held(&self, id: ContainerId) -> u64 {
+        self.usage(id).flows.held
+    }
+
+    /// Port reservations held.
+    pub fn ports_held(&self, id: ContainerId) -> u64 {
+        self.usage(id).ports.held
+    }
+
+    /// Holds what is counted against what is there. (Shared entries and expired ones count until they are deleted.)
+    pub fn check(&self) {
+        for id in (0..16).map(ContainerId) {
+            let charged = |flow: &Flow| if flow.opener.is_container() { flow.opener } else { flow.responder };
+            let flows = self.tables.flows().iter().filter(|(_, flow)| charged(flow) == id).count();
+            assert_eq!(self.flows_held(id), flows as u64, "flows of {id:?}");
+            let ports = self.tables.ports().iter().filter(|(_, claim)| holds(*claim, id)).count();
+            assert_eq!(self.ports_held(id), ports as u64, "reservations of {id:?}");
+        }
+    }
+}
+
+fn holds(claim: Claim, id: ContainerId) -> bool {
+    !claim.is_free() && !claim.is_dead() && claim.owner() == id
+}
+
+pub fn flow_end(text: &str) -> End {
+    let end: SocketAddr = text.parse().expect("address and port");
+    End { address: end.ip().into(), port: Port(end.port()) }
+}
+
+/// `192.0.2.1:53`, `0.0.0.0:53`, `[::]:53`; the port may be an ICMP id or a GRE key.
+pub fn port_key(protocol: u8, local: &str) -> PortKey {
+    let End { address, port } = flow_end(local);
+    let protocol = if protocol == ICMP && !address.is_v4() { ICMPV6 } else { protocol };
+    PortKey::new(Protocol(protocol), address, port)
+}
+
+pub fn flow_key(zone: Zone, packet: &[u8]) -> FlowKey {
+    Place::in_zone(zone).key(&Node::headers(packet))
+}
