@@ -6,6 +6,12 @@
     internal_features,
     reason = "the target has atomic instructions, but `core::sync::atomic` does not offer them"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_lossless,
+    reason = "contexts and helpers have their fields in wider types than what is in them"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "the signature that the entry point macros want")]
 #![feature(core_intrinsics)]
 
 mod atomic;

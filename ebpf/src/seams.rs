@@ -48,7 +48,7 @@ pub fn port_holder(headers: &Headers, end: Which) -> Option<ContainerId> {
 #[inline(always)]
 pub fn open_flow(headers: &Headers, place: Place, parties: &Parties, traffic: Traffic, now: Nanos) -> Reason {
     let place = (place.sharer.0 as u64) << 32 | place.zone.0 as u64;
-    Reason::from_number(seam_open_flow(headers, place, parties, &traffic, now.0) as u8)
+    Reason::from_number(seam_open_flow(headers, place, parties, &raw const traffic, now.0) as u8)
 }
 
 /// The flow table's entry, or null. Not a global function, since it returns a pointer; but the key is on its own stack.

@@ -36,9 +36,10 @@ pub fn at_cgroup(skb: *mut __sk_buff) -> Option<ContainerId> {
         return None;
     }
     let known = match socket::known(socket.cast()) {
-        // SAFETY: The helper takes any socket.
         Known::Nothing => {
-            adopt(socket.cast(), |level| unsafe { bpf_sk_ancestor_cgroup_id(socket.cast(), level as i32) })
+            // SAFETY: The helper takes any socket.
+            let ancestor = |level| unsafe { bpf_sk_ancestor_cgroup_id(socket.cast(), level) };
+            adopt(socket.cast(), ancestor)
         }
         known => known,
     };
@@ -65,19 +66,19 @@ pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
     let (family, kind) = unsafe { ((*socket).family, (*socket).type_) };
     let known = match socket::known(socket.cast()) {
         // The cgroup hook has seen every other socket of a container before its packet comes here.
-        // SAFETY: The helper takes any context of this kind.
         Known::Nothing if family == AF_PACKET => {
-            adopt(socket.cast(), |level| unsafe { bpf_skb_ancestor_cgroup_id(skb, level as i32) })
+            // SAFETY: The helper takes any context of this kind.
+            let ancestor = |level| unsafe { bpf_skb_ancestor_cgroup_id(skb, level) };
+            adopt(socket.cast(), ancestor)
         }
         known => known,
     };
     let raw = family == AF_PACKET || kind == SOCK_RAW;
     match known {
         Known::Container(id) if raw || is_own(socket, headers) => Sender::Container(id),
-        // The outside of a tunnel, or ESP, around a container's packet.
-        Known::Container(_) => Sender::Unknown,
         Known::Nothing if !raw && is_own(socket, headers) => Sender::Host,
-        Known::Nothing | Known::Foreign => Sender::Unknown,
+        // Of a container's: the outside of a tunnel, or ESP, around its packet.
+        Known::Container(_) | Known::Nothing | Known::Foreign => Sender::Unknown,
     }
 }
 
@@ -119,7 +120,7 @@ fn is_own(socket: *mut bpf_sock, headers: Option<&Headers>) -> bool {
 
 /// Finds out the container of a socket that nothing is kept with yet, and keeps it.
 #[inline(always)]
-fn adopt(socket: *mut c_void, ancestor: impl Fn(u32) -> u64) -> Known {
+fn adopt(socket: *mut c_void, ancestor: impl Fn(i32) -> u64) -> Known {
     match socket::container_of_cgroup(ancestor) {
         Some(entry) => socket::remember(socket, entry, socket::netns_of(socket)),
         None => Known::Nothing,

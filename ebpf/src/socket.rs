@@ -55,13 +55,13 @@ pub fn known(socket: *mut c_void) -> Known {
 /// Finds the container among a socket's (or task's) cgroup and its ancestors: `ancestor` gives the id of the one at a
 /// level.
 #[inline(always)]
-pub fn container_of_cgroup(ancestor: impl Fn(u32) -> u64) -> Option<CgroupEntry> {
+pub fn container_of_cgroup(ancestor: impl Fn(i32) -> u64) -> Option<CgroupEntry> {
     let config = config()?;
     for level in config.cgroup_levels {
         if level == 0 {
             return None;
         }
-        let id = ancestor(level as u32);
+        let id = ancestor(level as i32);
         // SAFETY: Only the loader writes these values, as whole words.
         if let Some(entry) = unsafe { CGROUPS.get(id) } {
             let entry = *entry;

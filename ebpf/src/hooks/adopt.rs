@@ -29,7 +29,7 @@ pub struct SocketIteration {
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-pub fn berth_adopt_tcp(ctx: *mut SocketIteration) -> i32 {
+pub extern "C" fn berth_adopt_tcp(ctx: *mut SocketIteration) -> i32 {
     // SAFETY: The program's context.
     adopt(unsafe { (*ctx).socket });
     0
@@ -37,7 +37,7 @@ pub fn berth_adopt_tcp(ctx: *mut SocketIteration) -> i32 {
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/udp")]
-pub fn berth_adopt_udp(ctx: *mut SocketIteration) -> i32 {
+pub extern "C" fn berth_adopt_udp(ctx: *mut SocketIteration) -> i32 {
     // SAFETY: The program's context.
     adopt(unsafe { (*ctx).socket });
     0

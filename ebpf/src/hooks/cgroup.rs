@@ -73,15 +73,6 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
 #[inline(always)]
 fn zone_of(ifindex: u32) -> Zone {
     let Some(config) = config() else { return Zone::LOCAL };
-    let [a, b, c, d, e, f, g, h] = config.uplinks;
-    let is_uplink = ifindex != 0
-        && (ifindex == a
-            || ifindex == b
-            || ifindex == c
-            || ifindex == d
-            || ifindex == e
-            || ifindex == f
-            || ifindex == g
-            || ifindex == h);
+    let is_uplink = ifindex != 0 && config.uplinks.contains(&ifindex);
     if is_uplink { Zone::UPLINK } else { Zone::LOCAL }
 }

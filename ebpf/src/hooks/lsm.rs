@@ -74,6 +74,6 @@ fn denies_packet_sockets() -> bool {
 #[inline(always)]
 fn current() -> Option<ContainerId> {
     // SAFETY: The helper has no preconditions.
-    socket::container_of_cgroup(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) })
+    socket::container_of_cgroup(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) })
         .map(|entry| entry.container)
 }

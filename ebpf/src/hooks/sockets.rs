@@ -54,8 +54,7 @@ pub fn berth_release(ctx: SockContext) -> i32 {
 #[inline(always)]
 pub fn owner_by_task(ctx: &SockContext) -> Known {
     // SAFETY: The helpers have no preconditions.
-    let entry =
-        socket::container_of_cgroup(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) });
+    let entry = socket::container_of_cgroup(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) });
     match entry {
         // SAFETY: The context is the program's.
         Some(entry) => socket::remember(ctx.as_ptr(), entry, unsafe { bpf_get_netns_cookie(ctx.as_ptr()) }),
