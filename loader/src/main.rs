@@ -1,2 +1,7 @@
-//! Placeholder. 
-fn main() {}
+//! The `berth` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    berth::cli::run(std::env::args_os())
+}

@@ -3,4 +3,5 @@
 
 mod support;
 
+mod attribution;
 mod parse;

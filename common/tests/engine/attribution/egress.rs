@@ -85,11 +85,19 @@ fn source_addresses_must_be_the_senders() {
         ("the node's", udp(OUT, FAR), [Reason::None; 2]),
         ("the node's second", udp("192.0.2.2:5000", FAR), [Reason::None; 2]),
         ("its own", udp("192.0.2.60:5000", FAR), [Reason::None, Reason::SpoofedSource]),
-        ("its own IPv6", udp("[2001:db8::60]:5000", "[2001:db8:f::7]:53"), [Reason::None, Reason::SpoofedSource]),
+        (
+            "its own IPv6",
+            udp("[2001:db8::60]:5000", "[2001:db8:f::7]:53"),
+            [Reason::None, Reason::SpoofedSource],
+        ),
         ("the node's IPv6", udp("[2001:db8::1]:5000", "[2001:db8:f::7]:53"), [Reason::None; 2]),
         ("the node's link-local", udp("[fe80::1]:5000", "[fe80::7]:53"), [Reason::None; 2]),
         ("another host's", udp("198.51.100.8:5000", FAR), [Reason::SpoofedSource; 2]),
-        ("another host's IPv6", udp("[2001:db8:f::8]:5000", "[2001:db8:f::7]:53"), [Reason::SpoofedSource; 2]),
+        (
+            "another host's IPv6",
+            udp("[2001:db8:f::8]:5000", "[2001:db8:f::7]:53"),
+            [Reason::SpoofedSource; 2],
+        ),
         ("another link-local", udp("[fe80::2]:5000", "[fe80::7]:53"), [Reason::SpoofedSource; 2]),
         ("none", udp("0.0.0.0:5000", FAR), [Reason::SpoofedSource; 2]),
         ("none of IPv6", udp("[::]:5000", "[2001:db8:f::7]:53"), [Reason::SpoofedSource; 2]),
@@ -116,7 +124,10 @@ fn every_kind_of_packet_is_checked_for_its_source() {
         ("GRE", gre(foreign, R4, Some(5))),
         ("ESP", ip(foreign, R4, ESP, &[0; 8])),
         ("ICMPv6 of the link", icmp("fe80::99", "ff02::1", 136, [0; 4], &[0; 16])),
-        ("later fragment", Ip::fragment(7, false, 5).build(ip_address(foreign), ip_address(R4), UDP, &[0; 8])),
+        (
+            "later fragment",
+            Ip::fragment(7, false, 5).build(ip_address(foreign), ip_address(R4), UDP, &[0; 8]),
+        ),
         ("first fragment", Ip::fragment(0, true, 5).build(ip_address(foreign), ip_address(R4), UDP, &[0; 8])),
     ] {
         let node = Node::new();
@@ -156,7 +167,7 @@ fn traffic_of_a_flow() {
         node.send(A, &udp(OUT, FAR));
     }
     for _ in 0..2 {
-        node.arrive(&udp(FAR, OUT));
+        node.owner(&udp(FAR, OUT));
     }
     node.may_receive(A, &udp(FAR, OUT));
     let flow = node.flow(&udp(OUT, FAR)).unwrap();

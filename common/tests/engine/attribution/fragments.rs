@@ -11,12 +11,7 @@ const LOCAL: [&str; 2] = [L4, L6];
 const FAR: [&str; 2] = [R4, R6];
 
 fn first(from: &str, to: &str, id: u32) -> Vec<u8> {
-    Ip::fragment(0, true, id).build(
-        ip_address(from),
-        ip_address(to),
-        UDP,
-        &udp_datagram(53, 5000, &[0; 16]),
-    )
+    Ip::fragment(0, true, id).build(ip_address(from), ip_address(to), UDP, &udp_datagram(53, 5000, &[0; 16]))
 }
 
 fn later(from: &str, to: &str, id: u32, more: bool) -> Vec<u8> {
@@ -44,13 +39,13 @@ fn in_order() {
 fn of_another_packet() {
     for (local, far) in LOCAL.into_iter().zip(FAR) {
         let node = bound();
-        node.arrive(&first(far, local, 7));
+        node.owner(&first(far, local, 7));
         assert_eq!(node.arrive(&later(far, local, 8, false)), Verdict::pass(Owner::NOBODY));
         let tcp = Ip::fragment(3, false, 7).build(ip_address(far), ip_address(local), TCP, &[0; 8]);
         assert_eq!(node.arrive(&tcp), Verdict::pass(Owner::NOBODY));
     }
     let node = bound();
-    node.arrive(&first(R4, L4, 7));
+    node.owner(&first(R4, L4, 7));
     assert_eq!(node.arrive(&later("198.51.100.8", L4, 7, false)), Verdict::pass(Owner::NOBODY));
     assert_eq!(node.arrive(&later(R4, M4, 7, false)), Verdict::pass(Owner::NOBODY));
 }
@@ -90,7 +85,7 @@ fn share_the_fate_of_the_first() {
 #[test]
 fn for_as_long_as_reassembly_lasts() {
     let node = bound();
-    node.arrive(&first(R4, L4, 7));
+    node.owner(&first(R4, L4, 7));
     node.tables.advance(berth_common::abi::units::Nanos(FRAGMENT_LIFETIME.0 - 1));
     assert_eq!(node.owner(&later(R4, L4, 7, true)), (A, Way::Fragment));
     node.tables.advance(berth_common::abi::units::Nanos(1));
@@ -101,7 +96,7 @@ fn for_as_long_as_reassembly_lasts() {
 fn newer_packets_push_older_ones_out() {
     let node = bound();
     for id in 0..=64 {
-        node.arrive(&first(R4, L4, id));
+        node.owner(&first(R4, L4, id));
     }
     assert_eq!(node.arrive(&later(R4, L4, 0, false)), Verdict::pass(Owner::NOBODY));
     assert_eq!(node.owner(&later(R4, L4, 64, false)), (A, Way::Fragment));

@@ -2,7 +2,7 @@
 
 use berth_common::{
     abi::reason::Reason,
-    engine::{Verdict, Way, verdict::Owner},
+    engine::{Tables as _, Verdict, Way, verdict::Owner},
 };
 
 use crate::support::*;
@@ -21,7 +21,11 @@ fn replies_follow_the_flow() {
         (ICMPV6, ping(L6, R6, 9), pong(R6, L6, 9)),
         (GRE, gre(L4, R4, Some(9)), gre(R4, L4, Some(9))),
         (ESP, ip(L4, R4, ESP, &[1; 8]), ip(R4, L4, ESP, &[2; 8])),
-        (UDP, udp("[2001:db8::1]:5000", "[2001:db8:f::7]:53"), udp("[2001:db8:f::7]:53", "[2001:db8::1]:5000")),
+        (
+            UDP,
+            udp("[2001:db8::1]:5000", "[2001:db8:f::7]:53"),
+            udp("[2001:db8:f::7]:53", "[2001:db8::1]:5000"),
+        ),
     ] {
         let node = Node::new();
         assert_eq!(node.arrive(&back), Verdict::pass(Owner::NOBODY), "protocol {protocol}");
@@ -165,8 +169,12 @@ fn host_or_nobody() {
     assert_eq!(node.owner(&udp(FAR, OUT)), (HOST, Way::Port));
     assert_eq!(node.arrive(&tcp(FAR, "192.0.2.1:23", SYN)), Verdict::pass(Owner::NOBODY));
     // Neither is a container, so neither's packets are for a container's sockets.
-    assert!(node.receivers(berth_common::abi::units::Zone::UPLINK, &tcp(FAR, "192.0.2.1:22", SYN)).is_empty());
-    assert!(node.receivers(berth_common::abi::units::Zone::UPLINK, &tcp(FAR, "192.0.2.1:23", SYN)).is_empty());
+    assert!(
+        node.receivers(berth_common::abi::units::Zone::UPLINK, &tcp(FAR, "192.0.2.1:22", SYN)).is_empty()
+    );
+    assert!(
+        node.receivers(berth_common::abi::units::Zone::UPLINK, &tcp(FAR, "192.0.2.1:23", SYN)).is_empty()
+    );
 }
 
 #[test]
@@ -186,7 +194,11 @@ fn strict_nodes_drop_what_is_nobodys() {
         ("router advertisement", icmp("fe80::7", "ff02::1", 134, [0; 4], &[0; 8]), false),
         ("echo to the node", ping(R4, L4, 5), false),
         ("ICMP error", unreachable(R4, &udp(OUT, FAR)), false),
-        ("later fragment", Ip::fragment(7, true, 5).build(ip_address(R4), ip_address(L4), UDP, &[0; 8]), false),
+        (
+            "later fragment",
+            Ip::fragment(7, true, 5).build(ip_address(R4), ip_address(L4), UDP, &[0; 8]),
+            false,
+        ),
     ];
     for strict in [false, true] {
         let node = Node::new();

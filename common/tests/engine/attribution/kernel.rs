@@ -21,7 +21,7 @@ fn by_flow() {
 fn by_the_flow_that_a_remote_host_opened() {
     let node = Node::new();
     node.bind(S, TCP, "0.0.0.0:5000").unwrap();
-    node.arrive(&tcp(FAR, OUT, SYN));
+    node.owner(&tcp(FAR, OUT, SYN));
     assert_eq!(node.leave(&tcp(OUT, FAR, SYN | ACK)), (S, Way::Flow));
     assert_eq!(node.flow(&tcp(OUT, FAR, ACK)).unwrap().back.packets, 1);
 }
@@ -30,7 +30,7 @@ fn by_the_flow_that_a_remote_host_opened() {
 fn by_port() {
     let node = Node::new();
     node.bind(A, TCP, "0.0.0.0:5000").unwrap();
-    node.arrive(&tcp(FAR, OUT, SYN));
+    node.owner(&tcp(FAR, OUT, SYN));
     // A SYN cookie.
     assert_eq!(node.leave(&tcp(OUT, FAR, SYN | ACK)), (A, Way::Port));
     assert!(node.tables.flows().is_empty());

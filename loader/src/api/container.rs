@@ -1,0 +1,60 @@
+//! Containers in output.
+
+use std::{fmt, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, plane::Plane, quota::Quota,
+};
+
+/// A container, what it has done and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: Name,
+    /// What its rules may do.
+    pub mode: Mode,
+    /// Whether what it is recognised by is there.
+    pub state: Presence,
+    /// What it is recognised by: `cgroup:PATH`, `interface:NAME`, `lxc:NAME`.
+    pub recognised_by: Vec<String>,
+    /// Addresses that are its own.
+    pub addresses: Vec<IpAddr>,
+    /// Features its rules may use.
+    pub features: Vec<String>,
+    /// Ports it may bind; none listed means all.
+    pub allowed_ports: Allowance,
+    /// Whether it may have packet sockets.
+    pub packet_sockets: PacketSockets,
+    /// Its traffic and drops.
+    #[serde(flatten)]
+    pub plane: Plane,
+    /// Rules.
+    pub rules: Quota,
+    /// Flows.
+    pub flows: Quota,
+    /// Port reservations.
+    pub ports: Quota,
+}
+
+/// Whether what a container is recognised by is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It is.
+    Active,
+    /// No cgroup or interface of it is left.
+    Gone,
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Gone => "gone",
+        })
+    }
+}

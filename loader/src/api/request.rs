@@ -1,0 +1,84 @@
+//! Requests: one for each operation.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{name::Name, reservation::Service, settings::Settings, target::Target};
+
+/// What is asked of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Register a container.
+    ContainerAdd {
+        /// Its name.
+        name: Name,
+        /// How it is recognised.
+        target: Target,
+        /// What is set about it.
+        settings: Settings,
+    },
+    /// Change a container.
+    ContainerSet {
+        /// Its name.
+        name: Name,
+        /// How it is recognised from now on, where given.
+        target: Target,
+        /// What is set about it.
+        settings: Settings,
+    },
+    /// Forget a container.
+    ContainerRemove {
+        /// Its name.
+        name: Name,
+    },
+    /// All containers.
+    ContainerList,
+    /// One container.
+    ContainerShow {
+        /// Its name.
+        name: Name,
+    },
+    /// All port reservations.
+    PortsList,
+    /// Reserve a port for a container, which need not exist yet.
+    PortReserve {
+        /// The container.
+        name: Name,
+        /// The port.
+        service: Service,
+        /// The address; all if none is given.
+        address: Option<IpAddr>,
+        /// For a user-space stack: the kernel's own answers for the port are suppressed.
+        raw: bool,
+    },
+    /// Give up a reservation.
+    PortRelease {
+        /// The container.
+        name: Name,
+        /// The port.
+        service: Service,
+        /// The address; all if none is given.
+        address: Option<IpAddr>,
+    },
+    /// All flows, or one owner's.
+    FlowsList {
+        /// A container's name, or `host` or `unowned`.
+        owner: Option<String>,
+    },
+    /// Delete all flows, or one container's.
+    FlowsFlush {
+        /// The container.
+        owner: Option<Name>,
+    },
+    /// The node as a whole.
+    Status,
+    /// The latest events.
+    Events {
+        /// How many at most.
+        last: usize,
+    },
+    /// End the daemon; what it enforces stays.
+    Shutdown,
+}

@@ -1,0 +1,51 @@
+//! What can be set about a container.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{allowance::Allowance, mode::Mode, packet_sockets::PacketSockets};
+
+/// What can be set about a container. What is not given keeps its value, or the node's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What its rules may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Most flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_flows: Option<u32>,
+    /// Most port reservations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ports: Option<u32>,
+    /// Ports it may bind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Allowance>,
+    /// Whether it may have packet sockets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_sockets: Option<PacketSockets>,
+    /// Addresses that are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<IpAddr>>,
+}
+
+impl Settings {
+    /// These, with what `other` gives instead.
+    #[must_use]
+    pub fn overlaid(&self, other: &Self) -> Self {
+        Self {
+            mode: other.mode.or(self.mode),
+            max_flows: other.max_flows.or(self.max_flows),
+            max_ports: other.max_ports.or(self.max_ports),
+            ports: other.ports.clone().or_else(|| self.ports.clone()),
+            packet_sockets: other.packet_sockets.or(self.packet_sockets),
+            addresses: other.addresses.clone().or_else(|| self.addresses.clone()),
+        }
+    }
+
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

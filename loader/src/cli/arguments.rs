@@ -1,0 +1,234 @@
+//! What can stand on the command line.
+
+use std::net::IpAddr;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::{container::ContainerCommand, options::Options};
+use crate::api::{name::Name, request::Request, reservation::Service};
+
+/// Version of the program, and of the layouts it shares with the programs in the kernel.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 1)");
+const _: () = assert!(berth_common::abi::VERSION == 1, "VERSION names another");
+
+/// Gives every packet on this node an owner, and holds it to its quotas
+#[derive(Parser, Debug)]
+#[command(name = "berth", version = VERSION, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// For every command.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Put everything in force and keep it so, serve requests
+    Daemon(Uplinks),
+    /// Put everything in force, without a daemon
+    Up(Uplinks),
+    /// End all enforcement; what was set up stays on file
+    Down,
+    /// Containers
+    #[command(subcommand)]
+    Container(ContainerCommand),
+    /// Ports that containers hold
+    #[command(subcommand)]
+    Ports(PortsCommand),
+    /// Conversations
+    #[command(subcommand)]
+    Flows(FlowsCommand),
+    /// The node as a whole
+    Status(Json),
+    /// What was dropped or refused lately
+    Events(Events),
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+impl Command {
+    /// Whether it tells what it does, rather than only what came of it.
+    pub fn speaks(&self) -> bool {
+        matches!(self, Self::Daemon(_) | Self::Up(_))
+    }
+}
+
+/// Interfaces that carry traffic to other hosts.
+#[derive(Args, Debug)]
+pub struct Uplinks {
+    /// Interface that carries traffic to other hosts; may be repeated [default: those of the configuration, or else
+    /// those that a default route leads over]
+    #[arg(long = "uplink", value_name = "IF", num_args = 1.., value_delimiter = ',')]
+    pub uplinks: Vec<String>,
+}
+
+/// How to print.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Ports that containers hold.
+#[derive(Subcommand, Debug)]
+pub enum PortsCommand {
+    /// Show who holds which port
+    List(Json),
+    /// Reserve a port for a container, which need not exist yet
+    Reserve {
+        /// Which port, for whom
+        #[command(flatten)]
+        port: PortArguments,
+        /// For a network stack in user space: keep the kernel from answering for the port
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Give up a reservation
+    Release {
+        /// Which port, for whom
+        #[command(flatten)]
+        port: PortArguments,
+    },
+}
+
+/// A port of a container.
+#[derive(Args, Debug)]
+pub struct PortArguments {
+    /// Container
+    pub name: Name,
+    /// Protocol (tcp, udp, udplite, sctp, icmp, icmpv6, gre) and port, echo id or key, as in tcp/8080
+    #[arg(value_name = "PROTOCOL/PORT")]
+    pub service: Service,
+    /// Only at this address
+    #[arg(long, value_name = "A")]
+    pub address: Option<IpAddr>,
+}
+
+impl PortsCommand {
+    /// What is asked, and how to print the answer.
+    pub fn request(self) -> (Request, bool) {
+        match self {
+            Self::List(Json { json }) => (Request::PortsList, json),
+            Self::Reserve { port: PortArguments { name, service, address }, raw } => {
+                (Request::PortReserve { name, service, address, raw }, false)
+            }
+            Self::Release { port: PortArguments { name, service, address } } => {
+                (Request::PortRelease { name, service, address }, false)
+            }
+        }
+    }
+}
+
+/// Conversations.
+#[derive(Subcommand, Debug)]
+pub enum FlowsCommand {
+    /// Show them
+    List {
+        /// Only those in which this container (or `host`, `unowned`) has a part
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+        /// How to print
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Forget them: the next packet of each is a first packet again
+    Flush {
+        /// Only those of this container
+        #[arg(long, value_name = "NAME")]
+        owner: Option<Name>,
+    },
+}
+
+impl FlowsCommand {
+    /// What is asked, and how to print the answer.
+    pub fn request(self) -> (Request, bool) {
+        match self {
+            Self::List { owner, json: Json { json } } => (Request::FlowsList { owner }, json),
+            Self::Flush { owner } => (Request::FlowsFlush { owner }, false),
+        }
+    }
+}
+
+/// What was dropped or refused lately.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// Go on with those to come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many to begin with; the daemon keeps 1024
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub last: usize,
+    /// How to print
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn takes_the_commands() {
+        for line in [
+            "berth daemon",
+            "berth daemon --uplink eth0 --uplink eth1",
+            "berth up --uplink eth0 eth1 --pin-dir /sys/fs/bpf/other",
+            "berth --state-dir /tmp/s --run-dir /tmp/r down",
+            "berth container add a --cgroup /a --cgroup /b --mode full --ports 80,8000-8100",
+            "berth container add a --interface veth0 --address 192.0.2.1 --address 2001:db8::1",
+            "berth container add a --pid 1 --max-flows 5 --max-ports 6 --packet-sockets deny",
+            "berth container add a --lxc a -q",
+            "berth container set a --mode stateful --ports all --address none",
+            "berth container rm a",
+            "berth container list --json",
+            "berth container show a --json",
+            "berth ports list --json",
+            "berth ports reserve a tcp/8080 --address 192.0.2.1 --raw",
+            "berth ports release a icmp/7",
+            "berth flows list --owner a --json",
+            "berth flows flush",
+            "berth status --json --color never -v",
+            "berth events --json --follow",
+            "berth completions bash",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense() {
+        for line in [
+            "berth",
+            "berth container add a",
+            "berth container add a/b --cgroup /a",
+            "berth container add a --cgroup /a --mode open",
+            "berth container add a --cgroup /a --ports 0",
+            "berth container add a --cgroup /a --address 300.0.0.1",
+            "berth container show",
+            "berth ports reserve a 8080",
+            "berth flows list --owner",
+            "berth rules",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

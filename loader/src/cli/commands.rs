@@ -1,0 +1,93 @@
+//! Carrying out commands.
+
+use std::io;
+
+use clap::CommandFactory as _;
+
+use super::{
+    arguments::{Arguments, Command, Events},
+    client::{self, Server},
+    output::Output,
+    views,
+};
+use crate::{
+    api::{
+        error::{ApiError, Code},
+        request::Request,
+        response::Response,
+    },
+    daemon,
+    node::{Lock, Node, NodeError, Paths, Purpose, take_down},
+};
+
+/// Carries out a command.
+pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
+    let paths = arguments.options.paths();
+    let (request, json) = match arguments.command {
+        Command::Daemon(uplinks) => {
+            return daemon::run(&paths, uplinks.uplinks, free(&paths)?);
+        }
+        Command::Up(uplinks) => return up(&paths, uplinks.uplinks),
+        Command::Down => return down(&paths),
+        Command::Events(events) if events.follow => return follow(&paths, &events, output),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "berth", &mut io::stdout());
+            return Ok(());
+        }
+        Command::Container(command) => command.request(),
+        Command::Ports(command) => command.request(),
+        Command::Flows(command) => command.request(),
+        Command::Status(json) => (Request::Status, json.json),
+        Command::Events(events) => (Request::Events { last: events.last }, events.json.json),
+    };
+    match client::execute(&paths, request)? {
+        Response::Done { notes } => notes.iter().try_for_each(|note| output.note(note)),
+        answer => views::show(&answer, json, output),
+    }
+}
+
+fn up(paths: &Paths, uplinks: Vec<String>) -> Result<(), ApiError> {
+    let lock = free(paths)?;
+    let node = Node::open(paths, &Purpose::Enforce { uplinks, patient: false })?;
+    let problem = node.problem().map(|problem| ApiError::new(Code::Failed, problem));
+    drop((node, lock));
+    problem.map_or(Ok(()), Err)
+}
+
+fn down(paths: &Paths) -> Result<(), ApiError> {
+    let lock = match client::server(paths)? {
+        Server::Nobody(lock) => lock,
+        Server::Daemon(stream) => {
+            client::ask(stream, &Request::Shutdown)?;
+            client::alone(paths)?
+        }
+    };
+    take_down(paths)?;
+    drop(lock);
+    Ok(())
+}
+
+fn follow(paths: &Paths, events: &Events, output: &Output) -> Result<(), ApiError> {
+    match client::server(paths)? {
+        Server::Nobody(_) => Err(NodeError::NeedsDaemon("events are passed on by the daemon").into()),
+        Server::Daemon(stream) => {
+            client::follow(stream, events.last, |event| views::event(&event, events.json.json, output))
+        }
+    }
+}
+
+/// The lock, if no daemon is running.
+fn free(paths: &Paths) -> Result<Lock, ApiError> {
+    match client::server(paths)? {
+        Server::Nobody(lock) => Ok(lock),
+        Server::Daemon(_) => {
+            let socket = paths.socket();
+            let message = format!(
+                "a berth daemon is running already ({} answers); stop it first, or give other directories for another instance",
+                socket.display()
+            );
+            Err(ApiError::new(Code::Failed, message))
+        }
+    }
+}

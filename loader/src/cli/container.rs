@@ -1,0 +1,146 @@
+//! `berth container`.
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr};
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::arguments::Json;
+use crate::api::{
+    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, request::Request,
+    settings::Settings, target::Target,
+};
+
+/// Containers.
+#[derive(Subcommand, Debug)]
+pub enum ContainerCommand {
+    /// Register a container
+    #[command(group = ArgGroup::new("target").args(["cgroups", "interface", "pid", "lxc"]).required(true).multiple(true))]
+    Add {
+        /// Its name: letters, digits, '_', '.' and '-'
+        name: Name,
+        /// How it is recognised
+        #[command(flatten)]
+        target: TargetArguments,
+        /// What is set about it
+        #[command(flatten)]
+        settings: SettingsArguments,
+    },
+    /// Forget a container; its flows and ports are released
+    Rm {
+        /// Its name
+        name: Name,
+    },
+    /// Change a container while it runs; the ways it is recognised by, if any are given, replace those it had
+    Set {
+        /// Its name
+        name: Name,
+        /// How it is recognised from now on
+        #[command(flatten)]
+        target: TargetArguments,
+        /// What is set about it
+        #[command(flatten)]
+        settings: SettingsArguments,
+    },
+    /// Show all containers
+    List(Json),
+    /// Show one container
+    Show {
+        /// Its name
+        name: Name,
+        /// How to print
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+impl ContainerCommand {
+    /// What is asked, and how to print the answer.
+    pub fn request(self) -> (Request, bool) {
+        match self {
+            Self::Add { name, target, settings } => {
+                let (target, settings) = (target.into(), settings.into());
+                (Request::ContainerAdd { name, target, settings }, false)
+            }
+            Self::Rm { name } => (Request::ContainerRemove { name }, false),
+            Self::Set { name, target, settings } => {
+                let (target, settings) = (target.into(), settings.into());
+                (Request::ContainerSet { name, target, settings }, false)
+            }
+            Self::List(Json { json }) => (Request::ContainerList, json),
+            Self::Show { name, json: Json { json } } => (Request::ContainerShow { name }, json),
+        }
+    }
+}
+
+/// How a container is recognised.
+#[derive(Args, Debug)]
+pub struct TargetArguments {
+    /// Cgroup (v2) with all its descendants; may be repeated
+    #[arg(long = "cgroup", value_name = "PATH")]
+    cgroups: Vec<PathBuf>,
+    /// The node's side of its own interface (veth, tap)
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+    /// One of its processes, from which cgroup or interface are found
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+    /// Its name in LXC; found anew whenever it starts
+    #[arg(long, value_name = "NAME")]
+    lxc: Option<String>,
+}
+
+impl From<TargetArguments> for Target {
+    fn from(arguments: TargetArguments) -> Self {
+        let TargetArguments { cgroups, interface, pid, lxc } = arguments;
+        Self { cgroups, interface, pid, lxc }
+    }
+}
+
+/// What can be set about a container.
+#[derive(Args, Debug)]
+pub struct SettingsArguments {
+    /// Address that is its own; may be repeated; `none` for none
+    #[arg(long = "address", value_name = "A")]
+    addresses: Vec<OwnAddress>,
+    /// What its rules may do
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// Most flows it may hold
+    #[arg(long, value_name = "N")]
+    max_flows: Option<u32>,
+    /// Most port reservations it may hold
+    #[arg(long, value_name = "N")]
+    max_ports: Option<u32>,
+    /// Ports it may bind, as in 80,443,8000-8100; `all` for all
+    #[arg(long, value_name = "RANGES")]
+    ports: Option<Allowance>,
+    /// Whether it may have packet sockets
+    #[arg(long, value_name = "WHETHER")]
+    packet_sockets: Option<PacketSockets>,
+}
+
+impl From<SettingsArguments> for Settings {
+    fn from(arguments: SettingsArguments) -> Self {
+        let given = !arguments.addresses.is_empty();
+        Self {
+            mode: arguments.mode,
+            max_flows: arguments.max_flows,
+            max_ports: arguments.max_ports,
+            ports: arguments.ports,
+            packet_sockets: arguments.packet_sockets,
+            addresses: given.then(|| arguments.addresses.into_iter().filter_map(|own| own.0).collect()),
+        }
+    }
+}
+
+/// An address, or that there is none.
+#[derive(Clone, Copy, Debug)]
+struct OwnAddress(Option<IpAddr>);
+
+impl FromStr for OwnAddress {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+    }
+}

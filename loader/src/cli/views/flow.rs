@@ -1,0 +1,26 @@
+//! Flows for people.
+
+use super::event::end;
+use crate::{
+    api::{error::ApiError, flow::Flow},
+    cli::{number, output::Output},
+};
+
+/// A table of flows.
+pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
+    let columns = ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "ASSURED", "OUT", "IN", "EXPIRES IN"];
+    let row = |flow: &Flow| {
+        vec![
+            flow.owner.clone(),
+            flow.protocol.clone(),
+            end(flow.src, flow.sport),
+            end(flow.dst, flow.dport),
+            flow.state.clone(),
+            if flow.assured { "yes" } else { "no" }.to_owned(),
+            number::traffic(flow.out),
+            number::traffic(flow.back),
+            number::milliseconds(flow.expires_in_ms),
+        ]
+    };
+    output.table(&columns, flows.iter().map(row).collect())
+}

@@ -1,0 +1,30 @@
+//! Answers, as tables for people or as JSON for programs.
+
+mod container;
+mod event;
+mod flow;
+mod port;
+mod status;
+
+pub use event::event;
+
+use super::output::Output;
+use crate::api::{error::ApiError, response::Response};
+
+/// Prints an answer.
+pub fn show(answer: &Response, json: bool, output: &Output) -> Result<(), ApiError> {
+    match answer {
+        Response::Done { .. } => Ok(()),
+        Response::Events(events) => events.iter().try_for_each(|one| event(one, json, output)),
+        Response::Container(container) if json => output.json(container),
+        Response::Containers(containers) if json => output.json(containers),
+        Response::Ports(ports) if json => output.json(ports),
+        Response::Flows(flows) if json => output.json(flows),
+        Response::Status(status) if json => output.json(status),
+        Response::Container(container) => container::one(container, output),
+        Response::Containers(containers) => container::all(containers, output),
+        Response::Ports(ports) => port::all(ports, output),
+        Response::Flows(flows) => flow::all(flows, output),
+        Response::Status(status) => status::status(status, output),
+    }
+}

@@ -1,0 +1,161 @@
+//! Containers that the operator has declared in files.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use crate::api::{
+    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, settings::Settings,
+    target::Target,
+};
+
+/// A container that is to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The file that says so.
+    pub path: PathBuf,
+    /// Its name, which is the file's without `.toml`.
+    pub name: Name,
+    /// How it is recognised.
+    pub target: Target,
+    /// What is set about it.
+    pub settings: Settings,
+}
+
+/// What stands in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    #[serde(default)]
+    cgroups: Vec<PathBuf>,
+    interface: Option<String>,
+    lxc: Option<String>,
+    addresses: Option<Vec<IpAddr>>,
+    mode: Option<Mode>,
+    max_flows: Option<u32>,
+    max_ports: Option<u32>,
+    ports: Option<Allowance>,
+    packet_sockets: Option<PacketSockets>,
+}
+
+/// Reads the files in `containers/` beside the configuration file, in the order of their names. One that makes no sense
+/// does not keep the others from being read.
+pub fn declared(config: &Path) -> Vec<Result<Declared, ConfigError>> {
+    let directory = config.parent().unwrap_or(Path::new("")).join("containers");
+    match files(&directory) {
+        Ok(paths) => paths.into_iter().map(read).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let failed = |error| ConfigError::Read { path: directory.to_owned(), error };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    paths.retain(|path| path.extension() == Some(OsStr::new("toml")));
+    paths.sort();
+    Ok(paths)
+}
+
+fn read(path: PathBuf) -> Result<Declared, ConfigError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match stem.parse() {
+        Ok(name) => name,
+        Err(error) => return Err(ConfigError::FileName { path, error }),
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(path, name, &text),
+        Err(error) => Err(ConfigError::Read { path, error }),
+    }
+}
+
+fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError> {
+    let content: Content = match toml::from_str(text) {
+        Ok(content) => content,
+        Err(error) => return Err(ConfigError::content(path, text, &error)),
+    };
+    let target =
+        Target { cgroups: content.cgroups, interface: content.interface, pid: None, lxc: content.lxc };
+    if target.is_empty() {
+        let message = "nothing says how the container is recognised; give cgroups, interface or lxc";
+        return Err(ConfigError::Content { path, line: 1, message: message.to_owned() });
+    }
+    let settings = Settings {
+        mode: content.mode,
+        max_flows: content.max_flows,
+        max_ports: content.max_ports,
+        ports: content.ports,
+        packet_sockets: content.packet_sockets,
+        addresses: content.addresses,
+    };
+    Ok(Declared { path, name, target, settings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let containers = directory.path().join("containers");
+        fs::create_dir(&containers).unwrap();
+        for (name, text) in files {
+            fs::write(containers.join(name), text).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn reads_every_key_in_the_order_of_names() {
+        let directory = directory(&[
+            ("web.toml", "interface = 'veth0'\naddresses = ['192.0.2.1', '2001:db8::1']\n"),
+            (
+                "mail.toml",
+                "cgroups = ['/mail']\nlxc = 'mail'\nmode = 'stateful'\nmax_flows = 10\n\
+                 max_ports = 5\nports = [25, '587-588']\npacket_sockets = 'deny'\n",
+            ),
+            ("notes.txt", "not a container"),
+        ]);
+        let all = declared(&directory.path().join("berth.toml"));
+        let all = all.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["mail", "web"]);
+        assert_eq!(all[0].settings.ports.as_ref().unwrap().to_string(), "25,587-588");
+        assert_eq!(all[0].settings.mode, Some(Mode::Stateful));
+        assert_eq!(all[1].target.interface.as_deref(), Some("veth0"));
+        assert_eq!(all[1].settings.addresses.as_ref().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn no_directory_declares_nothing() {
+        assert!(declared(Path::new("/nonexistent/berth.toml")).is_empty());
+    }
+
+    #[test]
+    fn names_file_and_line() {
+        for (name, text, expected) in [
+            ("a.toml", "cgroups = ['/a']\nmode = 'open'\n", "a.toml:2: unknown variant"),
+            ("a.toml", "cgroups = ['/a']\n\npid = 7\n", "a.toml:3: unknown field"),
+            ("a.toml", "mode = 'full'\n", "a.toml:1: nothing says"),
+            ("a.toml", "cgroups = ['/a']\nports = ['90-80']\n", "a.toml:2: \"90-80\" ends before"),
+            ("a b.toml", "cgroups = ['/a']\n", "a b.toml: \"a b\" is no container name"),
+        ] {
+            let directory = directory(&[(name, text), ("z.toml", "cgroups = ['/z']")]);
+            let all = declared(&directory.path().join("berth.toml"));
+            assert!(all.len() == 2 && all[1].is_ok());
+            let message = all[0].as_ref().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What holds for containers that say nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::mode::Mode;
+
+/// What holds for containers that say nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// Mode.
+    pub mode: Mode,
+    /// Most flows.
+    pub max_flows: u32,
+    /// Most port reservations.
+    pub max_ports: u32,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { mode: Mode::default(), max_flows: 8_192, max_ports: 4_096 }
+    }
+}

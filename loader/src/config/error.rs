@@ -1,0 +1,48 @@
+//! What can be wrong with configuration.
+
+use std::{io, path::PathBuf};
+
+use crate::api::name::NameError;
+
+/// Why configuration is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}; {error}", path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The file says something it must not.
+    #[error("{}:{line}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The file declares a container that can have no such name.
+    #[error("{}: {error}; rename the file", path.display())]
+    FileName {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the name.
+        #[source]
+        error: NameError,
+    },
+}
+
+impl ConfigError {
+    /// From what the parser found in `text`, the content of `path`.
+    pub(super) fn content(path: PathBuf, text: &str, error: &toml::de::Error) -> Self {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|&byte| byte == b'\n').count() + 1;
+        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        Self::Content { path, line, message }
+    }
+}

@@ -1,0 +1,133 @@
+//! `berth.toml`.
+
+use std::{fs, io, path::Path};
+
+use berth_common::abi::config::MAX_UPLINKS;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use super::{ConfigError, Defaults, Limits};
+
+/// What `berth.toml` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Interfaces that carry traffic to other hosts; none means those that a default route leads over.
+    #[serde(deserialize_with = "uplinks")]
+    pub uplinks: Vec<String>,
+    /// What happens to packets for nobody.
+    pub unowned: Unowned,
+    /// What happens when the operator reserves a port that the kernel may hand out.
+    pub local_port_range: LocalPortRange,
+    /// How much the node's tables hold.
+    pub sizes: Limits,
+    /// What holds for containers that say nothing else.
+    pub defaults: Defaults,
+}
+
+/// What happens to packets for nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unowned {
+    /// They pass, counted.
+    #[default]
+    Pass,
+    /// They are dropped, counted.
+    Drop,
+}
+
+/// What happens when the operator reserves a port within `net.ipv4.ip_local_port_range`, from which the kernel takes
+/// ports for sockets that ask for none: it could give the port to somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocalPortRange {
+    /// The port is put into `net.ipv4.ip_local_reserved_ports` for as long as it is reserved.
+    #[default]
+    Reserve,
+    /// The reservation is refused.
+    Refuse,
+}
+
+impl Config {
+    /// Reads `path`. If the file does not exist, nothing is configured, unless it `must_exist`.
+    pub fn read(path: &Path, must_exist: bool) -> Result<Self, ConfigError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(Self::default()),
+            Err(error) => Err(ConfigError::Read { path: path.to_owned(), error }),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::content(path.to_owned(), text, &error))
+    }
+}
+
+fn uplinks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    if names.len() > MAX_UPLINKS {
+        return Err(D::Error::custom(format!(
+            "{} uplinks are too many; a node may have {MAX_UPLINKS}",
+            names.len()
+        )));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::mode::Mode;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(Path::new("berth.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_is_everything_by_default() {
+        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(Config::default().defaults.max_flows, 8_192);
+    }
+
+    #[test]
+    fn takes_every_key() {
+        let config = parse(
+            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\n\
+             [sizes]\nflows = 1048576\nports = 4096\ncontainers = 100\n\
+             [defaults]\nmode = 'full'\nmax_flows = 1\nmax_ports = 2\n",
+        )
+        .unwrap();
+        assert_eq!(config.uplinks, ["eth0"]);
+        assert_eq!(config.unowned, Unowned::Drop);
+        assert_eq!(config.local_port_range, LocalPortRange::Refuse);
+        assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, containers: 100 });
+        assert_eq!(config.defaults, Defaults { mode: Mode::Full, max_flows: 1, max_ports: 2 });
+    }
+
+    #[test]
+    fn the_packaged_example_is_the_default() {
+        assert_eq!(parse(include_str!("../../../packaging/berth.toml")).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn names_the_line() {
+        for (text, line, word) in [
+            ("uplinks = []\nuplink = 'x'\n", 2, "unknown field"),
+            ("\n\nunowned = 'maybe'\n", 3, "unknown variant"),
+            ("[sizes]\n# many\nflows = 3\n", 3, "3 is not from 1024"),
+            ("\nuplinks = ['a'\n", 2, ""),
+            ("[defaults]\nmax_flows = -1\n", 2, ""),
+            ("uplinks=['a','b','c','d','e','f','g','h','i']", 1, "too many"),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(message.starts_with(&format!("berth.toml:{line}: ")), "{message}");
+            assert!(message.contains(word) && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_only_if_it_was_named() {
+        let path = Path::new("/nonexistent/berth.toml");
+        assert_eq!(Config::read(path, false).unwrap(), Config::default());
+        assert!(Config::read(path, true).is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! How much the node's tables hold.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::control;
+
+/// Flows that a table may be made for.
+const FLOWS: RangeInclusive<u32> = 1_024..=16_777_216;
+/// Port reservations that a table may be made for.
+const PORTS: RangeInclusive<u32> = 64..=1_048_576;
+/// Containers that a table may be made for.
+const CONTAINERS: RangeInclusive<u32> = 1..=100_000;
+
+/// How much the node's tables hold. They are made once: a change takes effect after `berth down`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Flows of all containers together.
+    #[serde(deserialize_with = "flows")]
+    pub flows: u32,
+    /// Port reservations of all containers together.
+    #[serde(deserialize_with = "ports")]
+    pub ports: u32,
+    /// Containers.
+    #[serde(deserialize_with = "containers")]
+    pub containers: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let sizes = control::Sizes::default();
+        Self { flows: sizes.flows, ports: sizes.ports, containers: sizes.containers }
+    }
+}
+
+impl From<&Limits> for control::Sizes {
+    fn from(limits: &Limits) -> Self {
+        Self { flows: limits.flows, ports: limits.ports, containers: limits.containers, ..Self::default() }
+    }
+}
+
+fn flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(&FLOWS, deserializer)
+}
+
+fn ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(&PORTS, deserializer)
+}
+
+fn containers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(&CONTAINERS, deserializer)
+}
+
+fn within<'de, D: Deserializer<'de>>(range: &RangeInclusive<u32>, deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        let (least, most) = (range.start(), range.end());
+        Err(D::Error::custom(format!("{number} is not from {least} to {most}")))
+    }
+}

@@ -1,0 +1,14 @@
+//! What the operator has written down: `berth.toml`, and a file for each declared container in `containers/` beside
+//! it.
+
+mod declared;
+mod defaults;
+mod error;
+mod file;
+mod limits;
+
+pub use declared::{Declared, declared};
+pub use defaults::Defaults;
+pub use error::ConfigError;
+pub use file::{Config, LocalPortRange, Unowned};
+pub use limits::Limits;

@@ -1,0 +1,26 @@
+//! What containers are on this node, and what the node is: control groups, network namespaces, interfaces, addresses,
+//! the kernel's abilities.
+//!
+//! This only observes; nothing here changes the system. All of it is synchronous and takes a few system calls.
+
+mod addresses;
+mod cgroup;
+mod error;
+mod host;
+mod link;
+mod lxc;
+pub(crate) mod netlink;
+mod netns;
+mod process;
+mod sockets;
+mod veth;
+
+pub use addresses::addresses;
+pub use cgroup::{Cgroup, Hierarchy};
+pub use error::ContainersError;
+pub use host::{Host, Release};
+pub use link::{Link, default_uplinks, link, links};
+pub use lxc::of_lxc;
+pub use netns::{Netns, netns_cookie};
+pub use process::{Recognised, of_pid};
+pub use sockets::{Role, Socket, sockets};

@@ -1,0 +1,252 @@
+//! Everything of one berth instance in the kernel: loading, taking over, taking down.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use aya::programs::SchedClassifier;
+use berth_common::abi::{
+    VERSION,
+    config::Config,
+    names,
+    units::{ContainerId, Nanos},
+};
+
+use super::{
+    ControlError, Pinned, Sizes,
+    btf::Offsets,
+    cgroups,
+    error::Context as _,
+    maps::{self, Maps},
+    members::{self, Members},
+    object,
+    pins::{self, Pins, lock},
+    programs::Programs,
+    tc::{self, Method},
+};
+
+/// Everything of one berth instance in the kernel, under one pin directory. It stays there when this is dropped.
+///
+/// Which container has which cgroups and interfaces is read from the kernel, so a value that another process made can
+/// be carried on with. All calls are to be made from a thread in the node's network namespace.
+pub struct Kernel {
+    pub(super) pins: Pins,
+    pub(super) maps: Maps,
+    pub(super) programs: Programs,
+    pub(super) control: SchedClassifier,
+    pub(super) method: Method,
+    pub(super) members: HashMap<ContainerId, Members>,
+}
+
+impl Kernel {
+    /// What is in a pin directory.
+    pub fn pinned(pin_dir: &Path) -> Result<Pinned, ControlError> {
+        Pins::new(pin_dir).found()
+    }
+
+    /// Makes the maps, loads the programs and pins both. Fails if something is pinned there already; leaves nothing
+    /// behind when it fails.
+    pub fn load(pin_dir: &Path, sizes: &Sizes) -> Result<Self, ControlError> {
+        if object::has_dot(pin_dir) {
+            return Err(ControlError::DottedPath(pin_dir.to_owned()));
+        }
+        let pins = Pins::new(pin_dir);
+        if let Some(parent) = pin_dir.parent() {
+            pins::create_directory(parent)?;
+        }
+        let _lock = lock(&pins)?;
+        match pins.found()? {
+            Pinned::Nothing => {}
+            Pinned::Berth { .. } => return Err(ControlError::AlreadyLoaded(pin_dir.to_owned())),
+            Pinned::Foreign => return Err(ControlError::Foreign(pin_dir.to_owned())),
+        }
+        let draft = pins.draft();
+        pins::remove(draft.root())?;
+        let made = make(&draft, sizes).and_then(|()| {
+            std::fs::rename(draft.root(), pins.root())
+                .context(|| format!("put the pins in place at {}", pin_dir.display()))
+        });
+        if let Err(error) = made {
+            // What is in the way of that is of less interest.
+            let _ = pins::remove(draft.root());
+            return Err(error);
+        }
+        Self::open(pins)
+    }
+
+    /// Takes over what is pinned. If the programs are not those of this binary, they are replaced in their links,
+    /// without a gap.
+    pub fn adopt(pin_dir: &Path) -> Result<Self, ControlError> {
+        let pins = Pins::new(pin_dir);
+        pins.require()?;
+        let _lock = lock(&pins)?;
+        pins.check_maps()?;
+        let present = pins.programs(&object::digest());
+        if !present.is_dir() {
+            replace_programs(&pins, &present)?;
+        }
+        // Left by a process that was killed after it had replaced programs.
+        for directory in pins.program_directories()? {
+            if directory != present {
+                pins::remove(&directory)?;
+            }
+        }
+        Self::open(pins)
+    }
+
+    /// Detaches and unpins all that is in the pin directory, whatever version of berth made it. Nothing there is no
+    /// error.
+    pub fn down(pin_dir: &Path) -> Result<(), ControlError> {
+        let pins = Pins::new(pin_dir);
+        match pins.found()? {
+            Pinned::Nothing => return Ok(()),
+            Pinned::Foreign => return Err(ControlError::Foreign(pin_dir.to_owned())),
+            Pinned::Berth { .. } => {}
+        }
+        let _lock = lock(&pins)?;
+        for place in tc::places(&pins)? {
+            tc::detach(&pins, &place)?;
+        }
+        for cgroup in pins.attached_cgroups()? {
+            cgroups::detach(&pins, cgroup)?;
+        }
+        pins::remove(pins.draft().root())?;
+        clear(&pins)
+    }
+
+    /// Sets what all programs share.
+    pub fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError> {
+        let offsets = Offsets::of_kernel()?;
+        self.change_config(|config| {
+            config.abi = VERSION;
+            config.unowned = if drop_unowned { Config::UNOWNED_DROP } else { Config::UNOWNED_PASS };
+            config.netns = netns_cookie;
+            config.sock_net_offset = offsets.sock_net;
+            config.net_cookie_offset = offsets.net_cookie;
+            config.ipv6only_bit = offsets.ipv6only_bit;
+        })
+    }
+
+    /// What the maps were made to hold.
+    pub fn sizes(&self) -> Result<Sizes, ControlError> {
+        let entries = |name| {
+            maps::open(&self.pins, name)?
+                .info()
+                .map(|info| info.max_entries())
+                .map_err(ControlError::map(name, "inspect"))
+        };
+        Ok(Sizes {
+            flows: entries("FLOWS")?,
+            ports: entries("PORTS")?,
+            containers: self.maps.containers.len().saturating_sub(1),
+            fragments: entries("FRAGMENTS")?,
+            events_bytes: entries("EVENTS")?,
+        })
+    }
+
+    /// Now, by the clock that flows and events are stamped with.
+    pub fn now() -> Nanos {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the pointer is to a live local variable. The call cannot fail: the clock exists since Linux 2.6.32.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+        let nanoseconds = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+        Nanos(u64::try_from(nanoseconds).unwrap_or(0))
+    }
+
+    pub(super) fn change_config(&mut self, change: impl FnOnce(&mut Config)) -> Result<(), ControlError> {
+        let before = self.maps.config.get()?;
+        let mut after = before;
+        change(&mut after);
+        if after == before {
+            return Ok(());
+        }
+        self.maps.config.set(after)
+    }
+
+    fn open(pins: Pins) -> Result<Self, ControlError> {
+        let programs = Programs::open(&pins.programs(&object::digest()))?;
+        let maps = Maps::open(&pins)?;
+        let control = SchedClassifier::from_pin(programs.path(names::CONTROL))
+            .map_err(std::io::Error::other)
+            .context(|| format!("open program {}", names::CONTROL))?;
+        Ok(Self {
+            members: members::read(&pins, &maps)?,
+            method: Method::detect(),
+            pins,
+            maps,
+            programs,
+            control,
+        })
+    }
+}
+
+/// Puts everything together that does not depend on containers or uplinks.
+fn make(draft: &Pins, sizes: &Sizes) -> Result<(), ControlError> {
+    let digest = object::digest();
+    draft.create(&digest)?;
+    let btf = object::kernel_btf()?;
+    let mut ebpf = object::open(draft, sizes, &btf)?;
+    draft.check_maps()?;
+    Programs::load(&mut ebpf, &btf, &draft.programs(&digest))?;
+    Ok(())
+}
+
+/// Has all links run this binary's programs, which are pinned at `present` when that is done.
+fn replace_programs(pins: &Pins, present: &Path) -> Result<(), ControlError> {
+    let draft = pins.programs_draft();
+    pins::remove(&draft)?;
+    pins::create_directory(&draft)?;
+    let btf = object::kernel_btf()?;
+    // The maps are all there, so their sizes are not asked for.
+    let mut ebpf = object::open(pins, &Sizes::default(), &btf)?;
+    let new = Programs::load(&mut ebpf, &btf, &draft)?;
+    if let Err(error) = run_everywhere(pins, &new) {
+        // Back to the programs that were there: a mixture of versions is nobody's choice.
+        if let Some(old) = newest(pins)? {
+            run_everywhere(pins, &Programs::open(&old)?)?;
+        }
+        pins::remove(&draft)?;
+        return Err(error);
+    }
+    std::fs::rename(&draft, present).context(|| format!("put {} in place", present.display()))
+}
+
+fn run_everywhere(pins: &Pins, programs: &Programs) -> Result<(), ControlError> {
+    for place in tc::places(pins)? {
+        tc::replace(pins, programs, &place)?;
+    }
+    for cgroup in pins.attached_cgroups()? {
+        cgroups::replace(pins, programs, cgroup)?;
+    }
+    Ok(())
+}
+
+fn newest(pins: &Pins) -> Result<Option<PathBuf>, ControlError> {
+    Ok(pins.program_directories()?.into_iter().next())
+}
+
+/// Unpins everything, the marker of the version last: as long as there is anything, it says whose it is.
+fn clear(pins: &Pins) -> Result<(), ControlError> {
+    let root = pins.root();
+    let entries = pins::names_in(root).context(|| format!("read {}", root.display()))?;
+    let (markers, rest): (Vec<_>, Vec<_>) = entries.iter().partition(|name| name.starts_with("abi-"));
+    for name in rest.into_iter().chain(markers) {
+        pins::remove(&root.join(name))?;
+    }
+    pins::remove(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_can_be_shared_between_threads() {
+        fn check<T: Send + Sync>() {}
+        check::<Kernel>();
+    }
+
+    #[test]
+    fn the_clock_runs() {
+        assert!(Kernel::now().0 > 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! The maps that the loader reads and writes.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use berth_common::abi::{
+    address::{Address, AddressEntry},
+    config::{Config, Interface},
+    container::{Container, Usage},
+    control::Control,
+    counters::Counters,
+    port::{PortEntry, PortKey},
+    socket::{Adoption, CgroupEntry},
+    units::ContainerId,
+};
+
+use super::{
+    ControlError,
+    error::Context as _,
+    pins::Pins,
+    plain::{Layout, Plain},
+    sys,
+};
+
+/// Typed handles.
+pub struct Maps {
+    pub config: One<Config>,
+    pub control: One<Control>,
+    pub containers: Table<Container>,
+    pub usage: Table<Usage>,
+    pub counters: PerCpu,
+    pub node_counters: PerCpu,
+    pub cgroups: Hash<u64, CgroupEntry>,
+    pub interfaces: Hash<u32, Interface>,
+    pub addresses: Hash<Address, AddressEntry>,
+    pub adoptions: Hash<u64, Adoption>,
+    pub ports: Hash<PortKey, PortEntry>,
+}
+
+impl Maps {
+    /// Opens what is pinned.
+    pub fn open(pins: &Pins) -> Result<Self, ControlError> {
+        Ok(Self {
+            config: One(Table::open(pins, "CONFIG")?),
+            control: One(Table::open(pins, "CONTROL")?),
+            containers: Table::open(pins, "CONTAINERS")?,
+            usage: Table::open(pins, "USAGE")?,
+            counters: PerCpu::open(pins, "COUNTERS")?,
+            node_counters: PerCpu::open(pins, "NODE_COUNTERS")?,
+            cgroups: Hash::open(pins, "CGROUPS")?,
+            interfaces: Hash::open(pins, "INTERFACES")?,
+            addresses: Hash::open(pins, "ADDRESSES")?,
+            adoptions: Hash::open(pins, "ADOPTIONS")?,
+            ports: Hash::open(pins, "PORTS")?,
+        })
+    }
+}
+
+/// A pinned map, of no type yet.
+pub fn open(pins: &Pins, name: &'static str) -> Result<MapData, ControlError> {
+    MapData::from_pin(pins.map(name)).map_err(ControlError::map(name, "open"))
+}
+
+/// All entries of a pinned hash map.
+pub fn dump<K: Layout, V: Layout>(pins: &Pins, name: &'static str) -> Result<Vec<(K, V)>, ControlError> {
+    entries(name, open(pins, name)?.fd().as_fd())
+}
+
+fn entries<K: Layout, V: Layout>(
+    name: &'static str,
+    map: BorrowedFd<'_>,
+) -> Result<Vec<(K, V)>, ControlError> {
+    sys::dump(map).context(|| format!("read map {name}"))
+}
+
+/// An array.
+pub struct Table<V: Layout> {
+    name: &'static str,
+    map: Array<MapData, Plain<V>>,
+}
+
+impl<V: Layout> Table<V> {
+    fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
+        let map = generic(pins, name)?.try_into().map_err(ControlError::map(name, "open"))?;
+        Ok(Self { name, map })
+    }
+
+    pub fn get(&self, index: u32) -> Result<V, ControlError> {
+        match self.map.get(&index, 0) {
+            Ok(Plain(value)) => Ok(value),
+            Err(error) => Err(ControlError::map(self.name, "read")(error)),
+        }
+    }
+
+    pub fn set(&mut self, index: u32, value: V) -> Result<(), ControlError> {
+        self.map.set(index, Plain(value), 0).map_err(ControlError::map(self.name, "write to"))
+    }
+
+    pub fn len(&self) -> u32 {
+        self.map.len()
+    }
+
+    /// Fails if no container can have this id here.
+    pub fn check(&self, id: ContainerId) -> Result<(), ControlError> {
+        if id.0 < self.len() {
+            return Ok(());
+        }
+        Err(ControlError::TooManyContainers { id, limit: self.len().saturating_sub(1) })
+    }
+}
+
+/// An array of one.
+pub struct One<V: Layout>(Table<V>);
+
+impl<V: Layout> One<V> {
+    pub fn get(&self) -> Result<V, ControlError> {
+        self.0.get(0)
+    }
+
+    pub fn set(&mut self, value: V) -> Result<(), ControlError> {
+        self.0.set(0, value)
+    }
+}
+
+/// Counters, of each CPU.
+pub struct PerCpu {
+    name: &'static str,
+    map: PerCpuArray<MapData, Plain<Counters>>,
+}
+
+impl PerCpu {
+    fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
+        let map = generic(pins, name)?.try_into().map_err(ControlError::map(name, "open"))?;
+        Ok(Self { name, map })
+    }
+
+    pub fn get(&self, index: u32) -> Result<Vec<Counters>, ControlError> {
+        let values = self.map.get(&index, 0).map_err(ControlError::map(self.name, "read"))?;
+        Ok(values.iter().map(|value| value.0).collect())
+    }
+
+    pub fn set(&mut self, index: u32, values: Vec<Counters>) -> Result<(), ControlError> {
+        let values: Vec<_> = values.into_iter().map(Plain).collect();
+        let result = match values.try_into() {
+            Ok(values) => self.map.set(index, values, 0),
+            Err(error) => Err(MapError::IoError(error)),
+        };
+        result.map_err(ControlError::map(self.name, "write to"))
+    }
+}
+
+/// A hash map.
+pub struct Hash<K: Layout, V: Layout> {
+    name: &'static str,
+    map: HashMap<MapData, Plain<K>, Plain<V>>,
+    descriptor: MapData,
+}
+
+impl<K: Layout, V: Layout> Hash<K, V> {
+    fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
+        let map = generic(pins, name)?.try_into().map_err(ControlError::map(name, "open"))?;
+        Ok(Self { name, map, descriptor: open(pins, name)? })
+    }
+
+    pub fn get(&self, key: K) -> Result<Option<V>, ControlError> {
+        match self.map.get(&Plain(key), 0) {
+            Ok(Plain(value)) => Ok(Some(value)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(ControlError::map(self.name, "read")(error)),
+        }
+    }
+
+    pub fn insert(&mut self, key: K, value: V) -> Result<(), ControlError> {
+        self.map.insert(Plain(key), Plain(value), 0).map_err(ControlError::map(self.name, "write to"))
+    }
+
+    /// Removes an entry, if it is there.
+    pub fn remove(&mut self, key: K) -> Result<(), ControlError> {
+        match self.map.remove(&Plain(key)) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(())
+            }
+            Err(error) => Err(ControlError::map(self.name, "delete from")(error)),
+        }
+    }
+
+    pub fn entries(&self) -> Result<Vec<(K, V)>, ControlError> {
+        entries(self.name, self.descriptor.fd().as_fd())
+    }
+
+    pub fn capacity(&self) -> Result<u32, ControlError> {
+        self.descriptor.info().map(|info| info.max_entries()).map_err(ControlError::map(self.name, "inspect"))
+    }
+}
+
+fn generic(pins: &Pins, name: &'static str) -> Result<Map, ControlError> {
+    Map::from_map_data(open(pins, name)?).map_err(ControlError::map(name, "open"))
+}

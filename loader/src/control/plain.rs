@@ -1,0 +1,85 @@
+//! The shared layouts, as bytes.
+
+use aya::Pod;
+use berth_common::abi::{
+    address::{Address, AddressEntry},
+    config::{Config, Interface},
+    container::{Container, Usage},
+    control::Control,
+    counters::Counters,
+    event::Event,
+    flow::{Flow, FlowKey},
+    port::{PortEntry, PortKey},
+    socket::{Adoption, CgroupEntry},
+};
+
+/// A layout of [`berth_common::abi`] as the map library takes it; that crate does not name the library.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Plain<T>(pub T);
+
+/// What may be made from any bytes of its size, and has no padding of its own.
+///
+/// # Safety
+///
+/// The type is `repr(C)` of integers (and structs of such) alone, without implicit padding.
+pub unsafe trait Layout: Copy + 'static {}
+
+macro_rules! layouts {
+    ($($ty:ty),+ $(,)?) => {
+        $(
+            // SAFETY: structs of integers with explicit padding, whose sizes are asserted where they are defined.
+            unsafe impl Layout for $ty {}
+        )+
+    };
+}
+
+layouts! {
+    u32,
+    u64,
+    Address,
+    AddressEntry,
+    Adoption,
+    CgroupEntry,
+    Config,
+    Container,
+    Control,
+    Counters,
+    Event,
+    Flow,
+    FlowKey,
+    Interface,
+    PortEntry,
+    PortKey,
+    Usage,
+}
+
+// SAFETY: transparent over a type that may be made from any bytes.
+unsafe impl<T: Layout> Pod for Plain<T> {}
+
+/// All bytes zero.
+pub fn zero<T: Layout>() -> T {
+    // SAFETY: a layout may be made from any bytes.
+    unsafe { std::mem::zeroed() }
+}
+
+/// From the first bytes of a slice, if it is long enough.
+pub fn read<T: Layout>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: the slice is long enough, a layout may be made from any bytes, and alignment is not asked for.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_takes_the_first_bytes_and_wants_all() {
+        assert_eq!(read::<u32>(&[1, 0, 0, 0, 9]), Some(u32::from_ne_bytes([1, 0, 0, 0])));
+        assert_eq!(read::<u32>(&[1, 0, 0]), None);
+        assert_eq!(zero::<Counters>().drops, [0; 32]);
+    }
+}

@@ -1,0 +1,201 @@
+//! The programs: what each is for, loading and pinning them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use aya::programs::{Program, ProgramError};
+use aya::{Btf, Ebpf};
+use aya_obj::generated::bpf_attach_type;
+use berth_common::abi::names;
+
+use super::{ControlError, error::Context as _, sys};
+
+/// Programs that are loaded, each pinned in one directory.
+pub struct Programs {
+    directory: PathBuf,
+    loaded: BTreeMap<&'static str, OwnedFd>,
+}
+
+impl Programs {
+    /// Loads all that this kernel can use and pins them in `directory`.
+    pub fn load(ebpf: &mut Ebpf, btf: &Btf, directory: &Path) -> Result<Self, ControlError> {
+        for name in required() {
+            load(ebpf, btf, name)?;
+        }
+        let guards = load_guards(ebpf, btf)?;
+        for name in required().chain(guards.iter().copied()) {
+            program(ebpf, name)?
+                .pin(directory.join(name))
+                .map_err(io::Error::other)
+                .context(|| format!("pin program {name}"))?;
+        }
+        Self::open(directory)
+    }
+
+    /// Opens those that are pinned in `directory`.
+    pub fn open(directory: &Path) -> Result<Self, ControlError> {
+        let mut loaded = BTreeMap::new();
+        for name in required() {
+            loaded.insert(name, open(directory, name)?);
+        }
+        for name in optional() {
+            if directory.join(name).exists() {
+                loaded.insert(name, open(directory, name)?);
+            }
+        }
+        Ok(Self { directory: directory.to_owned(), loaded })
+    }
+
+    /// Where one of them is pinned.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.loaded.get(name).map(|program| program.as_fd())
+    }
+
+    /// Those that belong on every container's cgroup.
+    pub fn for_cgroups(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {
+        self.loaded
+            .iter()
+            .filter_map(|(name, program)| Some((*name, program.as_fd(), cgroup_attach_type(name)?)))
+    }
+}
+
+/// Where on a cgroup a program is attached, if that is where it belongs.
+fn cgroup_attach_type(name: &str) -> Option<bpf_attach_type> {
+    Some(match name {
+        "berth_create" => bpf_attach_type::BPF_CGROUP_INET_SOCK_CREATE,
+        "berth_release" => bpf_attach_type::BPF_CGROUP_INET_SOCK_RELEASE,
+        "berth_bind4" => bpf_attach_type::BPF_CGROUP_INET4_BIND,
+        "berth_bind6" => bpf_attach_type::BPF_CGROUP_INET6_BIND,
+        "berth_bound4" => bpf_attach_type::BPF_CGROUP_INET4_POST_BIND,
+        "berth_bound6" => bpf_attach_type::BPF_CGROUP_INET6_POST_BIND,
+        "berth_send" => bpf_attach_type::BPF_CGROUP_INET_EGRESS,
+        "berth_receive" => bpf_attach_type::BPF_CGROUP_INET_INGRESS,
+        "berth_sockopt" => bpf_attach_type::BPF_CGROUP_SETSOCKOPT,
+        "berth_lsm_opt" | "berth_lsm_sock" => bpf_attach_type::BPF_LSM_CGROUP,
+        _ => return None,
+    })
+}
+
+/// The kernel function that an iterator or LSM program hooks into.
+fn hook(name: &str) -> Option<&'static str> {
+    match name {
+        "berth_lsm_opt" => Some("socket_setsockopt"),
+        "berth_lsm_sock" => Some("socket_create"),
+        _ => names::ITERATORS.iter().find(|(iterator, _)| *iterator == name).map(|(_, kind)| *kind),
+    }
+}
+
+fn required() -> impl Iterator<Item = &'static str> {
+    let tc = [
+        names::UPLINK_INGRESS,
+        names::UPLINK_EGRESS,
+        names::UPLINK_INGRESS_IP,
+        names::UPLINK_EGRESS_IP,
+        names::LOOPBACK_EGRESS,
+        names::INTERFACE_INGRESS,
+        names::INTERFACE_EGRESS,
+        names::INTERFACE_INGRESS_IP,
+        names::INTERFACE_EGRESS_IP,
+        names::CONTROL,
+    ];
+    names::CGROUP_PROGRAMS.iter().copied().chain(tc).chain(names::ITERATORS.iter().map(|(name, _)| *name))
+}
+
+fn optional() -> impl Iterator<Item = &'static str> {
+    names::LSM_PROGRAMS.iter().copied().chain([names::SETSOCKOPT_PROGRAM])
+}
+
+/// Loads the programs that keep packet sockets from going past the hooks: BPF LSM's, which see every way into the
+/// kernel, or where there are none the setsockopt hook, which 32-bit calls go past.
+fn load_guards(ebpf: &mut Ebpf, btf: &Btf) -> Result<&'static [&'static str], ControlError> {
+    const FALLBACK: &[&str] = &[names::SETSOCKOPT_PROGRAM];
+
+    if lsm_is_active() {
+        let loaded: Result<Vec<()>, _> =
+            names::LSM_PROGRAMS.iter().map(|name| load(ebpf, btf, name)).collect();
+        match loaded {
+            Ok(_) => return Ok(names::LSM_PROGRAMS),
+            Err(error) => {
+                log::warn!("BPF LSM is there but not usable, setsockopt hooks take its place: {error}");
+            }
+        }
+    }
+    load(ebpf, btf, names::SETSOCKOPT_PROGRAM)?;
+    Ok(FALLBACK)
+}
+
+/// Without `bpf` in the list, LSM programs load and attach, and are never called.
+fn lsm_is_active() -> bool {
+    match fs::read_to_string("/sys/kernel/security/lsm") {
+        Ok(list) => list.trim().split(',').any(|name| name == "bpf"),
+        Err(error) => {
+            log::debug!("no list of security modules, so BPF LSM is not used: {error}");
+            false
+        }
+    }
+}
+
+fn load(ebpf: &mut Ebpf, btf: &Btf, name: &'static str) -> Result<(), ControlError> {
+    let hook = hook(name);
+    let loaded = match (program(ebpf, name)?, hook) {
+        (Program::CgroupSock(program), _) => program.load(),
+        (Program::CgroupSockAddr(program), _) => program.load(),
+        (Program::CgroupSkb(program), _) => program.load(),
+        (Program::CgroupSockopt(program), _) => program.load(),
+        (Program::SchedClassifier(program), _) => program.load(),
+        (Program::LsmCgroup(program), Some(hook)) => program.load(hook, btf),
+        (Program::Iter(program), Some(kind)) => program.load(kind, btf),
+        _ => return Err(ControlError::Incomplete(name)),
+    };
+    loaded.map_err(|error| {
+        if let ProgramError::LoadError { verifier_log, .. } = &error {
+            log::debug!("the verifier on {name}:\n{verifier_log}");
+        }
+        ControlError::Program { name, error: Box::new(error) }
+    })
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Program, ControlError> {
+    ebpf.program_mut(name).ok_or(ControlError::Incomplete(name))
+}
+
+fn open(directory: &Path, name: &str) -> Result<OwnedFd, ControlError> {
+    let path = directory.join(name);
+    match sys::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ControlError::Damaged { directory: directory.to_owned(), missing: path })
+        }
+        opened => opened.context(|| format!("open {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cgroup_program_has_its_place() {
+        let with_place = names::CGROUP_PROGRAMS.iter().copied().chain(optional());
+        for name in with_place {
+            assert!(cgroup_attach_type(name).is_some(), "{name}");
+        }
+        assert!(cgroup_attach_type(names::CONTROL).is_none());
+    }
+
+    #[test]
+    fn every_program_that_needs_a_hook_has_one() {
+        for name in names::LSM_PROGRAMS {
+            assert!(hook(name).is_some(), "{name}");
+        }
+        assert_eq!(hook("berth_adopt_udp"), Some("udp"));
+        assert_eq!(hook("berth_send"), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! Removing a clsact qdisc.
+
+use std::io;
+
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    tc::{TcAttribute, TcHandle, TcMessage},
+};
+
+use crate::containers::netlink;
+
+/// Parent of the clsact qdisc and, with other lower halves, of its filters (linux/pkt_sched.h).
+const CLSACT: u32 = 0xffff_fff1;
+const INGRESS: u32 = 0xffff_fff2;
+const EGRESS: u32 = 0xffff_fff3;
+
+/// Removes the interface's clsact qdisc, unless filters are left in it: they would go with it.
+pub fn remove_if_unused(ifindex: u32) -> io::Result<()> {
+    let index = i32::try_from(ifindex).map_err(io::Error::other)?;
+    for parent in [INGRESS, EGRESS] {
+        if has_filters(index, parent) {
+            log::info!("the clsact qdisc of interface {ifindex} stays: others have filters in it");
+            return Ok(());
+        }
+    }
+    let mut message = message(index, CLSACT);
+    message.header.handle = TcHandle::from(CLSACT & 0xffff_0000);
+    message.attributes.push(TcAttribute::Kind("clsact".to_owned()));
+    let request = RouteNetlinkMessage::DelQueueDiscipline(message);
+    match netlink::request(libc::NETLINK_ROUTE, request) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(()),
+        removed => removed.map(drop),
+    }
+}
+
+/// If that cannot be read, there is something.
+fn has_filters(index: i32, parent: u32) -> bool {
+    let request = RouteNetlinkMessage::GetTrafficFilter(message(index, parent));
+    netlink::dump(libc::NETLINK_ROUTE, request).map_or(true, |answers| !answers.is_empty())
+}
+
+fn message(index: i32, parent: u32) -> TcMessage {
+    let mut message = TcMessage::default();
+    message.header.index = index;
+    message.header.parent = TcHandle::from(parent);
+    message
+}

@@ -1,0 +1,51 @@
+//! What the rest of the loader asks for.
+
+use std::net::IpAddr;
+
+use berth_common::abi::container::{Mode, PortRange};
+
+use crate::containers::{Cgroup, Link};
+
+/// How much the maps hold. Fixed when they are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Flows on the node.
+    pub flows: u32,
+    /// Port reservations on the node.
+    pub ports: u32,
+    /// Containers, hence the highest container id.
+    pub containers: u32,
+    /// Fragmented packets in passage.
+    pub fragments: u32,
+    /// Bytes of events that wait for the daemon: rounded up to a power of two of pages.
+    pub events_bytes: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { flows: 65_536, ports: 65_536, containers: 10_000, fragments: 8_192, events_bytes: 256 * 1024 }
+    }
+}
+
+/// A container as it is to be in the kernel.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Not zero, and another for each container that ever had the id.
+    pub generation: u32,
+    /// What its rules may do.
+    pub mode: Mode,
+    /// Most flows it may hold.
+    pub flow_limit: u32,
+    /// Most port reservations it may hold.
+    pub port_limit: u32,
+    /// Ports it may bind, at most [`berth_common::abi::container::MAX_PORT_RANGES`] ranges; none for all ports.
+    pub ranges: Vec<PortRange>,
+    /// Whether it may not have packet sockets.
+    pub deny_packet_sockets: bool,
+    /// Its control groups.
+    pub cgroups: Vec<Cgroup>,
+    /// Its interfaces, seen from the node.
+    pub interfaces: Vec<Link>,
+    /// Addresses that are its alone. They come into force with [`super::Kernel::set_addresses`].
+    pub addresses: Vec<IpAddr>,
+}

@@ -1,0 +1,183 @@
+//! The bpf() commands that the library does not offer for all kinds of links. Everything unsafe about links is here.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd};
+
+use super::plain::{Layout, Plain};
+
+/// What a program is attached to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A cgroup's directory.
+    Cgroup(BorrowedFd<'a>),
+    /// An interface, before all other programs there.
+    Interface(u32),
+    /// Nothing: iterators.
+    Nothing,
+}
+
+/// Attaches a program; the link holds it there as long as it is open or pinned.
+pub fn create_link(
+    program: BorrowedFd<'_>,
+    target: Target<'_>,
+    attach_type: bpf_attach_type,
+) -> io::Result<OwnedFd> {
+    const BPF_F_BEFORE: u32 = 1 << 3;
+
+    let mut attr = empty();
+    attr.link_create.__bindgen_anon_1.prog_fd = number(program);
+    attr.link_create.attach_type = attach_type as u32;
+    match target {
+        Target::Cgroup(directory) => {
+            attr.link_create.__bindgen_anon_2.target_fd = number(directory);
+        }
+        Target::Interface(ifindex) => {
+            attr.link_create.__bindgen_anon_2.target_ifindex = ifindex;
+            attr.link_create.flags = BPF_F_BEFORE;
+        }
+        Target::Nothing => {}
+    }
+    descriptor(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
+/// Has a link run another program from now on. No packet goes without either.
+pub fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = empty();
+    attr.link_update.link_fd = number(link);
+    attr.link_update.__bindgen_anon_1.new_prog_fd = number(program);
+    call(bpf_cmd::BPF_LINK_UPDATE, &mut attr).map(drop)
+}
+
+/// Detaches a link's program at once, whoever holds the link.
+pub fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = empty();
+    attr.link_detach.link_fd = number(link);
+    call(bpf_cmd::BPF_LINK_DETACH, &mut attr).map(drop)
+}
+
+/// A file whose reading runs an iterator's program.
+pub fn create_iterator(link: BorrowedFd<'_>) -> io::Result<File> {
+    let mut attr = empty();
+    attr.iter_create.link_fd = number(link);
+    descriptor(bpf_cmd::BPF_ITER_CREATE, &mut attr).map(File::from)
+}
+
+/// Keeps a program or link at a path on a BPF file system.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = empty();
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    attr.__bindgen_anon_4.bpf_fd = number(object);
+    call(bpf_cmd::BPF_OBJ_PIN, &mut attr).map(drop)
+}
+
+/// A program or link that is pinned.
+pub fn open(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = empty();
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    descriptor(bpf_cmd::BPF_OBJ_GET, &mut attr)
+}
+
+/// All entries of a hash map. Unlike stepping from key to key, this goes by bucket, so that entries that programs
+/// delete meanwhile make it neither begin anew nor leave out others.
+pub fn dump<K: Layout, V: Layout>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+    /// Entries at a time, to begin with.
+    const BATCH: usize = 4096;
+
+    let mut batch = Batch::new(BATCH);
+    let mut entries = Vec::new();
+    // Where the last batch ended. The kernel takes 4 bytes for hash maps.
+    let (mut from, mut to) = (None, 0_u64);
+    loop {
+        let done = match batch.fetch(map, from.as_ref(), &mut to) {
+            Ok(()) => false,
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOENT) => true,
+                // A bucket with more entries than there was room for.
+                Some(libc::ENOSPC) => {
+                    batch = Batch::new(batch.keys.capacity() * 2);
+                    continue;
+                }
+                _ => return Err(error),
+            },
+        };
+        entries.extend(batch.keys.iter().zip(&batch.values).map(|(key, value)| (key.0, value.0)));
+        if done {
+            return Ok(entries);
+        }
+        from = Some(to);
+    }
+}
+
+struct Batch<K, V> {
+    keys: Vec<Plain<K>>,
+    values: Vec<Plain<V>>,
+}
+
+impl<K: Layout, V: Layout> Batch<K, V> {
+    fn new(room: usize) -> Self {
+        Self { keys: Vec::with_capacity(room), values: Vec::with_capacity(room) }
+    }
+
+    /// Reads the next entries; those read with the last of all come with ENOENT.
+    fn fetch(&mut self, map: BorrowedFd<'_>, from: Option<&u64>, to: &mut u64) -> io::Result<()> {
+        self.keys.clear();
+        self.values.clear();
+        let room = self.keys.capacity().min(self.values.capacity());
+        let mut attr = empty();
+        attr.batch.in_batch = from.map_or(0, |from| std::ptr::from_ref(from) as u64);
+        attr.batch.out_batch = std::ptr::from_mut(to) as u64;
+        attr.batch.keys = self.keys.as_mut_ptr() as u64;
+        attr.batch.values = self.values.as_mut_ptr() as u64;
+        attr.batch.count = u32::try_from(room).unwrap_or(u32::MAX);
+        attr.batch.map_fd = number(map);
+        let result = call(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr).map(drop);
+        let complete = match &result {
+            Ok(()) => true,
+            Err(error) => error.raw_os_error() == Some(libc::ENOENT),
+        };
+        if complete {
+            // SAFETY: the kernel has set the count to how many entries it has written.
+            let count = room.min(unsafe { attr.batch.count } as usize);
+            // SAFETY: the kernel has written that many keys and values, whose sizes the layouts have, and any bytes
+            // make one.
+            unsafe {
+                self.keys.set_len(count);
+                self.values.set_len(count);
+            }
+        }
+        result
+    }
+}
+
+fn empty() -> bpf_attr {
+    // SAFETY: a union of structs of integers, for all of which zero is a value.
+    unsafe { std::mem::zeroed() }
+}
+
+fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_raw_fd().cast_unsigned()
+}
+
+fn descriptor(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+    let raw = call(command, attr)?;
+    let raw = RawFd::try_from(raw).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
+    // SAFETY: the attributes live through the call and are as long as is said; what they point to lives as long, as
+    // the callers hold it.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, command as libc::c_long, std::ptr::from_mut(attr), size_of::<bpf_attr>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

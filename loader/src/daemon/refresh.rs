@@ -1,0 +1,41 @@
+//! Following the system.
+
+use std::time::Duration;
+
+use log::error;
+use tokio::time::{sleep, timeout};
+
+use super::{cgroups, keeper::Keeper};
+
+/// Changes come in swarms: how long to wait for the rest of one.
+const SETTLE: Duration = Duration::from_millis(30);
+/// How often everything is looked at again, should a change have gone unnoticed.
+const REGULARLY: Duration = Duration::from_secs(5);
+
+/// Looks at the system again whenever something may have changed.
+pub async fn run(keeper: Keeper, mut cgroups: cgroups::Watch) {
+    let mut last_failure = String::new();
+    loop {
+        let (parents, failure) = keeper
+            .with(|node| {
+                let failure = node.refresh().err().map(|failure| failure.to_string());
+                (node.cgroup_parents(), failure.unwrap_or_default())
+            })
+            .await;
+        if failure != last_failure && !failure.is_empty() {
+            error!("cannot follow what changes on the node: {failure}");
+        }
+        last_failure = failure;
+        cgroups.set(&parents);
+
+        let change = async {
+            tokio::select! {
+                () = keeper.changed() => {}
+                () = cgroups.changed() => {}
+            }
+        };
+        // Whether it was a change or the time: both are reasons to look.
+        let _ = timeout(REGULARLY, change).await;
+        sleep(SETTLE).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! What the node needs of the kernel.
+
+use std::net::IpAddr;
+
+use berth_common::abi::{
+    container::Usage,
+    counters::Counters,
+    flow::{Flow, FlowKey},
+    port::{Claim, PortKey},
+    units::{ContainerId, Nanos},
+};
+
+use crate::{
+    containers::{Cgroup, Link},
+    control::{ControlError, Kernel, PortRefusal, Sizes, Spec},
+};
+
+/// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
+#[expect(missing_docs, reason = "each is documented where `Kernel` has it")]
+pub trait Enforcer {
+    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError>;
+    fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError>;
+    fn set_addresses(
+        &mut self,
+        node: &[IpAddr],
+        owned: &[(IpAddr, ContainerId, u32)],
+    ) -> Result<(), ControlError>;
+    fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
+    fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
+    fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError>;
+    fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError>;
+    fn adopt_sockets(
+        &mut self,
+        id: ContainerId,
+        generation: u32,
+        cgroups: &[Cgroup],
+    ) -> Result<usize, ControlError>;
+    fn reserve_port(&mut self, id: ContainerId, key: PortKey, raw: bool) -> Result<(), PortRefusal>;
+    fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError>;
+    fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError>;
+    fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError>;
+    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError>;
+    fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError>;
+    fn sweep(&mut self) -> Result<u32, ControlError>;
+    fn counters(&self, id: ContainerId) -> Result<Counters, ControlError>;
+    fn unowned(&self) -> Result<Counters, ControlError>;
+    fn non_ip(&self) -> Result<Counters, ControlError>;
+    fn usage(&self, id: ContainerId) -> Result<Usage, ControlError>;
+    fn memory(&self) -> Result<Vec<(&'static str, u64)>, ControlError>;
+    fn sizes(&self) -> Result<Sizes, ControlError>;
+    fn now(&self) -> Nanos;
+}
+
+impl Enforcer for Kernel {
+    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError> {
+        Self::configure(self, netns_cookie, drop_unowned)
+    }
+
+    fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError> {
+        Self::set_uplinks(self, uplinks)
+    }
+
+    fn set_addresses(
+        &mut self,
+        node: &[IpAddr],
+        owned: &[(IpAddr, ContainerId, u32)],
+    ) -> Result<(), ControlError> {
+        Self::set_addresses(self, node, owned)
+    }
+
+    fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        Self::add_container(self, id, spec)
+    }
+
+    fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        Self::update_container(self, id, spec)
+    }
+
+    fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError> {
+        Self::remove_container(self, id)
+    }
+
+    fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError> {
+        Self::containers(self)
+    }
+
+    fn adopt_sockets(
+        &mut self,
+        id: ContainerId,
+        generation: u32,
+        cgroups: &[Cgroup],
+    ) -> Result<usize, ControlError> {
+        Self::adopt_sockets(self, id, generation, cgroups)
+    }
+
+    fn reserve_port(&mut self, id: ContainerId, key: PortKey, raw: bool) -> Result<(), PortRefusal> {
+        Self::reserve_port(self, id, key, raw)
+    }
+
+    fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError> {
+        Self::release_port(self, id, key)
+    }
+
+    fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError> {
+        Self::flush_ports(self, id)
+    }
+
+    fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError> {
+        Self::ports(self)
+    }
+
+    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError> {
+        Self::flows(self)
+    }
+
+    fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
+        Self::flush_flows(self, owner)
+    }
+
+    fn sweep(&mut self) -> Result<u32, ControlError> {
+        Self::sweep(self)
+    }
+
+    fn counters(&self, id: ContainerId) -> Result<Counters, ControlError> {
+        Self::counters(self, id)
+    }
+
+    fn unowned(&self) -> Result<Counters, ControlError> {
+        Self::unowned(self)
+    }
+
+    fn non_ip(&self) -> Result<Counters, ControlError> {
+        Self::non_ip(self)
+    }
+
+    fn usage(&self, id: ContainerId) -> Result<Usage, ControlError> {
+        Self::usage(self, id)
+    }
+
+    fn memory(&self) -> Result<Vec<(&'static str, u64)>, ControlError> {
+        Self::memory(self)
+    }
+
+    fn sizes(&self) -> Result<Sizes, ControlError> {
+        Self::sizes(self)
+    }
+
+    fn now(&self) -> Nanos {
+        Self::now()
+    }
+}

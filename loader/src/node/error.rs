@@ -1,0 +1,222 @@
+//! Why a request is refused or fails.
+
+use std::{io, net::IpAddr, path::PathBuf};
+
+use berth_common::abi;
+
+use crate::{
+    api::{
+        error::{ApiError, Code},
+        name::Name,
+        reservation::Service,
+    },
+    config::ConfigError,
+    containers::ContainersError,
+    control::{ControlError, PortRefusal},
+    state::StateError,
+};
+
+/// Why a request is refused or fails: what, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// There is no container of this name.
+    #[error("there is no container {0}; `berth container list` shows those there are")]
+    NoContainer(String),
+    /// There is one already.
+    #[error("there is a container {0} already; choose another name, or change it with `berth container set`")]
+    NameTaken(Name),
+    /// Nothing says how the container is recognised.
+    #[error("nothing says how {0} is recognised; give --cgroup, --interface, --pid or --lxc")]
+    NoTarget(Name),
+    /// There is nothing to change.
+    #[error("nothing is to be changed about {0}; `berth container set --help` lists what can be")]
+    NoChange(Name),
+    /// The cgroup is another container's, or inside or around one that is.
+    #[error("cgroup {} overlaps {}, which is container {owner}'s; name one that is neither inside nor around it", path.display(), other.display())]
+    CgroupTaken {
+        /// What was asked for.
+        path: PathBuf,
+        /// What it overlaps.
+        other: PathBuf,
+        /// Whose that is.
+        owner: Name,
+    },
+    /// Of two cgroups in one request, one is inside the other.
+    #[error("cgroup {} is inside {}; name only the outer one", inner.display(), outer.display())]
+    CgroupTwice {
+        /// The inner one.
+        inner: PathBuf,
+        /// The outer one.
+        outer: PathBuf,
+    },
+    /// The interface is another container's.
+    #[error(
+        "interface {interface} is container {owner}'s; remove that container first, or name another interface"
+    )]
+    InterfaceTaken {
+        /// What was asked for.
+        interface: String,
+        /// Whose it is.
+        owner: Name,
+    },
+    /// The interface is the node's.
+    #[error("interface {0} is an uplink or the loopback of the node; name the container's own interface")]
+    InterfaceOfNode(String),
+    /// The LXC container is registered.
+    #[error("LXC container {lxc} is container {owner} already")]
+    LxcTaken {
+        /// What was asked for.
+        lxc: String,
+        /// Under which name it is registered.
+        owner: Name,
+    },
+    /// The address is another container's.
+    #[error("address {address} is container {owner}'s; take it from that container first")]
+    AddressTaken {
+        /// What was asked for.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Name,
+    },
+    /// Nobody can have this address.
+    #[error("{0} cannot be a container's address; give a unicast address")]
+    AddressUnfit(IpAddr),
+    /// All ids are taken.
+    #[error(
+        "the node has as many containers as its tables hold ({0}); raise containers in [sizes] of berth.toml, then `berth down` and start again"
+    )]
+    Full(u32),
+    /// The protocol does not go with the address.
+    #[error(
+        "{service} cannot be reserved at {address}; give a unicast address of the protocol's family, or none for all"
+    )]
+    AddressMismatch {
+        /// What was asked for.
+        service: Service,
+        /// Where.
+        address: IpAddr,
+    },
+    /// The port is another container's.
+    #[error("{service} at {address} is held by {holder}; `berth ports list` shows who holds what")]
+    PortTaken {
+        /// What was asked for.
+        service: Service,
+        /// Where.
+        address: IpAddr,
+        /// Who holds it.
+        holder: String,
+    },
+    /// The reservation was refused for another reason.
+    #[error("{service} at {address} was not reserved; {refusal}")]
+    PortRefused {
+        /// What was asked for.
+        service: Service,
+        /// Where.
+        address: IpAddr,
+        /// Why not.
+        #[source]
+        refusal: PortRefusal,
+    },
+    /// There is no such reservation.
+    #[error("{name} has no reservation of {service} by the operator; `berth ports list` shows what there is")]
+    NotReserved {
+        /// The container.
+        name: Name,
+        /// What was to be released.
+        service: Service,
+    },
+    /// The kernel could hand the port to somebody else, and the configuration wants that refused.
+    #[error(
+        "port {port} is within net.ipv4.ip_local_port_range ({first}-{last}), from which the kernel serves everybody; choose another, narrow the range, or set local_port_range = \"reserve\" in berth.toml"
+    )]
+    InLocalRange {
+        /// What was asked for.
+        port: u16,
+        /// First port of the range.
+        first: u16,
+        /// Last port of the range.
+        last: u16,
+    },
+    /// A sysctl could not be read or written.
+    #[error("cannot use {}; {error}", path.display())]
+    Sysctl {
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// An uplink that must be there is not.
+    #[error("there is no interface {0} in this network namespace; name an uplink that exists")]
+    NoUplink(String),
+    /// Nothing is in force.
+    #[error("no daemon answers at {} and nothing is pinned at {}; start `berth daemon`, or `berth up` to do without", socket.display(), pin_dir.display())]
+    NotUp {
+        /// Where the daemon would be.
+        socket: PathBuf,
+        /// Where it would be pinned.
+        pin_dir: PathBuf,
+    },
+    /// Only the daemon can do this.
+    #[error("{0}, and none is running; start `berth daemon`")]
+    NeedsDaemon(&'static str),
+    /// What is pinned is of another layout.
+    #[error("{} was made by a berth with ABI {found}, this one has {}; use that berth, or `berth down` (which drops all enforcement) and start again", pin_dir.display(), abi::VERSION)]
+    OtherAbi {
+        /// Where it is pinned.
+        pin_dir: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// What is pinned is not ours.
+    #[error("{} holds something that berth did not pin; give another --pin-dir", .0.display())]
+    Foreign(PathBuf),
+    /// What is pinned serves another network namespace.
+    #[error("what is pinned at {} serves another network namespace; run berth in that one (nsenter --net), give another --pin-dir, or `berth down` first", .0.display())]
+    OtherNamespace(PathBuf),
+    /// What is pinned is not known.
+    #[error("{} holds {count} containers that {} does not know; give the --state-dir it was started with, or `berth down` to start afresh", pin_dir.display(), state.display())]
+    UnknownPins {
+        /// Where it is pinned.
+        pin_dir: PathBuf,
+        /// How many.
+        count: usize,
+        /// The state file.
+        state: PathBuf,
+    },
+    /// The system could not be observed, or does not have what was asked for.
+    #[error(transparent)]
+    Containers(#[from] ContainersError),
+    /// The kernel could not be changed.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The state could not be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl NodeError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NoTarget(_) | Self::NoChange(_) => Code::Usage,
+            Self::NeedsDaemon(_) | Self::NotUp { .. } => Code::Unreachable,
+            Self::Containers(error) if error.is_unsupported() => Code::Unsupported,
+            Self::Control(error) if error.is_unsupported() => Code::Unsupported,
+            Self::State(StateError::Io { error, .. }) | Self::Sysctl { error, .. }
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Code::Unsupported
+            }
+            _ => Code::Failed,
+        }
+    }
+}
+
+impl From<NodeError> for ApiError {
+    fn from(error: NodeError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

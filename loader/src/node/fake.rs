@@ -1,0 +1,253 @@
+//! A kernel and a system that exist in memory only.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use berth_common::abi::{
+    container::Usage,
+    counters::{Both, Counters, Traffic},
+    flow::{Flow, FlowKey},
+    port::{Claim, PortKey},
+    reason::REASONS,
+    units::{ContainerId, Nanos},
+};
+
+use super::{Enforcer, Observer};
+use crate::{
+    containers::{Cgroup, ContainersError, Link, Recognised},
+    control::{ControlError, PortRefusal, Sizes, Spec},
+};
+
+/// A kernel that remembers what it was told, and fails where it is asked to.
+#[derive(Default)]
+pub struct FakeKernel {
+    pub containers: BTreeMap<u32, Spec>,
+    pub ports: Vec<(PortKey, Claim)>,
+    pub flows: Vec<(FlowKey, Flow)>,
+    pub uplinks: Vec<Link>,
+    pub node_addresses: Vec<IpAddr>,
+    pub owned: Vec<(IpAddr, ContainerId, u32)>,
+    /// Ids and cgroups whose sockets were asked for.
+    pub adopted: Vec<(u32, Vec<u64>)>,
+    /// The call that fails.
+    pub failing: Option<&'static str>,
+    /// The port that cannot be reserved, and who holds it.
+    pub taken: Option<(PortKey, ContainerId)>,
+}
+
+impl FakeKernel {
+    fn may(&self, call: &str) -> Result<(), ControlError> {
+        if self.failing == Some(call) { Err(ControlError::LoopbackUplink) } else { Ok(()) }
+    }
+}
+
+impl Enforcer for FakeKernel {
+    fn configure(&mut self, _netns_cookie: u64, _drop_unowned: bool) -> Result<(), ControlError> {
+        self.may("configure")
+    }
+
+    fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError> {
+        self.may("set_uplinks")?;
+        self.uplinks = uplinks.to_vec();
+        Ok(())
+    }
+
+    fn set_addresses(
+        &mut self,
+        node: &[IpAddr],
+        owned: &[(IpAddr, ContainerId, u32)],
+    ) -> Result<(), ControlError> {
+        self.may("set_addresses")?;
+        (self.node_addresses, self.owned) = (node.to_vec(), owned.to_vec());
+        Ok(())
+    }
+
+    fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        self.may("add_container")?;
+        let before = self.containers.insert(id.0, spec.clone());
+        assert!(before.is_none(), "{id:?} was there already");
+        Ok(())
+    }
+
+    fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        self.may("update_container")?;
+        let before = self.containers.insert(id.0, spec.clone()).expect("it is there");
+        assert_eq!(before.generation, spec.generation);
+        Ok(())
+    }
+
+    fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError> {
+        self.may("remove_container")?;
+        self.containers.remove(&id.0).expect("it is there");
+        self.ports.retain(|(_, claim)| claim.owner() != id);
+        self.flows.retain(|(_, flow)| flow.opener != id);
+        Ok(())
+    }
+
+    fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError> {
+        let all = self.containers.iter();
+        Ok(all.map(|(&id, spec)| (ContainerId(id), spec.generation)).collect())
+    }
+
+    fn adopt_sockets(
+        &mut self,
+        id: ContainerId,
+        generation: u32,
+        cgroups: &[Cgroup],
+    ) -> Result<usize, ControlError> {
+        self.may("adopt_sockets")?;
+        assert_eq!(self.containers[&id.0].generation, generation);
+        self.adopted.push((id.0, cgroups.iter().map(|cgroup| cgroup.id).collect()));
+        Ok(cgroups.len())
+    }
+
+    fn reserve_port(&mut self, id: ContainerId, key: PortKey, raw: bool) -> Result<(), PortRefusal> {
+        assert!(self.containers.contains_key(&id.0));
+        match self.taken {
+            Some((taken, holder)) if taken == key => Err(PortRefusal::Conflict { holder }),
+            _ => {
+                self.ports.push((key, Claim::permanent(id, raw)));
+                Ok(())
+            }
+        }
+    }
+
+    fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError> {
+        self.may("release_port")?;
+        let before = self.ports.len();
+        self.ports.retain(|(other, claim)| *other != key || claim.owner() != id);
+        Ok(self.ports.len() < before)
+    }
+
+    fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError> {
+        self.ports.retain(|(_, claim)| claim.owner() != id);
+        Ok(0)
+    }
+
+    fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError> {
+        Ok(self.ports.clone())
+    }
+
+    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError> {
+        Ok(self.flows.clone())
+    }
+
+    fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
+        self.flows.retain(|(_, flow)| owner.is_some_and(|id| flow.opener != id));
+        Ok(0)
+    }
+
+    fn sweep(&mut self) -> Result<u32, ControlError> {
+        Ok(0)
+    }
+
+    fn counters(&self, _id: ContainerId) -> Result<Counters, ControlError> {
+        Ok(counters())
+    }
+
+    fn unowned(&self) -> Result<Counters, ControlError> {
+        Ok(counters())
+    }
+
+    fn non_ip(&self) -> Result<Counters, ControlError> {
+        Ok(counters())
+    }
+
+    fn usage(&self, _id: ContainerId) -> Result<Usage, ControlError> {
+        Ok(Usage::default())
+    }
+
+    fn memory(&self) -> Result<Vec<(&'static str, u64)>, ControlError> {
+        Ok(vec![("FLOWS", 4_096)])
+    }
+
+    fn sizes(&self) -> Result<Sizes, ControlError> {
+        Ok(Sizes::default())
+    }
+
+    fn now(&self) -> Nanos {
+        Nanos::seconds(100)
+    }
+}
+
+/// Counters with a number of their own in each place.
+fn counters() -> Counters {
+    let traffic = |packets| Traffic { packets, bytes: packets * 100 };
+    let both = |packets| Both { inward: traffic(packets), outward: traffic(packets + 1) };
+    let mut drops = [0; REASONS];
+    drops[1] = 7;
+    Counters {
+        uplink: both(1),
+        local: both(10),
+        interface: both(100),
+        forwarded: both(1_000),
+        dropped: both(10_000),
+        drops,
+    }
+}
+
+/// A system with what it is given.
+#[derive(Default)]
+pub struct FakeSystem {
+    pub cgroups: BTreeMap<PathBuf, u64>,
+    pub links: Vec<Link>,
+    pub uplinks: Vec<Link>,
+    pub addresses: Vec<IpAddr>,
+    pub lxc: BTreeMap<String, Recognised>,
+    pub processes: BTreeMap<u32, Recognised>,
+}
+
+/// An interface.
+pub fn link(name: &str, ifindex: u32) -> Link {
+    Link { name: name.to_owned(), ifindex, ethernet: true }
+}
+
+impl Observer for FakeSystem {
+    fn kernel(&self) -> &'static str {
+        "6.1.0"
+    }
+
+    fn cgroup(&self, path: &Path) -> Result<Cgroup, ContainersError> {
+        let path = self.cgroup_path(path)?;
+        match self.cgroups.get(&path) {
+            Some(&id) => Ok(Cgroup { level: 1, path, id }),
+            None => Err(ContainersError::NoCgroup { path, mount: "/cg".into() }),
+        }
+    }
+
+    fn cgroup_path(&self, path: &Path) -> Result<PathBuf, ContainersError> {
+        Ok(Path::new("/").join(path.strip_prefix("/cg").unwrap_or(path)))
+    }
+
+    fn cgroup_directory(&self, path: &Path) -> PathBuf {
+        Path::new("/cg").join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    fn link(&self, name: &str) -> Result<Link, ContainersError> {
+        let found = self.links.iter().find(|link| link.name == name);
+        found.cloned().ok_or_else(|| ContainersError::NoInterface(name.to_owned()))
+    }
+
+    fn links(&self) -> Result<Vec<Link>, ContainersError> {
+        Ok(self.links.clone())
+    }
+
+    fn default_uplinks(&self) -> Result<Vec<Link>, ContainersError> {
+        Ok(self.uplinks.clone())
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError> {
+        Ok(self.addresses.clone())
+    }
+
+    fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError> {
+        self.processes.get(&pid).cloned().ok_or(ContainersError::NoProcess(pid))
+    }
+
+    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError> {
+        self.lxc.get(name).cloned().ok_or_else(|| ContainersError::NoLxc(name.to_owned()))
+    }
+}

@@ -1,0 +1,90 @@
+//! Flows in requests.
+
+use berth_common::abi::{
+    flow::{Flow, FlowKey, State},
+    units::{ContainerId, Nanos},
+};
+
+use super::{Enforcer, Node, NodeError, Observer};
+use crate::api::{self, name::Name, protocol::Protocol, response::Response};
+
+impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// All flows, or those in which `owner` has a part.
+    pub(super) fn list_flows(&self, owner: Option<&str>) -> Result<Vec<api::flow::Flow>, NodeError> {
+        let wanted = owner.map(|owner| self.owner_id(owner)).transpose()?;
+        let now = self.kernel.now();
+        let mut flows: Vec<_> = self
+            .kernel
+            .flows()?
+            .into_iter()
+            .filter(|(_, flow)| {
+                wanted.is_none_or(|id| owner_of(flow) == id || flow.opener == id || flow.responder == id)
+            })
+            .map(|(key, flow)| self.flow(&key, &flow, now))
+            .collect();
+        flows.sort_by(|a, b| {
+            let key = |flow: &api::flow::Flow| (flow.src, flow.sport, flow.dst, flow.dport);
+            a.owner.cmp(&b.owner).then_with(|| key(a).cmp(&key(b)))
+        });
+        Ok(flows)
+    }
+
+    pub(super) fn flush_flows(&mut self, owner: Option<&Name>) -> Result<Response, NodeError> {
+        let owner = match owner {
+            Some(name) => Some(ContainerId(self.known(name)?.0.id)),
+            None => None,
+        };
+        let count = self.kernel.flush_flows(owner)?;
+        Ok(Response::Done { notes: vec![format!("{count} flows deleted")] })
+    }
+
+    fn flow(&self, key: &FlowKey, flow: &Flow, now: Nanos) -> api::flow::Flow {
+        let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
+        let opener_low = flow.flags & Flow::OPENER_LOW != 0;
+        let (source, destination) = if opener_low { (low, high) } else { (high, low) };
+        let state = State::from_number(flow.state);
+        let replied = flow.flags & Flow::REPLIED != 0;
+        api::flow::Flow {
+            owner: self.owner(owner_of(flow)),
+            zone: key.zone().0,
+            protocol: Protocol(key.protocol()).to_string(),
+            src: source.0.into(),
+            sport: source.1.0,
+            dst: destination.0.into(),
+            dport: destination.1.0,
+            state: state.name().to_owned(),
+            assured: replied && !matches!(state, State::SynSent | State::SynRecv),
+            out: flow.out.into(),
+            back: flow.back.into(),
+            expires_in_ms: flow.expires.0.saturating_sub(now.0) / 1_000_000,
+            nat: None,
+        }
+    }
+
+    /// Who is meant by `name`.
+    fn owner_id(&self, name: &str) -> Result<ContainerId, NodeError> {
+        match name {
+            "host" => Ok(ContainerId::HOST),
+            "unowned" => Ok(ContainerId::UNOWNED),
+            _ => {
+                let unknown = || NodeError::NoContainer(name.to_owned());
+                let name: Name = name.parse().map_err(|_| unknown())?;
+                self.state.record(&name).map(|record| ContainerId(record.id)).ok_or_else(unknown)
+            }
+        }
+    }
+
+    /// What output calls an owner.
+    pub fn owner(&self, id: ContainerId) -> String {
+        match id {
+            ContainerId::HOST => "host".to_owned(),
+            ContainerId::UNOWNED => "unowned".to_owned(),
+            ContainerId(id) => self.title(id),
+        }
+    }
+}
+
+/// Whose a flow is: the opener's where that is on this node, or else whoever holds the other end.
+fn owner_of(flow: &Flow) -> ContainerId {
+    if flow.opener == ContainerId::UNOWNED { flow.responder } else { flow.opener }
+}

@@ -1,0 +1,119 @@
+//! The node: carries out requests, in the kernel and in the state, whole or not at all.
+//!
+//! A request is checked against everything first. Then the state is saved and the kernel changed; if that fails, both
+//! are put back. If berth dies in between, the next start makes the kernel what the state says.
+
+mod addresses;
+mod attachment;
+mod conflicts;
+mod declared;
+mod define;
+mod enforcer;
+mod error;
+mod flows;
+mod local_ports;
+mod lock;
+mod membership;
+mod observer;
+mod open;
+mod presence;
+mod reservations;
+mod restore;
+mod spec;
+mod take_down;
+mod uplinks;
+mod views;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+use berth_common::abi::units::ContainerId;
+
+pub use attachment::Attachment;
+pub use enforcer::Enforcer;
+pub use error::NodeError;
+pub use local_ports::LocalPorts;
+pub use lock::{Lock, LockError};
+pub use observer::Observer;
+pub use open::{Paths, Purpose};
+pub use take_down::take_down;
+pub use uplinks::Uplinks;
+
+use crate::{
+    api::{request::Request, response::Response, status::Daemon},
+    config::Config,
+    containers::{Host, Link},
+    control::Kernel,
+    state::{State, Store},
+};
+
+/// A node under berth's care.
+pub struct Node<E = Kernel, O = Host> {
+    kernel: E,
+    observer: O,
+    store: Store,
+    state: State,
+    config: Config,
+    config_path: PathBuf,
+    local_ports: LocalPorts,
+    uplinks: Uplinks,
+    /// The uplinks that this run has attached to.
+    links: Option<Vec<Link>>,
+    /// The containers that are in the kernel, and what they are attached to there.
+    attachments: BTreeMap<u32, Attachment>,
+    addresses: Addresses,
+    /// Highest id that the kernel's tables have room for.
+    most: u32,
+    problem: Option<String>,
+}
+
+/// The node's addresses, and those of containers alone, as they are in the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Addresses {
+    node: Vec<IpAddr>,
+    owned: Vec<(IpAddr, ContainerId, u32)>,
+}
+
+impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// Carries out a request. `daemon` is what `status` says about whoever does it.
+    pub fn execute(&mut self, request: Request, daemon: &Daemon) -> Result<Response, NodeError> {
+        match request {
+            Request::ContainerAdd { name, target, settings } => self.add(name, &target, settings),
+            Request::ContainerSet { name, target, settings } => self.set(&name, &target, &settings),
+            Request::ContainerRemove { name } => self.remove(&name),
+            Request::ContainerList => self.list().map(Response::Containers),
+            Request::ContainerShow { name } => self.show(&name),
+            Request::PortsList => self.list_ports().map(Response::Ports),
+            Request::PortReserve { name, service, address, raw } => {
+                self.reserve(&name, service, address, raw)
+            }
+            Request::PortRelease { name, service, address } => self.release(&name, service, address),
+            Request::FlowsList { owner } => self.list_flows(owner.as_deref()).map(Response::Flows),
+            Request::FlowsFlush { owner } => self.flush_flows(owner.as_ref()),
+            Request::Status => self.status(daemon),
+            Request::Events { .. } => Err(NodeError::NeedsDaemon("events are kept by the daemon")),
+            Request::Shutdown => Err(NodeError::NeedsDaemon("only a daemon can be shut down")),
+        }
+    }
+
+    /// Deletes what has expired in the kernel.
+    pub fn sweep(&mut self) -> Result<(), NodeError> {
+        self.kernel.sweep()?;
+        Ok(())
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &E {
+        &self.kernel
+    }
+
+    fn save(&mut self, after: State) -> Result<(), NodeError> {
+        self.store.save(&after)?;
+        self.state = after;
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What the node needs to see of the system.
+
+use std::{
+    net::IpAddr,
+    path::{Component, Path, PathBuf},
+};
+
+use crate::containers::{self, Cgroup, ContainersError, Host, Link, Recognised};
+
+/// What the node needs to see of the system: [`Host`], or something that stands for it in tests.
+pub trait Observer {
+    /// The kernel's release.
+    fn kernel(&self) -> &str;
+    /// The cgroup at `path`, which must exist.
+    fn cgroup(&self, path: &Path) -> Result<Cgroup, ContainersError>;
+    /// The path from the root of the hierarchy of a cgroup that need not exist.
+    fn cgroup_path(&self, path: &Path) -> Result<PathBuf, ContainersError>;
+    /// The directory of the cgroup with this path from the root of the hierarchy.
+    fn cgroup_directory(&self, path: &Path) -> PathBuf;
+    /// The interface called `name`.
+    fn link(&self, name: &str) -> Result<Link, ContainersError>;
+    /// All interfaces.
+    fn links(&self) -> Result<Vec<Link>, ContainersError>;
+    /// The interfaces that a default route leads over.
+    fn default_uplinks(&self) -> Result<Vec<Link>, ContainersError>;
+    /// The node's addresses.
+    fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError>;
+    /// How the container of a process is recognised.
+    fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError>;
+    /// How an LXC container is recognised.
+    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError>;
+}
+
+impl Observer for Host {
+    fn kernel(&self) -> &str {
+        &self.kernel
+    }
+
+    fn cgroup(&self, path: &Path) -> Result<Cgroup, ContainersError> {
+        self.cgroups.cgroup(path)
+    }
+
+    fn cgroup_path(&self, path: &Path) -> Result<PathBuf, ContainersError> {
+        let mount = self.cgroups.mount();
+        let inside = path.strip_prefix(mount).unwrap_or(path);
+        if inside.components().any(|part| part == Component::ParentDir) {
+            return Err(ContainersError::NotInHierarchy { path: path.to_owned(), mount: mount.to_owned() });
+        }
+        Ok(Path::new("/").join(inside))
+    }
+
+    fn cgroup_directory(&self, path: &Path) -> PathBuf {
+        self.cgroups.mount().join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    fn link(&self, name: &str) -> Result<Link, ContainersError> {
+        containers::link(name)
+    }
+
+    fn links(&self) -> Result<Vec<Link>, ContainersError> {
+        containers::links()
+    }
+
+    fn default_uplinks(&self) -> Result<Vec<Link>, ContainersError> {
+        containers::default_uplinks()
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError> {
+        containers::addresses()
+    }
+
+    fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError> {
+        containers::of_pid(pid)
+    }
+
+    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError> {
+        containers::of_lxc(name)
+    }
+}

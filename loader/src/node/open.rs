@@ -1,0 +1,209 @@
+//! Taking a node into care.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use berth_common::abi;
+use log::{info, warn};
+
+use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks};
+use crate::{
+    config::{Config, Unowned, declared},
+    containers::{self, Host},
+    control::{Bpffs, Kernel, Pinned, Sizes, ensure_bpffs},
+    state::{Instance, State, Store},
+};
+
+/// Where one instance of berth keeps its things.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// Whether somebody has named it, so that it must exist.
+    pub config_named: bool,
+    /// Directory of the state.
+    pub state_dir: PathBuf,
+    /// Directory of socket and lock.
+    pub run_dir: PathBuf,
+    /// Directory of the pins.
+    pub pin_dir: PathBuf,
+}
+
+impl Paths {
+    /// The daemon's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir.join("berth.sock")
+    }
+
+    /// The file that whoever has the node in care holds a lock on.
+    pub fn lock(&self) -> PathBuf {
+        self.run_dir.join("berth.lock")
+    }
+}
+
+/// What a node is taken into care for.
+#[derive(Clone, Debug)]
+pub enum Purpose {
+    /// To put everything in force that configuration and state say.
+    Enforce {
+        /// Uplinks named on the command line; none for those of the configuration.
+        uplinks: Vec<String>,
+        /// Whether to carry on without uplinks that do not exist: they may come.
+        patient: bool,
+    },
+    /// To carry out a request on what is in force.
+    Request,
+}
+
+impl Node<Kernel, Host> {
+    /// Takes over what is pinned, or loads it if the purpose is to enforce; then makes it what configuration and state
+    /// say.
+    pub fn open(paths: &Paths, purpose: &Purpose) -> Result<Self, NodeError> {
+        let host = Host::check()?;
+        let store = Store::new(&paths.state_dir);
+        let known = store.load()?;
+        let (config, problem) = configuration(paths, known.as_ref())?;
+        let uplinks = choose_uplinks(&host, &config, purpose)?;
+
+        let (kernel, adopted) = attach(paths, &config, purpose)?;
+        let has_past = known.is_some();
+        let node = Self {
+            most: kernel.sizes()?.containers,
+            kernel,
+            observer: host,
+            store,
+            state: known.unwrap_or_default(),
+            config,
+            config_path: paths.config.clone(),
+            local_ports: LocalPorts::system(),
+            uplinks,
+            links: None,
+            attachments: BTreeMap::new(),
+            addresses: Addresses::default(),
+            problem,
+        };
+        let started = node.start(paths, purpose, adopted, has_past);
+        if started.is_err() && !adopted {
+            // What was loaded for nothing must not stay behind.
+            if let Err(error) = Kernel::down(&paths.pin_dir) {
+                warn!("{error}");
+            }
+        }
+        started
+    }
+
+    fn start(
+        mut self,
+        paths: &Paths,
+        purpose: &Purpose,
+        adopted: bool,
+        has_past: bool,
+    ) -> Result<Self, NodeError> {
+        let instance = instance()?;
+        if adopted && self.state.instance.as_ref().is_some_and(|other| *other != instance) {
+            return Err(NodeError::OtherNamespace(paths.pin_dir.clone()));
+        }
+        if adopted && !has_past {
+            self.check_pins(&paths.pin_dir)?;
+        }
+        if !adopted {
+            self.state.uplinks.clear();
+        }
+        self.kernel.configure(instance.netns, self.config.unowned == Unowned::Drop)?;
+        self.state.instance = Some(instance);
+        if self.problem.is_none() && matches!(purpose, Purpose::Enforce { .. }) {
+            self.state.config = Some(self.config.clone());
+        }
+        self.restore()?;
+        if matches!(purpose, Purpose::Enforce { .. }) {
+            // Container by container, then the uplinks: nothing passes an uplink before its owner is known.
+            self.declare(declared(&paths.config));
+            let links = self.observer.links()?;
+            self.refresh_uplinks(&links)?;
+        }
+        Ok(self)
+    }
+
+    /// What keeps configuration and state from being in force, if anything does.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+}
+
+/// What the file says; if it makes no sense, what it said when it last did, and what is wrong with it.
+fn configuration(paths: &Paths, known: Option<&State>) -> Result<(Config, Option<String>), NodeError> {
+    match Config::read(&paths.config, paths.config_named) {
+        Ok(config) => Ok((config, None)),
+        Err(error) => match known.and_then(|state| state.config.clone()) {
+            Some(config) => {
+                let problem = format!("{error}; the last configuration that made sense holds");
+                log::error!("{problem}");
+                Ok((config, Some(problem)))
+            }
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Uplinks, NodeError> {
+    let Purpose::Enforce { uplinks, patient } = purpose else {
+        return Ok(Uplinks::Kept);
+    };
+    let names = if uplinks.is_empty() { &config.uplinks } else { uplinks };
+    for name in names {
+        if host.link(name).is_err() {
+            if !patient {
+                return Err(NodeError::NoUplink(name.clone()));
+            }
+            warn!("there is no interface {name} yet; it becomes an uplink when it appears");
+        }
+    }
+    Ok(if names.is_empty() { Uplinks::Automatic } else { Uplinks::Named(names.clone()) })
+}
+
+/// The kernel, and whether what was pinned was taken over.
+fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, bool), NodeError> {
+    let pin_dir = paths.pin_dir.as_path();
+    let enforce = matches!(purpose, Purpose::Enforce { .. });
+    if enforce {
+        mount(pin_dir)?;
+    }
+    match Kernel::pinned(pin_dir)? {
+        Pinned::Nothing if enforce => Ok((Kernel::load(pin_dir, &Sizes::from(&config.sizes))?, false)),
+        Pinned::Nothing => Err(NodeError::NotUp { socket: paths.socket(), pin_dir: pin_dir.into() }),
+        Pinned::Foreign => Err(NodeError::Foreign(pin_dir.into())),
+        Pinned::Berth { abi } if abi != abi::VERSION => {
+            Err(NodeError::OtherAbi { pin_dir: pin_dir.into(), found: abi })
+        }
+        Pinned::Berth { .. } => {
+            let kernel = Kernel::adopt(pin_dir)?;
+            if enforce && kernel.sizes()? != Sizes::from(&config.sizes) {
+                warn!("[sizes] of the configuration holds after `berth down` only: tables are made once");
+            }
+            info!("took over what is pinned at {}", pin_dir.display());
+            Ok((kernel, true))
+        }
+    }
+}
+
+fn mount(pin_dir: &Path) -> Result<(), NodeError> {
+    match ensure_bpffs(pin_dir)? {
+        Bpffs::Mounted => {}
+        Bpffs::MountedNow(at) => info!("mounted a BPF file system at {}", at.display()),
+        Bpffs::MountedPrivately(at) => warn!(
+            "mounted a BPF file system at {} in this mount namespace only; what is pinned ends with it",
+            at.display()
+        ),
+    }
+    Ok(())
+}
+
+/// This network namespace, in this run of the kernel.
+pub(super) fn instance() -> Result<Instance, NodeError> {
+    let path = PathBuf::from("/proc/sys/kernel/random/boot_id");
+    let boot = fs::read_to_string(&path).map_err(|error| NodeError::Sysctl { path, error })?;
+    Ok(Instance { boot: boot.trim().to_owned(), netns: containers::netns_cookie()? })
+}

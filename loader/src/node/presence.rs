@@ -1,0 +1,115 @@
+//! Containers that come and go.
+
+use std::path::PathBuf;
+
+use berth_common::abi::units::ContainerId;
+use log::{error, info, warn};
+
+use super::{Attachment, Enforcer, Node, NodeError, Observer};
+use crate::{containers::Link, state::Definition};
+
+impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// Looks at the system again, and makes the kernel follow: uplinks, addresses, and which containers are there.
+    pub fn refresh(&mut self) -> Result<(), NodeError> {
+        let links = self.observer.links()?;
+        self.refresh_containers(&links);
+        self.push_addresses()?;
+        self.refresh_uplinks(&links)
+    }
+
+    fn refresh_containers(&mut self, links: &[Link]) {
+        let changed: Vec<_> = self
+            .state
+            .containers
+            .iter()
+            .filter_map(|record| {
+                let definition = record.definition.as_ref()?;
+                let attachment = self.attachments.get(&record.id)?;
+                let found = self.look(attachment, definition, links)?;
+                Some((record.id, found))
+            })
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        for (id, attachment) in changed {
+            if let Err(failure) = self.settle(id, attachment) {
+                error!("container {} is not in force as it should be: {failure}", self.title(id));
+            }
+        }
+        if let Err(failure) = self.store.save(&self.state) {
+            error!("{failure}");
+        }
+    }
+
+    /// What is there of a container, if it is not what was there before.
+    fn look(&self, attachment: &Attachment, definition: &Definition, links: &[Link]) -> Option<Attachment> {
+        if attachment.holds(&self.observer, definition, links) {
+            return None;
+        }
+        let found = Attachment::present(&self.observer, definition, links);
+        (found != *attachment).then_some(found)
+    }
+
+    /// Makes the kernel follow what is there of a container. When nothing is left of what it was attached to, it holds
+    /// no flows and ports any more but those that the operator gave it.
+    pub(super) fn settle(&mut self, id: u32, attachment: Attachment) -> Result<(), NodeError> {
+        let Some(record) = self.state.record_by_id(id) else {
+            return Ok(());
+        };
+        let (old, new) = (record.attached.clone(), attachment.attached());
+        let title = self.title(id);
+        if self.attachments.contains_key(&id) && !old.is_empty() && !old.meets(&new) {
+            self.kernel.flush_flows(Some(ContainerId(id)))?;
+            self.kernel.flush_ports(ContainerId(id))?;
+            self.reserve_again(id);
+            info!("container {title} is gone; its flows and ports are released");
+        }
+        let sockets = self.enforce(id, attachment, &old)?;
+        if !new.is_empty() && !old.meets(&new) {
+            info!("container {title} is active; {sockets} open sockets are its own");
+        }
+        if let Some(record) = self.state.record_by_id_mut(id) {
+            record.attached = new;
+        }
+        Ok(())
+    }
+
+    /// Puts the operator's reservations for a container into the kernel.
+    pub(super) fn reserve_again(&mut self, id: u32) {
+        for reservation in self.state.reservations_of(id) {
+            for key in reservation.service.keys(Some(reservation.address)) {
+                let done = self.kernel.reserve_port(ContainerId(id), key, reservation.raw);
+                if let Err(refusal) = done {
+                    let (service, address) = (reservation.service, reservation.address);
+                    warn!("{service} at {address} is no longer reserved for {id}: {refusal}");
+                }
+            }
+        }
+    }
+
+    /// Directories in which cgroups of containers come and go.
+    pub fn cgroup_parents(&self) -> Vec<PathBuf> {
+        let named = self.state.containers.iter().filter_map(|record| record.definition.as_ref());
+        let named = named.flat_map(|definition| &definition.cgroups);
+        let found = self.attachments.values().flat_map(|attachment| &attachment.cgroups);
+        let paths = named.chain(found.map(|cgroup| &cgroup.path));
+        let mut parents: Vec<_> = paths
+            .filter_map(|path| path.parent())
+            .map(|parent| self.observer.cgroup_directory(parent))
+            .collect();
+        // LXC containers that do not run have no cgroup yet: it will be one of the root's.
+        parents.push(self.observer.cgroup_directory("/".as_ref()));
+        parents.sort();
+        parents.dedup();
+        parents
+    }
+
+    /// A container's name.
+    pub(super) fn title(&self, id: u32) -> String {
+        match self.state.record_by_id(id) {
+            Some(record) => record.name.to_string(),
+            None => format!("#{id}"),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Containers as the kernel takes them.
+
+use super::{Attachment, Node};
+use crate::{
+    api::{allowance::Allowance, mode::Mode, packet_sockets::PacketSockets, settings::Settings},
+    control::Spec,
+    state::Record,
+};
+
+impl<E, O> Node<E, O> {
+    pub(super) fn spec(&self, record: &Record, attachment: &Attachment) -> Spec {
+        let settings = settings(record);
+        Spec {
+            generation: record.generation,
+            mode: self.mode(&settings).into(),
+            flow_limit: self.flow_limit(&settings),
+            port_limit: self.port_limit(&settings),
+            ranges: settings.ports.as_ref().map(Allowance::ranges).unwrap_or_default(),
+            deny_packet_sockets: settings.packet_sockets == Some(PacketSockets::Deny),
+            cgroups: attachment.cgroups.clone(),
+            interfaces: attachment.interfaces.clone(),
+            addresses: settings.addresses.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn mode(&self, settings: &Settings) -> Mode {
+        settings.mode.unwrap_or(self.config.defaults.mode)
+    }
+
+    pub(super) fn flow_limit(&self, settings: &Settings) -> u32 {
+        settings.max_flows.unwrap_or(self.config.defaults.max_flows)
+    }
+
+    pub(super) fn port_limit(&self, settings: &Settings) -> u32 {
+        settings.max_ports.unwrap_or(self.config.defaults.max_ports)
+    }
+}
+
+/// What is set about a container; nothing for one that has only reservations yet.
+pub(super) fn settings(record: &Record) -> Settings {
+    record.definition.as_ref().map(|definition| definition.settings.clone()).unwrap_or_default()
+}

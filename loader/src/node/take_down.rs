@@ -1,0 +1,38 @@
+//! Ending all enforcement.
+
+use log::warn;
+
+use super::{LocalPorts, NodeError, Paths, open::instance};
+use crate::{
+    containers::{ContainersError, Host},
+    control::Kernel,
+    state::Store,
+};
+
+/// Detaches and unpins everything. What is to come into force with the next start stays on file.
+pub fn take_down(paths: &Paths) -> Result<(), NodeError> {
+    // Whatever else the node may lack, only the privilege is needed here.
+    if let Err(error @ ContainersError::NoPrivilege { .. }) = Host::check() {
+        return Err(error.into());
+    }
+    Kernel::down(&paths.pin_dir)?;
+    if let Err(error) = tidy(paths) {
+        warn!("{error}");
+    }
+    Ok(())
+}
+
+fn tidy(paths: &Paths) -> Result<(), NodeError> {
+    let store = Store::new(&paths.state_dir);
+    let Some(mut state) = store.load()? else {
+        return Ok(());
+    };
+    if state.instance.take() == Some(instance()?) {
+        let local_ports = LocalPorts::system();
+        for &port in &state.local_ports {
+            local_ports.release(port)?;
+        }
+    }
+    state.uplinks.clear();
+    Ok(store.save(&state)?)
+}

@@ -1,0 +1,156 @@
+use std::path::Path;
+
+use super::*;
+use crate::{api::container::Presence, containers::Recognised, node::Observer as _};
+
+fn state_of(bench: &mut Bench, text: &str) -> Presence {
+    match bench.execute(Request::ContainerShow { name: name(text) }).unwrap() {
+        Response::Container(container) => container.state,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ports_of(bench: &Bench, id: u32) -> usize {
+    bench.node.kernel.ports.iter().filter(|(_, claim)| claim.owner().0 == id).count()
+}
+
+fn bind(bench: &mut Bench, id: u32, text: &str) {
+    use berth_common::abi::{port::Claim, units::ContainerId};
+    let key = text.parse::<crate::api::reservation::Service>().unwrap().keys(None)[0];
+    bench.node.kernel.ports.push((key, Claim::bound(ContainerId(id))));
+}
+
+fn remove_cgroup(bench: &mut Bench, path: &str) {
+    bench.node.observer.cgroups.remove(Path::new(path)).unwrap();
+}
+
+#[test]
+fn a_vanished_cgroup_makes_its_container_gone_and_no_other() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    bench.add("b", cgroup("/b")).unwrap();
+    bind(&mut bench, 1, "tcp/80");
+    bind(&mut bench, 2, "tcp/81");
+    let reserve = Request::PortReserve {
+        name: name("a"),
+        service: "udp/53".parse().unwrap(),
+        address: Some(address("192.0.2.1")),
+        raw: false,
+    };
+    bench.execute(reserve).unwrap();
+
+    remove_cgroup(&mut bench, "/a");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "a"), Presence::Gone);
+    assert_eq!(state_of(&mut bench, "b"), Presence::Active);
+    // What it had bound is free, what the operator gave it is still its own.
+    assert_eq!((ports_of(&bench, 1), ports_of(&bench, 2)), (1, 1));
+
+    let generation = bench.node.kernel.containers[&1].generation;
+    bench.node.observer.cgroups.insert("/a".into(), 99);
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "a"), Presence::Active);
+    let spec = &bench.node.kernel.containers[&1];
+    assert_eq!((spec.cgroups[0].id, spec.generation), (99, generation));
+    assert_eq!(bench.node.kernel.adopted.last().unwrap(), &(1, vec![99]));
+    assert_eq!(bench.saved(), bench.node.state);
+}
+
+#[test]
+fn a_cgroup_made_anew_between_two_looks_is_noticed() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    bind(&mut bench, 1, "tcp/80");
+    bench.node.observer.cgroups.insert("/a".into(), 99);
+    bench.node.refresh().unwrap();
+    assert_eq!(ports_of(&bench, 1), 0);
+    assert_eq!(bench.node.kernel.containers[&1].cgroups[0].id, 99);
+}
+
+#[test]
+fn one_of_two_cgroups_is_enough() {
+    let mut bench = Bench::new();
+    let cgroups = vec!["/a".into(), "/b".into()];
+    bench.add("a", Target { cgroups, ..Target::default() }).unwrap();
+    bind(&mut bench, 1, "tcp/80");
+    remove_cgroup(&mut bench, "/a");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "a"), Presence::Active);
+    assert_eq!((ports_of(&bench, 1), bench.node.kernel.containers[&1].cgroups.len()), (1, 1));
+}
+
+#[test]
+fn interfaces_come_and_go() {
+    let mut bench = Bench::new();
+    bench.add("v", interface("veth0")).unwrap();
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "v"), Presence::Gone);
+    bench.node.observer.links.push(link("veth0", 9));
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "v"), Presence::Active);
+    assert_eq!(bench.node.kernel.containers[&1].interfaces[0].ifindex, 9);
+}
+
+#[test]
+fn lxc_containers_are_found_anew() {
+    let mut bench = Bench::new();
+    let of = |link| Recognised::Own(vec![link]);
+    bench.node.observer.lxc.insert("l".to_owned(), of(link("veth0", 3)));
+    bench.add("l", Target { lxc: Some("l".to_owned()), ..Target::default() }).unwrap();
+
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.observer.lxc.clear();
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "l"), Presence::Gone);
+
+    bench.node.observer.links.push(link("veth7", 7));
+    bench.node.observer.lxc.insert("l".to_owned(), of(link("veth7", 7)));
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "l"), Presence::Active);
+    assert_eq!(bench.node.kernel.containers[&1].interfaces[0].name, "veth7");
+}
+
+#[test]
+fn uplinks_follow_default_routes_and_stay_while_they_exist() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.node.state.uplinks, ["eth0"]);
+    bench.node.observer.uplinks = vec![link("veth1", 4)];
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.state.uplinks, ["eth0", "veth1"]);
+    bench.node.observer.links.retain(|link| link.name != "eth0");
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.state.uplinks, ["veth1"]);
+    bench.node.observer.links.push(link("eth0", 12));
+    bench.node.observer.uplinks = vec![link("eth0", 12)];
+    bench.node.refresh().unwrap();
+    let uplinks = &bench.node.kernel.uplinks;
+    assert_eq!(uplinks.iter().map(|link| link.ifindex).collect::<Vec<_>>(), [4, 12]);
+}
+
+#[test]
+fn named_uplinks_come_back_when_they_reappear() {
+    let mut bench = Bench::new();
+    bench.node.uplinks = Uplinks::Named(vec!["veth1".to_owned(), "ppp0".to_owned()]);
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.state.uplinks, ["veth1"]);
+    bench.node.observer.links.push(link("ppp0", 20));
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.state.uplinks, ["veth1", "ppp0"]);
+}
+
+#[test]
+fn addresses_of_the_node_are_followed() {
+    let mut bench = Bench::new();
+    bench.node.observer.addresses.push(address("2001:db8::1"));
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.node_addresses, bench.node.observer.addresses().unwrap());
+}
+
+#[test]
+fn parents_of_all_cgroups_are_watched() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    bench.add("b", cgroup("/b/inner")).unwrap();
+    assert_eq!(bench.node.cgroup_parents(), [Path::new("/cg/"), Path::new("/cg/b")]);
+}

@@ -1,0 +1,80 @@
+//! Which interfaces carry traffic to other hosts.
+
+use berth_common::abi::config::MAX_UPLINKS;
+use log::{info, warn};
+
+use super::{Enforcer, Node, NodeError, Observer};
+use crate::{containers::Link, state::State};
+
+/// How uplinks are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uplinks {
+    /// These, as long as they exist.
+    Named(Vec<String>),
+    /// Those that a default route leads over. One that has lost its route stays while it exists: traffic may come.
+    Automatic,
+    /// Those that are in force stay.
+    Kept,
+}
+
+impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// Attaches to uplinks that have appeared, and forgets those that have gone.
+    pub(super) fn refresh_uplinks(&mut self, links: &[Link]) -> Result<(), NodeError> {
+        let chosen = match &self.uplinks {
+            Uplinks::Kept => return Ok(()),
+            Uplinks::Named(names) => {
+                links.iter().filter(|link| names.contains(&link.name)).cloned().collect()
+            }
+            Uplinks::Automatic => self.automatic(links)?,
+        };
+        if self.links.as_ref() == Some(&chosen) {
+            return Ok(());
+        }
+        self.kernel.set_uplinks(&chosen)?;
+        let uplinks: Vec<_> = chosen.iter().map(|link| link.name.clone()).collect();
+        self.links = Some(chosen);
+        if uplinks.is_empty() {
+            warn!("there is no uplink yet; what the node exchanges with other hosts is not seen");
+        } else {
+            info!("uplinks: {}", uplinks.join(" "));
+        }
+        let automatic_uplinks = self.uplinks == Uplinks::Automatic;
+        self.save(State { uplinks, automatic_uplinks, ..self.state.clone() })
+    }
+
+    fn automatic(&self, links: &[Link]) -> Result<Vec<Link>, NodeError> {
+        let mut wanted = self.observer.default_uplinks()?;
+        wanted.retain(|link| !self.is_containers(link));
+        for link in links {
+            if self.was_automatic(link) && !wanted.contains(link) && !self.is_containers(link) {
+                wanted.push(link.clone());
+            }
+        }
+        if wanted.len() > MAX_UPLINKS {
+            warn!(
+                "default routes lead over {} interfaces, and a node has at most {MAX_UPLINKS} uplinks; name them in berth.toml",
+                wanted.len()
+            );
+            wanted.truncate(MAX_UPLINKS);
+        }
+        wanted.sort_by_key(|link| link.ifindex);
+        Ok(wanted)
+    }
+
+    /// Whether a default route led over the interface before, in an earlier run too.
+    fn was_automatic(&self, link: &Link) -> bool {
+        match &self.links {
+            Some(links) => links.contains(link),
+            None => self.state.automatic_uplinks && self.state.uplinks.contains(&link.name),
+        }
+    }
+
+    fn is_containers(&self, link: &Link) -> bool {
+        self.attachments.values().any(|attachment| attachment.interfaces.contains(link))
+    }
+
+    /// Whether uplinks depend on routes.
+    pub fn follows_routes(&self) -> bool {
+        self.uplinks == Uplinks::Automatic
+    }
+}

@@ -1,0 +1,17 @@
+//! What berth must remember over restarts: containers, the operator's reservations, and what it has changed on the
+//! node.
+
+mod attached;
+mod definition;
+mod error;
+mod ids;
+mod instance;
+mod record;
+mod store;
+
+pub use attached::Attached;
+pub use definition::Definition;
+pub use error::StateError;
+pub use instance::Instance;
+pub use record::{Record, Reservation, State};
+pub use store::Store;

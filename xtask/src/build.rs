@@ -1,0 +1,70 @@
+//! `cargo xtask build`, and what the other commands build.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::command;
+use crate::object::build::{self as object, Arch};
+use crate::setup::{self, BpfToolchain, Lint};
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Optimise `berth` (the eBPF object always is)
+    #[arg(long)]
+    release: bool,
+    /// The machine to build for, as a Rust target triple
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let toolchain = setup::ebpf_toolchain(Lint::No)?;
+    let built = build(workspace, &toolchain, args.target.as_deref(), args.release)?;
+    println!("{}", built.berth.display());
+    Ok(())
+}
+
+/// What the tests, the demo and the benchmarks need to know.
+pub struct Built {
+    pub berth: PathBuf,
+    pub object: PathBuf,
+}
+
+impl Built {
+    /// As they are told to a program.
+    pub fn variables(&self) -> [(&'static str, &Path); 2] {
+        [("BERTH_BIN", &self.berth), ("BERTH_OBJECT", &self.object)]
+    }
+}
+
+/// The eBPF object, then `berth` with it embedded.
+pub fn build(
+    workspace: &Workspace,
+    toolchain: &BpfToolchain,
+    triple: Option<&str>,
+    release: bool,
+) -> Result<Built> {
+    let object = object::build(workspace, toolchain, Arch::of(triple)?)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--package", "berth"]);
+    cargo.args(profile(release));
+    if let Some(triple) = triple {
+        cargo.args(["--target", triple]);
+    }
+    command::run(&mut cargo)?;
+    Ok(Built { berth: workspace.binary(triple, release, "berth"), object })
+}
+
+/// A program of the `berth-tests` package.
+pub fn tests_binary(workspace: &Workspace, release: bool, name: &str) -> Result<PathBuf> {
+    command::run(
+        workspace.cargo().args(["build", "--package", "berth-tests", "--bin", name]).args(profile(release)),
+    )?;
+    Ok(workspace.binary(None, release, name))
+}
+
+pub fn profile(release: bool) -> Option<&'static str> {
+    release.then_some("--release")
+}

@@ -1,0 +1,138 @@
+//! Building the eBPF object.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command;
+use crate::setup::BpfToolchain;
+use crate::workspace::Workspace;
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// The machine whose kernel will run the object: registers and structures of its kernel are named by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    X86_64,
+    Aarch64,
+}
+
+impl Arch {
+    /// Of a target triple; without one, of this machine.
+    pub fn of(triple: Option<&str>) -> Result<Self> {
+        match triple.unwrap_or(std::env::consts::ARCH) {
+            text if text.starts_with("x86_64") => Ok(Self::X86_64),
+            text if text.starts_with("aarch64") => Ok(Self::Aarch64),
+            text => bail!("berth runs on x86_64 and aarch64, not on {text}"),
+        }
+    }
+
+    fn cfg(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
+/// Builds the object and puts it where the loader's build script looks for it.
+pub fn build(workspace: &Workspace, toolchain: &BpfToolchain, arch: Arch) -> Result<PathBuf> {
+    let mut cargo = toolchain.cargo();
+    command::run(for_bpf(workspace, toolchain, arch, cargo.arg("build")))?;
+    let built = workspace.bpf_target().join(TARGET).join("release/berth-ebpf");
+    let object = workspace.object();
+    replace_if_different(&built, &object)?;
+    Ok(object)
+}
+
+/// Lints the eBPF crate as it is built: for the BPF target, with its own toolchain.
+pub fn clippy(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<()> {
+    let mut clippy = toolchain.clippy();
+    command::run(for_bpf(workspace, toolchain, Arch::of(None)?, &mut clippy).args(["--", "-D", "warnings"]))
+}
+
+fn for_bpf<'a>(
+    workspace: &Workspace,
+    toolchain: &BpfToolchain,
+    arch: Arch,
+    command: &'a mut Command,
+) -> &'a mut Command {
+    command
+        .current_dir(&workspace.root)
+        .args(["--package", "berth-ebpf", "--release"])
+        .args(["--target", TARGET, "-Zbuild-std=core"])
+        .env("CARGO_TARGET_DIR", workspace.bpf_target())
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(arch, toolchain.linker()))
+}
+
+/// In cargo's encoded form, in which a path may contain a space.
+fn rustflags(arch: Arch, linker: &Path) -> String {
+    [
+        format!("--cfg=bpf_target_arch=\"{}\"", arch.cfg()),
+        "-Cdebuginfo=2".to_owned(),
+        "-Ctarget-cpu=v3".to_owned(),
+        "-Clink-arg=--btf".to_owned(),
+        format!("-Clinker={}", linker.display()),
+    ]
+    .join("\x1f")
+}
+
+/// Leaves the file alone where it would not change, so that the loader is not built again for nothing.
+fn replace_if_different(from: &Path, to: &Path) -> Result<()> {
+    let new = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let old = match fs::read(to) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", to.display())),
+    };
+    if old.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    // Renamed into place: a build that runs at the same time sees the old object or the new one.
+    let unfinished = to.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&unfinished, new)
+        .and_then(|()| fs::rename(&unfinished, to))
+        .with_context(|| format!("cannot write {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_architecture_is_that_of_the_target() {
+        assert_eq!(Arch::of(Some("aarch64-unknown-linux-musl")).unwrap(), Arch::Aarch64);
+        assert_eq!(Arch::of(Some("x86_64-unknown-linux-gnu")).unwrap(), Arch::X86_64);
+        let error = Arch::of(Some("riscv64gc-unknown-linux-gnu")).unwrap_err();
+        assert!(error.to_string().contains("riscv64gc"));
+    }
+
+    #[test]
+    fn flags_survive_spaces() {
+        let flags = rustflags(Arch::Aarch64, Path::new("/home/a b/bpf-linker"));
+        let flags: Vec<&str> = flags.split('\x1f').collect();
+        assert!(flags.contains(&"--cfg=bpf_target_arch=\"aarch64\""));
+        assert!(flags.contains(&"-Clinker=/home/a b/bpf-linker"));
+    }
+
+    #[test]
+    fn an_unchanged_object_keeps_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to.o"));
+        let modified = || fs::metadata(&to).unwrap().modified().unwrap();
+
+        fs::write(&from, "one").unwrap();
+        replace_if_different(&from, &to).unwrap();
+        let first = modified();
+        replace_if_different(&from, &to).unwrap();
+        assert_eq!(modified(), first);
+
+        fs::write(&from, "two").unwrap();
+        replace_if_different(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}

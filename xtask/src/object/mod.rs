@@ -1,0 +1,7 @@
+//! The eBPF object: building it, looking into it, having the kernel verify it.
+
+pub mod build;
+pub mod inspect;
+mod panics;
+pub mod programs;
+pub mod verify;

@@ -1,0 +1,44 @@
+//! What the privileged tests, the demo and the benchmarks run.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::debian;
+use crate::command;
+
+/// Debian's package, and what it is wanted for: a program, or a file by its path.
+const WANTED: [(&str, &str); 12] = [
+    ("iproute2", "ip"),
+    ("iputils-ping", "ping"),
+    ("iperf3", "iperf3"),
+    ("traceroute", "traceroute"),
+    ("tcpdump", "tcpdump"),
+    ("ethtool", "ethtool"),
+    ("bpftool", "bpftool"),
+    ("lxc", "lxc-start"),
+    ("lxc-templates", "/usr/share/lxc/templates/lxc-busybox"),
+    ("busybox-static", "busybox"),
+    ("procps", "ps"),
+    ("libcap2-bin", "capsh"),
+];
+
+pub fn provide() -> Result<()> {
+    if debian::is_debian() {
+        return debian::install(&WANTED.map(|(package, _)| package.to_owned()));
+    }
+    let missing: Vec<&str> =
+        WANTED.iter().map(|(_, wanted)| *wanted).filter(|wanted| !present(wanted)).collect();
+    if !missing.is_empty() {
+        bail!("the tests and the demo need {}: install what has them", missing.join(", "));
+    }
+    Ok(())
+}
+
+pub fn describe() -> String {
+    WANTED.map(|(package, _)| package).join(" ")
+}
+
+fn present(wanted: &str) -> bool {
+    if wanted.starts_with('/') { Path::new(wanted).exists() } else { command::find(wanted).is_some() }
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask test`.
+
+use anyhow::{Result, bail};
+
+use crate::build::{self, Built};
+use crate::command;
+use crate::privilege::{self, Privilege};
+use crate::setup::{self, BpfToolchain, Lint};
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the tests that need no root
+    #[arg(long, conflicts_with = "privileged_only")]
+    unit_only: bool,
+    /// Only the tests that need root
+    #[arg(long)]
+    privileged_only: bool,
+    /// Privileged tests at a time: they share one kernel, so one unless told otherwise
+    #[arg(long, value_name = "N", default_value = "1")]
+    jobs: u32,
+    /// Names of tests, or parts of them, and options for the test programs
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let toolchain = setup::ebpf_toolchain(Lint::No)?;
+    // Known before anything is built: otherwise one waits for minutes to be told.
+    let privilege = if args.unit_only { None } else { privilege_for_tests()? };
+    if privilege.is_some() {
+        setup::runtime_packages()?;
+    }
+    let built = build::build(workspace, &toolchain, None, false)?;
+    if !args.privileged_only {
+        unit(workspace, &args.filter)?;
+    }
+    match privilege {
+        Some(privilege) => privileged(workspace, &built, privilege, args.jobs, &args.filter),
+        None if args.unit_only => Ok(()),
+        None => {
+            println!("privileged tests NOT RUN: there is no root here");
+            Ok(())
+        }
+    }
+}
+
+/// How the privileged tests become root. None: they cannot, and the user has agreed to go without.
+pub fn privilege_for_tests() -> Result<Option<Privilege>> {
+    match Privilege::detect() {
+        Privilege::None if privilege::unprivileged_allowed() => Ok(None),
+        Privilege::None => bail!(
+            "the privileged tests need root: run this as root, or where sudo works; \
+             BERTH_ALLOW_UNPRIVILEGED=1 goes without them"
+        ),
+        found => Ok(Some(found)),
+    }
+}
+
+/// Everything that a plain `cargo test` runs.
+pub fn unit(workspace: &Workspace, filter: &[String]) -> Result<()> {
+    command::run(workspace.cargo().arg("test").arg("--").args(filter))
+}
+
+/// Builds what the privileged tests run, then runs them all.
+pub fn privileged_all(workspace: &Workspace, toolchain: &BpfToolchain, privilege: Privilege) -> Result<()> {
+    let built = build::build(workspace, toolchain, None, false)?;
+    privileged(workspace, &built, privilege, 1, &[])
+}
+
+fn privileged(
+    workspace: &Workspace,
+    built: &Built,
+    privilege: Privilege,
+    jobs: u32,
+    filter: &[String],
+) -> Result<()> {
+    command::run(
+        workspace
+            .cargo()
+            .args(["test", "--package", "berth-tests", "--lib", "--bins", "--tests", "--config"])
+            .arg(format!("target.'cfg(unix)'.runner = {}", runner(built, privilege)?))
+            .arg("--")
+            .arg(format!("--test-threads={jobs}"))
+            .args(filter),
+    )
+}
+
+/// What starts a test program, in TOML. Only the test program becomes root: what cargo writes stays the user's.
+/// Only it gets the variables: in cargo's own environment they would have crates built again.
+fn runner(built: &Built, privilege: Privilege) -> Result<String> {
+    let sudo: &[&str] = if privilege == Privilege::Sudo { &["sudo", "-E"] } else { &[] };
+    let variables = built.variables().map(|(name, path)| format!("{name}={}", path.display()));
+    let words = sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables);
+    // TOML reads JSON's strings, and arrays of them.
+    Ok(serde_json::to_string(&words.collect::<Vec<_>>())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_with_spaces_reach_the_tests() {
+        let built = Built { berth: "/a b/berth".into(), object: "/o".into() };
+        assert_eq!(
+            runner(&built, Privilege::Sudo).unwrap(),
+            r#"["sudo","-E","env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#
+        );
+        assert_eq!(
+            runner(&built, Privilege::Root).unwrap(),
+            r#"["env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#
+        );
+    }
+}
