@@ -12,7 +12,7 @@
     reason = "contexts and helpers have their fields in wider types than what is in them"
 )]
 #![allow(clippy::needless_pass_by_value, reason = "the signature that the entry point macros want")]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 
 mod atomic;
 mod count;
