@@ -3,5 +3,8 @@
 
 mod support;
 
+mod abi;
 mod attribution;
+mod flows;
 mod parse;
+mod ports;

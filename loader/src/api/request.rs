@@ -82,3 +82,24 @@ pub enum Request {
     /// End the daemon; what it enforces stays.
     Shutdown,
 }
+
+impl Request {
+    /// Whether it asks for a change, rather than a view.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::ContainerAdd { .. }
+            | Self::ContainerSet { .. }
+            | Self::ContainerRemove { .. }
+            | Self::PortReserve { .. }
+            | Self::PortRelease { .. }
+            | Self::FlowsFlush { .. }
+            | Self::Shutdown => true,
+            Self::ContainerList
+            | Self::ContainerShow { .. }
+            | Self::PortsList
+            | Self::FlowsList { .. }
+            | Self::Status
+            | Self::Events { .. } => false,
+        }
+    }
+}

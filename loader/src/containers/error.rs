@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum ContainersError {
     /// No cgroup2 file system is mounted.
     #[error(
-        "no cgroup v2 hierarchy is mounted: mount one with `mount -t cgroup2 none /sys/fs/cgroup`, or boot with systemd's unified hierarchy"
+        "no cgroup v2 hierarchy is mounted: mount one with `mount -t cgroup2 none /sys/fs/cgroup`, or, where `ip netns exec` hides it, enter the namespace with `nsenter --net=/run/netns/NAME` instead"
     )]
     NoCgroup2,
     /// The mounted hierarchy is a part of the host's.

@@ -47,6 +47,18 @@ pub fn ensure_bpffs(pin_dir: &Path) -> Result<Bpffs, ControlError> {
     })
 }
 
+/// Fails unless things can be pinned in this directory.
+pub(super) fn check(pin_dir: &Path) -> Result<(), ControlError> {
+    if !is_bpffs(existing(pin_dir))? {
+        return Err(ControlError::NotBpffs(pin_dir.to_owned()));
+    }
+    // The kernel keeps dots in names for itself.
+    if pin_dir.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'.')) {
+        return Err(ControlError::DottedPath(pin_dir.to_owned()));
+    }
+    Ok(())
+}
+
 /// The path, or what of it exists.
 fn existing(path: &Path) -> &Path {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"))

@@ -12,7 +12,7 @@ use berth_common::abi::{
 };
 
 use super::{
-    ControlError, Pinned, Sizes,
+    ControlError, Pinned, Sizes, bpffs,
     btf::Offsets,
     cgroups,
     error::Context as _,
@@ -46,9 +46,7 @@ impl Kernel {
     /// Makes the maps, loads the programs and pins both. Fails if something is pinned there already; leaves nothing
     /// behind when it fails.
     pub fn load(pin_dir: &Path, sizes: &Sizes) -> Result<Self, ControlError> {
-        if object::has_dot(pin_dir) {
-            return Err(ControlError::DottedPath(pin_dir.to_owned()));
-        }
+        bpffs::check(pin_dir)?;
         let pins = Pins::new(pin_dir);
         if let Some(parent) = pin_dir.parent() {
             pins::create_directory(parent)?;
@@ -79,17 +77,10 @@ impl Kernel {
         let pins = Pins::new(pin_dir);
         pins.require()?;
         let _lock = lock(&pins)?;
+        // Somebody else may have had the lock, and taken it all down.
+        pins.require()?;
         pins.check_maps()?;
-        let present = pins.programs(&object::digest());
-        if !present.is_dir() {
-            replace_programs(&pins, &present)?;
-        }
-        // Left by a process that was killed after it had replaced programs.
-        for directory in pins.program_directories()? {
-            if directory != present {
-                pins::remove(&directory)?;
-            }
-        }
+        replace_programs(&pins)?;
         Self::open(pins)
     }
 
@@ -97,19 +88,24 @@ impl Kernel {
     /// error.
     pub fn down(pin_dir: &Path) -> Result<(), ControlError> {
         let pins = Pins::new(pin_dir);
-        match pins.found()? {
-            Pinned::Nothing => return Ok(()),
-            Pinned::Foreign => return Err(ControlError::Foreign(pin_dir.to_owned())),
-            Pinned::Berth { .. } => {}
+        // Left by a process that was killed while it put things together.
+        let draft = pins.draft();
+        match (pins.found()?, draft.found()?) {
+            (Pinned::Foreign, _) => return Err(ControlError::Foreign(pin_dir.to_owned())),
+            (Pinned::Nothing, Pinned::Nothing | Pinned::Foreign) => return Ok(()),
+            (Pinned::Berth { .. }, _) | (_, Pinned::Berth { .. }) => {}
         }
         let _lock = lock(&pins)?;
+        // Where another process has taken it all down meanwhile, there is nothing left to find.
         for place in tc::places(&pins)? {
             tc::detach(&pins, &place)?;
         }
         for cgroup in pins.attached_cgroups()? {
             cgroups::detach(&pins, cgroup)?;
         }
-        pins::remove(pins.draft().root())?;
+        if matches!(draft.found()?, Pinned::Berth { .. }) {
+            clear(&draft)?;
+        }
         clear(&pins)
     }
 
@@ -190,24 +186,50 @@ fn make(draft: &Pins, sizes: &Sizes) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// Has all links run this binary's programs, which are pinned at `present` when that is done.
-fn replace_programs(pins: &Pins, present: &Path) -> Result<(), ControlError> {
+/// Has all links run this binary's programs, unless they do.
+fn replace_programs(pins: &Pins) -> Result<(), ControlError> {
+    let present = pins.programs(&object::digest());
     let draft = pins.programs_draft();
-    pins::remove(&draft)?;
-    pins::create_directory(&draft)?;
+    let others: Vec<_> =
+        pins.program_directories()?.into_iter().filter(|directory| *directory != present).collect();
+    if !present.is_dir() {
+        put_in_force(pins, &draft, &present)?;
+    } else if draft.is_dir() || !others.is_empty() {
+        // Another version was killed while it put its own programs in the place of these.
+        run_everywhere(pins, &Programs::open(&present)?)?;
+        pins::remove(&draft)?;
+    }
+    for directory in others {
+        discard_programs(pins, &directory)?;
+    }
+    Ok(())
+}
+
+/// Gets rid of programs that no link runs any more. Under their own name they are there as a whole or not at all.
+fn discard_programs(pins: &Pins, directory: &Path) -> Result<(), ControlError> {
+    let discarded = pins.programs_discarded();
+    pins::remove(&discarded)?;
+    std::fs::rename(directory, &discarded).context(|| format!("set {} aside", directory.display()))?;
+    pins::remove(&discarded)
+}
+
+/// Loads this binary's programs at `draft` and has all links run them. They are at `present` when that is done.
+fn put_in_force(pins: &Pins, draft: &Path, present: &Path) -> Result<(), ControlError> {
+    pins::remove(draft)?;
+    pins::create_directory(draft)?;
     let btf = object::kernel_btf()?;
     // The maps are all there, so their sizes are not asked for.
     let mut ebpf = object::open(pins, &Sizes::default(), &btf)?;
-    let new = Programs::load(&mut ebpf, &btf, &draft)?;
+    let new = Programs::load(&mut ebpf, &btf, draft)?;
     if let Err(error) = run_everywhere(pins, &new) {
         // Back to the programs that were there: a mixture of versions is nobody's choice.
         if let Some(old) = newest(pins)? {
             run_everywhere(pins, &Programs::open(&old)?)?;
         }
-        pins::remove(&draft)?;
+        pins::remove(draft)?;
         return Err(error);
     }
-    std::fs::rename(&draft, present).context(|| format!("put {} in place", present.display()))
+    std::fs::rename(draft, present).context(|| format!("put {} in place", present.display()))
 }
 
 fn run_everywhere(pins: &Pins, programs: &Programs) -> Result<(), ControlError> {

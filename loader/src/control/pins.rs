@@ -4,6 +4,8 @@
 //! PIN/abi-1/                                    the version of all layouts in here
 //! PIN/maps/NAME
 //! PIN/programs-DIGEST/NAME                      the digest is that of the object they were loaded from
+//! PIN/replacing/NAME                            programs on their way into the links
+//! PIN/discarded/NAME                            programs on their way out
 //! PIN/links/cgroup/LEVEL-ID/PROGRAM             links to the cgroup with this id, LEVEL levels below the root
 //! PIN/links/tc/IFINDEX-(in|out)-PROGRAM         a TCX link, or a directory that stands for a clsact filter
 //! PIN/links/tc/IFINDEX-qdisc/                   berth made the interface's clsact qdisc
@@ -108,6 +110,11 @@ impl Pins {
     /// Where programs are put before all links run them.
     pub fn programs_draft(&self) -> PathBuf {
         self.root.join("replacing")
+    }
+
+    /// Where programs are put to be removed.
+    pub fn programs_discarded(&self) -> PathBuf {
+        self.root.join("discarded")
     }
 
     /// The directories of programs that are here, drafts aside.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use log::error;
+use log::{error, info};
 use tokio::{
     sync::{Notify, watch},
     task::spawn_blocking,
@@ -49,10 +49,17 @@ impl Keeper {
             }
             request => {
                 let daemon = Arc::clone(&self.daemon);
-                let done = self.with(move |node| node.execute(request, &daemon)).await?;
-                // There may be other cgroups to watch now.
-                self.look_again();
-                Ok(done)
+                let told = request.changes().then(|| serde_json::to_string(&request).unwrap_or_default());
+                let done = self.with(move |node| node.execute(request, &daemon)).await;
+                if let Some(told) = told {
+                    match &done {
+                        Ok(_) => info!("done: {told}"),
+                        Err(failure) => info!("refused: {told}: {failure}"),
+                    }
+                    // There may be other cgroups to watch now.
+                    self.look_again();
+                }
+                Ok(done?)
             }
         }
     }

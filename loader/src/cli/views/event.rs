@@ -10,6 +10,9 @@ use crate::{
     cli::output::Output,
 };
 
+/// The kind of event that is no packet.
+const BIND: &str = "bind";
+
 /// Prints one event in one line.
 pub fn event(event: &Event, json: bool, output: &Output) -> Result<(), ApiError> {
     if json {
@@ -17,7 +20,8 @@ pub fn event(event: &Event, json: bool, output: &Output) -> Result<(), ApiError>
         return output.line(&line.map_err(|error| ApiError::new(Code::Failed, error.to_string()))?);
     }
     let Event { time, kind, container, reason, .. } = event;
-    let mut line = format!("{time} {container} {kind} {reason}: {}", packet(&event.packet));
+    let what = if kind == BIND { bound(&event.packet) } else { packet(&event.packet) };
+    let mut line = format!("{time} {container} {kind} {reason}: {what}");
     if let Some(holder) = &event.holder {
         line.push_str(" (held by ");
         line.push_str(holder);
@@ -27,6 +31,11 @@ pub fn event(event: &Event, json: bool, output: &Output) -> Result<(), ApiError>
         0 => output.line(&line),
         more => output.line(&format!("{line} (and {more} more before)")),
     }
+}
+
+/// Of a call of bind(), only where to.
+fn bound(packet: &Packet) -> String {
+    format!("{} {}", packet.protocol, end(packet.dst, packet.dport))
 }
 
 fn packet(packet: &Packet) -> String {

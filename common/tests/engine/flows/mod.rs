@@ -1,0 +1,7 @@
+//! The flow table: who gets entries, how many, for how long, and in which state.
+
+mod expiry;
+mod modes;
+mod quota;
+mod state;
+mod threads;
