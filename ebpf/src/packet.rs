@@ -45,6 +45,18 @@ impl Packet for Skb {
     }
 }
 
+/// A packet that is read by copy, through the helper alone. For what is rare: it spares the verifier most of its walk
+/// (7.2 went 770,000 instructions through the direct reading of quoted packets, 7,000 through this).
+#[derive(Clone, Copy)]
+pub struct Copied(pub Skb);
+
+impl Packet for Copied {
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        self.0.copy(offset)
+    }
+}
+
 impl Skb {
     /// Words that are not in the packet's linear part.
     #[inline(always)]

@@ -9,6 +9,7 @@ use berth_common::{
     abi::{
         counters::Traffic,
         flow::Flow,
+        port::{Claim, PortKey},
         reason::Reason,
         units::{ContainerId, Nanos, Zone},
     },
@@ -16,7 +17,8 @@ use berth_common::{
         Headers, attribute, flow,
         flow::Parties,
         headers::Place,
-        parse, ports,
+        parse,
+        ports::{self, Refusal},
         tables::{Found, Which},
     },
     wire::ether::EtherType,
@@ -24,7 +26,7 @@ use berth_common::{
 
 use crate::{
     maps::FLOWS,
-    packet::Skb,
+    packet::{Copied, Skb},
     socket,
     tables::{Maps, Sockets},
 };
@@ -49,6 +51,22 @@ pub fn port_holder(headers: &Headers, end: Which) -> Option<ContainerId> {
 pub fn open_flow(headers: &Headers, place: Place, parties: &Parties, traffic: Traffic, now: Nanos) -> Reason {
     let place = (place.sharer.0 as u64) << 32 | place.zone.0 as u64;
     Reason::from_number(seam_open_flow(headers, place, parties, &raw const traffic, now.0) as u8)
+}
+
+/// As [`ports::reserve`].
+#[inline(always)]
+pub fn reserve(key: &PortKey, claim: Claim, limit: u32) -> Result<(), Refusal> {
+    let result = seam_reserve(key, claim.0, limit);
+    match Reason::from_number((result >> 32) as u8) {
+        Reason::None => Ok(()),
+        reason => Err(Refusal { reason, holder: ContainerId(result as u32) }),
+    }
+}
+
+/// As [`ports::release`].
+#[inline(always)]
+pub fn release(key: &PortKey, claim: Claim) {
+    seam_release(key, claim.0);
 }
 
 /// The flow table's entry, or null. Not a global function, since it returns a pointer; but the key is on its own stack.
@@ -141,6 +159,30 @@ extern "C" fn seam_open_flow(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn seam_reserve(key: *const PortKey, claim: u64, limit: u32) -> u64 {
+    if key.is_null() {
+        return (Reason::Malformed as u64) << 32;
+    }
+    // Older kernels look up keys on the function's own stack alone, so it must be copied there.
+    // SAFETY: As above.
+    let key = unsafe { key.read_volatile() };
+    match ports::reserve(&Maps::at(NoSockets, Nanos(0)), &key, Claim(claim), limit) {
+        Ok(()) => 0,
+        Err(Refusal { reason, holder }) => (reason as u64) << 32 | holder.0 as u64,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_release(key: *const PortKey, claim: u64) -> u32 {
+    if !key.is_null() {
+        // SAFETY: As above.
+        let key = unsafe { key.read_volatile() };
+        ports::release(&Maps::at(NoSockets, Nanos(0)), &key, Claim(claim));
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn seam_socket(skb: *mut __sk_buff, headers: *const Headers, answer: u32) -> u64 {
     if headers.is_null() {
         return NOBODY;
@@ -162,5 +204,5 @@ extern "C" fn seam_quoted_end(skb: *mut __sk_buff, headers: *const Headers, zone
     let end = if source != 0 { Which::Source } else { Which::Destination };
     // SAFETY: As above.
     let headers = unsafe { &*headers };
-    attribute::quoted_end(&Maps::new(BySkb(skb)), &skb, headers, Zone(zone), end).0
+    attribute::quoted_end(&Maps::new(BySkb(skb)), &Copied(skb), headers, Zone(zone), end).0
 }

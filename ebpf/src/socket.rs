@@ -4,10 +4,12 @@ use core::{ffi::c_void, mem::size_of};
 
 use aya_ebpf::{
     bindings::{
-        bpf_sock, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 as Tuple4,
+        BPF_TCP_NEW_SYN_RECV, bpf_sock, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 as Tuple4,
         bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 as Tuple6,
     },
-    helpers::generated::{bpf_probe_read_kernel, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp},
+    helpers::generated::{
+        bpf_probe_read_kernel, bpf_sk_lookup_tcp, bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp,
+    },
 };
 use berth_common::{
     abi::{
@@ -132,15 +134,30 @@ pub fn find(context: *mut c_void, headers: &Headers, answer: bool) -> Found {
         tuple.__bindgen_anon_1.ipv6 = Tuple6 { saddr: from.0, daddr: to.0, sport, dport };
         size_of::<Tuple6>() as u32
     };
-    // SAFETY: The context is the program's, the tuple is initialised in full.
-    let socket = unsafe {
-        match headers.protocol {
-            Protocol::TCP => bpf_skc_lookup_tcp(context, &raw mut tuple, size, CURRENT_NETNS, 0),
-            Protocol::UDP => bpf_sk_lookup_udp(context, &raw mut tuple, size, CURRENT_NETNS, 0),
-            _ => return Found::Nothing,
+    match headers.protocol {
+        Protocol::TCP => find_tcp(context, &mut tuple, size),
+        Protocol::UDP => {
+            // SAFETY: The context is the program's, the tuple is initialised in full.
+            owner_of_reference(unsafe { bpf_sk_lookup_udp(context, &raw mut tuple, size, CURRENT_NETNS, 0) })
         }
-    };
-    owner_of_reference(socket)
+        _ => Found::Nothing,
+    }
+}
+
+#[inline(always)]
+fn find_tcp(context: *mut c_void, tuple: &mut bpf_sock_tuple, size: u32) -> Found {
+    // SAFETY: As for UDP.
+    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut *tuple, size, CURRENT_NETNS, 0) };
+    // SAFETY: A field of a socket.
+    if socket.is_null() || unsafe { (*socket).state } != BPF_TCP_NEW_SYN_RECV {
+        return owner_of_reference(socket);
+    }
+    // A request, with which nothing is kept. The other lookup finds its listener.
+    // SAFETY: The lookup took the reference, which is given back here.
+    unsafe { bpf_sk_release(socket.cast()) };
+    // SAFETY: As above.
+    let listener = unsafe { bpf_sk_lookup_tcp(context, &raw mut *tuple, size, CURRENT_NETNS, 0) };
+    if listener.is_null() { Found::Other } else { owner_of_reference(listener) }
 }
 
 /// The owner of a socket that was looked up, whose reference it gives back.

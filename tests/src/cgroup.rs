@@ -58,6 +58,11 @@ impl Cgroup {
         fs::write(self.path.join("cgroup.procs"), pid.to_string())
     }
 
+    /// Makes it again after [`Cgroup::remove`]: another one by the same name.
+    pub fn make_again(&self) -> Result<()> {
+        fs::create_dir(&self.path).with_context(|| format!("create {} again", self.path.display()))
+    }
+
     /// Kills what is in it and removes it, with everything below it. It is no error if it is gone already.
     pub fn remove(&self) -> Result<()> {
         remove(&self.path)

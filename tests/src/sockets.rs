@@ -90,6 +90,11 @@ pub fn send_packet(socket: &Socket, packet: &[u8], destination: IpAddr) -> io::R
     socket.send_to(packet, &SockAddr::from(SocketAddr::new(destination, 0)))
 }
 
+/// The error a call was refused with.
+pub fn errno<T>(result: io::Result<T>) -> Option<i32> {
+    result.err().and_then(|error| error.raw_os_error())
+}
+
 /// The wildcard address of an address's family, with a port.
 pub fn unspecified(family: IpAddr, port: u16) -> SocketAddr {
     match family {

@@ -52,6 +52,18 @@ impl Tenant {
         Ok(())
     }
 
+    /// Its cgroup goes, and every process in it, as when a container is stopped. Sockets that others hold stay open.
+    pub fn vanish(&self) -> Result<()> {
+        self.cgroup.remove()
+    }
+
+    /// It is there again, as when a container is started: with another cgroup by the same name.
+    pub fn reappear(&mut self) -> Result<()> {
+        self.cgroup.make_again()?;
+        self.spawner = Self::spawner(&self.netns, &self.cgroup)?;
+        Ok(())
+    }
+
     fn spawner(netns: &Netns, cgroup: &Cgroup) -> Result<Spawner> {
         Spawner::start(|program| command_in(netns, Some(cgroup), program)).context("start a tenant")
     }

@@ -27,6 +27,22 @@ pub struct Both {
     pub outgoing: Traffic,
 }
 
+/// What was counted for the host, for nobody, or for frames that are not IP; containers have the same.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Plane {
+    /// On uplinks (and a container's own interface).
+    #[serde(flatten)]
+    pub traffic: Both,
+    /// Within the node.
+    pub local: Both,
+    /// The part of the traffic that was dropped at an uplink.
+    pub dropped: Both,
+    /// On uplinks, but counted at the owner's own interface already.
+    pub forwarded: Both,
+    /// What was dropped and refused, by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
 /// How much of something is held.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub struct Quota {
@@ -59,12 +75,9 @@ pub struct Container {
     pub flows: Quota,
     /// See `rules`.
     pub ports: Quota,
-    /// What was dropped, by reason.
-    #[serde(default)]
-    pub drops: BTreeMap<String, u64>,
-    /// Its traffic.
+    /// What was counted for it.
     #[serde(flatten)]
-    pub traffic: Both,
+    pub plane: Plane,
     /// Fields without a type here.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -84,11 +97,11 @@ pub struct Status {
     /// Every container.
     pub containers: Vec<Container>,
     /// The node's own traffic.
-    pub host: Both,
+    pub host: Plane,
     /// Nobody's traffic.
-    pub unowned: Both,
+    pub unowned: Plane,
     /// Frames that are not IP.
-    pub non_ip: Both,
+    pub non_ip: Plane,
     /// What maps take.
     pub memory: BTreeMap<String, u64>,
     /// Fields without a type here.
@@ -150,17 +163,36 @@ impl Status {
         self.containers.iter().find(|container| container.name == name)
     }
 
-    /// All traffic of every owner and of none. With what was dropped, it is every frame.
+    /// Everything the uplinks' hooks have counted, for every owner and for none, what was dropped there included.
     pub fn total(&self) -> Both {
-        let containers = self.containers.iter().map(|container| container.traffic);
-        containers.fold(self.host + self.unowned + self.non_ip, Add::add)
+        let planes = self.containers.iter().map(|container| &container.plane);
+        planes
+            .chain([&self.host, &self.unowned, &self.non_ip])
+            .fold(Both::default(), |total, plane| total + plane.traffic + plane.forwarded)
     }
 }
 
-impl Container {
-    /// How often it lost a packet for this reason.
+impl Plane {
+    /// How often a packet was lost, or a call refused, for this reason.
     pub fn drops_for(&self, reason: &str) -> u64 {
         self.drops.get(reason).copied().unwrap_or(0)
+    }
+}
+
+impl Sub for &Plane {
+    type Output = Plane;
+
+    /// Reasons that have not occurred since are left out.
+    fn sub(self, earlier: Self) -> Plane {
+        let drops =
+            self.drops.iter().map(|(reason, count)| (reason.clone(), count - earlier.drops_for(reason)));
+        Plane {
+            traffic: self.traffic - earlier.traffic,
+            local: self.local - earlier.local,
+            dropped: self.dropped - earlier.dropped,
+            forwarded: self.forwarded - earlier.forwarded,
+            drops: drops.filter(|&(_, count)| count > 0).collect(),
+        }
     }
 }
 
@@ -205,13 +237,18 @@ mod tests {
         let container: Container = serde_json::from_str(
             r#"{"id": 1, "name": "a", "mode": "stateless", "state": "active", "recognised_by": [], "addresses": [],
                 "features": [], "in": {"packets": 1, "bytes": 60}, "out": {"packets": 2, "bytes": 120},
+                "local": {"in": {"packets": 0, "bytes": 0}, "out": {"packets": 7, "bytes": 700}},
+                "dropped": {"in": {"packets": 0, "bytes": 0}, "out": {"packets": 1, "bytes": 60}},
+                "forwarded": {"in": {"packets": 0, "bytes": 0}, "out": {"packets": 0, "bytes": 0}},
                 "drops": {"hijack": 3},
                 "rules": {"held": 0, "maxheld": 0, "limit": 16, "failcnt": 0},
                 "flows": {"held": 1, "maxheld": 2, "limit": 64, "failcnt": 0},
                 "ports": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0}}"#,
         )?;
-        assert_eq!(container.traffic.outgoing, Traffic { packets: 2, bytes: 120 });
-        assert_eq!((container.drops_for("hijack"), container.drops_for("spoof")), (3, 0));
+        let plane = &container.plane;
+        assert_eq!(plane.traffic.outgoing, Traffic { packets: 2, bytes: 120 });
+        assert_eq!(plane.local.outgoing, Traffic { packets: 7, bytes: 700 });
+        assert_eq!((plane.drops_for("hijack"), plane.drops_for("spoof")), (3, 0));
         assert!(container.rest.contains_key("features"));
         Ok(())
     }

@@ -36,8 +36,8 @@ impl Nanos {
     }
 }
 
-/// A TCP, UDP, UDP-Lite or SCTP port in host byte order; for ICMP queries the id or the request's type, for GRE the
-/// low half of the key.
+/// A TCP, UDP, UDP-Lite or SCTP port in host byte order; for ICMP queries the id (at the end that answers: plus the
+/// request's type), for GRE the low half of the key.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(pub u16);

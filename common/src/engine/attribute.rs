@@ -1,17 +1,17 @@
 //! Stage 2: whose a packet is (design §4), where no sending socket says so.
 
 use super::{
-    flow::{self, Hit},
+    flow,
     headers::{Headers, Kind, Part, Place},
-    parse, ports,
-    tables::{FlowEntry, Found, Tables, Which},
+    parse,
+    tables::{Found, Tables, Which},
     verdict::{Owner, Way},
 };
 use crate::{
     abi::{
         address::Address,
         counters::Traffic,
-        units::{ContainerId, Zone},
+        units::{ContainerId, Protocol, Zone},
     },
     wire::Packet,
 };
@@ -33,8 +33,11 @@ pub fn arriving<T: Tables, P: Packet>(
     if let Some(hit) = flow::find(tables, headers, place) {
         let holder = hit.receiver();
         if holder.is_container() {
+            if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Destination)) {
+                return Owner::new(other, Way::Port);
+            }
             flow::touch(tables, &hit, headers, traffic);
-            return after_reservations(tables, &hit, headers, holder);
+            return Owner::new(holder, Way::Flow);
         }
     }
     if headers.kind == Kind::IcmpError {
@@ -77,9 +80,13 @@ pub fn leaving<T: Tables, P: Packet>(
     }
     let place = Place::in_zone(zone);
     if let Some(hit) = flow::find(tables, headers, place) {
-        if hit.sender().is_container() {
+        let holder = hit.sender();
+        if holder.is_container() {
+            if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Source)) {
+                return Owner::new(other, Way::Port);
+            }
             flow::touch(tables, &hit, headers, traffic);
-            return Owner::new(hit.sender(), Way::Flow);
+            return Owner::new(holder, Way::Flow);
         }
     }
     if headers.kind == Kind::IcmpError {
@@ -92,9 +99,14 @@ pub fn leaving<T: Tables, P: Packet>(
     if let Some(holder) = tables.port_holder(headers, Which::Source) {
         return Owner::new(holder, Way::Port);
     }
-    match own_address(tables, &headers.from().address) {
-        Some(owner) => Owner::new(owner, Way::Address),
-        None => Owner::new(ContainerId::HOST, Way::None),
+    match tables.address(&headers.from().address) {
+        Some(owner) if owner.is_container() => Owner::new(owner, Way::Address),
+        // A listener that was never bound has no reservation, and its SYN cookies carry no socket.
+        Some(_) if headers.protocol == Protocol::TCP => match socket(tables, headers, Which::Source) {
+            Found::Container(id) => Owner::new(id, Way::Socket),
+            Found::Other | Found::Nothing => Owner::new(ContainerId::HOST, Way::None),
+        },
+        _ => Owner::new(ContainerId::HOST, Way::None),
     }
 }
 
@@ -124,7 +136,7 @@ fn local_end<T: Tables>(tables: &T, headers: &Headers, zone: Zone, end: Which) -
             Which::Destination => hit.receiver(),
         };
         if holder.is_container() {
-            return holder;
+            return flow::voided_by(tables, &hit, headers, (holder, end)).unwrap_or(holder);
         }
     }
     if let Some(holder) = tables.port_holder(headers, end) {
@@ -157,24 +169,6 @@ pub fn far_end<T: Tables>(tables: &T, headers: &Headers) -> ContainerId {
 #[inline(always)]
 pub fn socket<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Found {
     if headers.kind == Kind::Ports { tables.socket(headers, end) } else { Found::Nothing }
-}
-
-/// The flow's holder, unless another has reserved the local port since.
-#[inline(always)]
-fn after_reservations<T: Tables>(
-    tables: &T,
-    hit: &Hit<T::Flow>,
-    headers: &Headers,
-    holder: ContainerId,
-) -> Owner {
-    let epoch = ports::epoch(tables);
-    if hit.entry.port_epoch() != epoch {
-        match tables.port_holder(headers, Which::Destination) {
-            Some(other) if other != holder => return Owner::new(other, Way::Port),
-            _ => hit.entry.set_port_epoch(epoch),
-        }
-    }
-    Owner::new(holder, Way::Flow)
 }
 
 /// A later fragment has no ports: it follows the first of its packet, or else belongs to whoever has the address.

@@ -30,7 +30,7 @@ pub fn send<T: Tables>(
     zone: Zone,
     traffic: Option<Traffic>,
 ) -> Reason {
-    let parties = Parties { opener: sender, responder: ContainerId::UNOWNED };
+    let parties = Parties::new(sender, ContainerId::UNOWNED);
     let pair = Place::in_zone(zone);
     let Some(hit) = flow::find(tables, headers, pair) else {
         return tables.open_flow(headers, pair, &parties, traffic.unwrap_or_default());

@@ -2,9 +2,9 @@
 
 use super::{
     attribute, bare, exempt,
-    flow::{self, Hit, Parties},
+    flow::{self, Parties},
     headers::{Headers, Kind, Part, Place},
-    ports, quota,
+    quota,
     tables::{FlowEntry, Found, Tables, Which},
     verdict::{Owner, Verdict, Way},
 };
@@ -75,12 +75,12 @@ fn judge<T: Tables, P: Packet>(
 /// Whether `sender` may use this source address.
 #[inline(always)]
 fn may_use<T: Tables>(tables: &T, source: &Address, sender: ContainerId, zone: Zone) -> bool {
-    if source.is_loopback() {
-        return zone == Zone::LOCAL;
+    if source.is_loopback() && zone != Zone::LOCAL {
+        return false;
     }
     match tables.address(source) {
         Some(owner) => owner == ContainerId::HOST || owner == sender,
-        None => false,
+        None => source.is_loopback(),
     }
 }
 
@@ -97,7 +97,7 @@ fn about_another<T: Tables, P: Packet>(
     if owner == sender || owner == ContainerId::UNOWNED { Reason::None } else { Reason::Hijack }
 }
 
-/// The packet must be on a flow of the sender's, or open one that nobody else has a claim to.
+/// The packet must be on a flow of the sender's, or open (or take over) one that nobody else has a claim to.
 #[inline(always)]
 fn own<T: Tables>(
     tables: &T,
@@ -109,35 +109,39 @@ fn own<T: Tables>(
     let place = Place::in_zone(zone);
     let hit = flow::find(tables, headers, place);
     if let Some(hit) = &hit {
-        if hit.sender() == sender && still_ours(tables, hit, headers, sender) {
+        let ours = hit.sender() == sender;
+        if ours && flow::voided_by(tables, hit, headers, (sender, Which::Source)).is_none() {
             flow::touch(tables, hit, headers, traffic);
             return Reason::None;
         }
     }
-    let explained = match claim(tables, headers, sender) {
-        Ok(explained) => explained,
+    let claim = match claim(tables, headers, sender) {
+        Ok(claim) => claim,
         Err(reason) => return reason,
     };
-    match hit {
-        Some(hit) => dispute(tables, headers, hit, (sender, explained)),
-        None => open(tables, headers, place, (sender, explained, zone), traffic),
-    }
-}
-
-/// Whether no reservation of somebody else's has voided the flow since it was last looked at.
-#[inline(always)]
-fn still_ours<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, sender: ContainerId) -> bool {
-    let epoch = ports::epoch(tables);
-    if hit.entry.port_epoch() == epoch {
-        return true;
-    }
-    match tables.port_holder(headers, Which::Source) {
-        Some(other) if other != sender => false,
-        _ => {
-            hit.entry.set_port_epoch(epoch);
-            true
+    let Some(container) = tables.container(sender) else {
+        return Reason::NotOwner;
+    };
+    if let Some(hit) = hit {
+        if claim == Claim::Nobody && hit.sender() != ContainerId::UNOWNED {
+            return another_owns(headers);
+        }
+        // The flow is somebody else's. Whoever has the port or the socket now has it rightly: the kernel would not have
+        // given it while the former owner's socket was open.
+        if !hit.from_opener && hit.entry.opener().is_container() {
+            hit.entry.set_responder(sender);
+            flow::touch(tables, &hit, headers, traffic);
+            return Reason::None;
         }
     }
+    if claim == Claim::Reserved && !container.mode().tracks_everything() {
+        return Reason::None;
+    }
+    let responder =
+        if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
+    let parties = Parties::new(sender, responder);
+    let parties = if hit.is_some() { parties.taking_over() } else { parties };
+    tables.open_flow(headers, place, &parties, traffic.unwrap_or_default())
 }
 
 /// What entitles a sender to its local end.
@@ -165,46 +169,6 @@ fn claim<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Resul
         Found::Container(id) if id == sender => Ok(Claim::Socket),
         Found::Container(_) | Found::Other => Err(Reason::Hijack),
     }
-}
-
-/// The flow is somebody else's. Whoever has the port or the socket now has it rightly: the kernel would not have given
-/// it while the former owner's socket was open.
-#[inline(always)]
-fn dispute<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    hit: Hit<T::Flow>,
-    (sender, claim): (ContainerId, Claim),
-) -> Reason {
-    let holder = hit.sender();
-    if claim == Claim::Nobody && holder != ContainerId::UNOWNED {
-        return another_owns(headers);
-    }
-    if !hit.from_opener {
-        hit.entry.set_responder(sender);
-        return Reason::None;
-    }
-    let parties = Parties { opener: sender, responder: hit.entry.responder() };
-    flow::take_over(tables, headers, hit.entry, &parties)
-}
-
-#[inline(always)]
-fn open<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    place: Place,
-    (sender, claim, zone): (ContainerId, Claim, Zone),
-    traffic: Option<Traffic>,
-) -> Reason {
-    let Some(container) = tables.container(sender) else {
-        return Reason::NotOwner;
-    };
-    if claim == Claim::Reserved && !container.mode().tracks_everything() {
-        return Reason::None;
-    }
-    let responder =
-        if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-    tables.open_flow(headers, place, &Parties { opener: sender, responder }, traffic.unwrap_or_default())
 }
 
 /// The reason for which a container is refused that sends on somebody else's flow.

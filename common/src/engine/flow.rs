@@ -1,9 +1,9 @@
 //! Stage 3: the flow a packet belongs to.
 
 use super::{
-    headers::{Headers, Place},
+    headers::{Headers, Kind, Place},
     ports, quota, state,
-    tables::{FlowEntry, InsertError, Tables},
+    tables::{FlowEntry, InsertError, Tables, Which},
 };
 use crate::abi::{
     counters::Traffic,
@@ -35,9 +35,12 @@ impl<F: FlowEntry> Hit<F> {
     }
 }
 
-/// The live flow at `place`, if there is one.
+/// The live flow at `place`, if there is one. ICMP errors have none of their own: they are about another.
 #[inline(always)]
 pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hit<T::Flow>> {
+    if headers.kind == Kind::IcmpError {
+        return None;
+    }
     let entry = tables.flow_at(headers, place)?;
     if entry.expires() <= tables.now() {
         return None;
@@ -46,11 +49,35 @@ pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hi
     Some(Hit { entry, from_opener: opener_low == headers.source_is_low() })
 }
 
+/// Who has reserved the local `end` since the flow was last held against the reservations, if it is not `holder`.
+#[inline(always)]
+pub fn voided_by<T: Tables>(
+    tables: &T,
+    hit: &Hit<T::Flow>,
+    headers: &Headers,
+    (holder, end): (ContainerId, Which),
+) -> Option<ContainerId> {
+    let epoch = ports::epoch(tables);
+    if hit.entry.port_epoch() == epoch {
+        return None;
+    }
+    match tables.port_holder(headers, end) {
+        Some(other) if other != holder => Some(other),
+        _ => {
+            // Where both ends are containers', the other end has not been looked at.
+            if !(hit.entry.opener().is_container() && hit.entry.responder().is_container()) {
+                hit.entry.set_port_epoch(epoch);
+            }
+            None
+        }
+    }
+}
+
 /// The packet moves its flow on, and is counted in it if `traffic` is given (by the one hook that counts it).
 #[inline(always)]
 pub fn touch<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, traffic: Option<Traffic>) {
     let (state, flags) = state::next(hit.entry.state(), hit.entry.flags(), hit.from_opener, headers.detail);
-    let expires = tables.now().after(state::timeout(state, headers.protocol));
+    let expires = tables.now().after(state::timeout(state, flags, headers.protocol));
     hit.entry.advance(state, flags, expires);
     if let Some(traffic) = traffic {
         hit.entry.count(hit.from_opener, traffic);
@@ -65,9 +92,23 @@ pub struct Parties {
     pub opener: ContainerId,
     /// The other end.
     pub responder: ContainerId,
+    /// One if they take the place of a live flow, too, whose port is theirs now; else zero.
+    pub take_over: u32,
 }
 
 impl Parties {
+    /// Those of a flow where there is none.
+    #[inline(always)]
+    pub const fn new(opener: ContainerId, responder: ContainerId) -> Self {
+        Self { opener, responder, take_over: 0 }
+    }
+
+    /// Those who take over what may still be another's.
+    #[inline(always)]
+    pub const fn taking_over(self) -> Self {
+        Self { take_over: 1, ..self }
+    }
+
     /// The one whose quota the flow counts in.
     #[inline(always)]
     pub const fn charged(&self) -> ContainerId {
@@ -75,7 +116,8 @@ impl Parties {
     }
 }
 
-/// As [`Tables::open_flow`]: makes the flow at `place` for the packet `headers`, in the place of an expired one if there is one.
+/// As [`Tables::open_flow`]: makes the flow at `place` for the packet `headers`, in the place of the one that is there
+/// if that has expired or is taken over.
 #[inline(always)]
 pub fn open<T: Tables>(
     tables: &T,
@@ -84,52 +126,25 @@ pub fn open<T: Tables>(
     parties: &Parties,
     traffic: Traffic,
 ) -> Reason {
+    if let Some(entry) = tables.flow_at(headers, place) {
+        return renew(tables, headers, &entry, parties, traffic);
+    }
     let charged = parties.charged();
-    let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
-    if !quota::take_flow(tables, charged, limit) {
+    if !charge(tables, charged) {
         return Reason::FlowQuota;
     }
     let flow = new_flow(tables, headers, parties, traffic);
-    let Some(entry) = tables.flow_at(headers, place) else {
-        return match tables.insert_flow(&place.key(headers), &flow) {
-            Ok(()) => Reason::None,
-            Err(InsertError::Exists) => {
+    match tables.insert_flow(&place.key(headers), &flow) {
+        Ok(()) => Reason::None,
+        Err(error) => {
+            quota::give_flow(tables, charged);
+            match error {
                 // Another processor has just opened it; the next packet finds that one.
-                quota::give_flow(tables, charged);
-                Reason::None
+                InsertError::Exists => Reason::None,
+                InsertError::Full => Reason::FlowTableFull,
             }
-            Err(InsertError::Full) => {
-                quota::give_flow(tables, charged);
-                Reason::FlowTableFull
-            }
-        };
-    };
-    let old = entry.expires();
-    if old.0 == 0 || old > tables.now() || !entry.claim(old, flow.expires) {
-        // It is being deleted, or was revived a moment ago: this packet passes as the owner's, the next one is tracked.
-        quota::give_flow(tables, charged);
-        return Reason::None;
+        }
     }
-    replace(tables, &entry, &flow);
-    Reason::None
-}
-
-/// Hands a live flow over to `parties`, who have taken its port since.
-#[inline(always)]
-pub fn take_over<T: Tables>(tables: &T, headers: &Headers, entry: T::Flow, parties: &Parties) -> Reason {
-    let charged = parties.charged();
-    let limit = tables.container(charged).map_or(0, |container| container.flow_limit);
-    if !quota::take_flow(tables, charged, limit) {
-        return Reason::FlowQuota;
-    }
-    let flow = new_flow(tables, headers, parties, Traffic::default());
-    let old = entry.expires();
-    if old.0 == 0 || !entry.claim(old, flow.expires) {
-        quota::give_flow(tables, charged);
-        return Reason::None;
-    }
-    replace(tables, &entry, &flow);
-    Reason::None
 }
 
 /// Marks an expired (or, for a flush, any) entry as being deleted; the caller alone may delete it then. Its owner's
@@ -147,13 +162,41 @@ pub fn retire<T: Tables>(tables: &T, entry: &T::Flow, even_if_live: bool) -> boo
 /// The one whose quota an entry counts in.
 #[inline(always)]
 pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
-    Parties { opener: entry.opener(), responder: entry.responder() }.charged()
+    Parties::new(entry.opener(), entry.responder()).charged()
+}
+
+/// Begins an entry anew. It is claimed as if to be deleted, so that it is nobody else's until it is whole again.
+#[inline(always)]
+fn renew<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    entry: &T::Flow,
+    parties: &Parties,
+    traffic: Traffic,
+) -> Reason {
+    let old = entry.expires();
+    if old.0 == 0 || (parties.take_over == 0 && old > tables.now()) || !entry.claim(old, Nanos(0)) {
+        // It is being deleted, or was revived a moment ago: this packet passes as the owner's, the next one is tracked.
+        return Reason::None;
+    }
+    let (former, charged) = (charged_for(entry), parties.charged());
+    if former != charged {
+        if !charge(tables, charged) {
+            entry.claim(Nanos(0), old);
+            return Reason::FlowQuota;
+        }
+        quota::give_flow(tables, former);
+    }
+    let flow = new_flow(tables, headers, parties, traffic);
+    entry.reopen(&flow);
+    entry.claim(Nanos(0), flow.expires);
+    Reason::None
 }
 
 #[inline(always)]
-fn replace<T: Tables>(tables: &T, entry: &T::Flow, flow: &Flow) {
-    quota::give_flow(tables, charged_for(entry));
-    entry.reopen(flow);
+fn charge<T: Tables>(tables: &T, id: ContainerId) -> bool {
+    let limit = tables.container(id).map_or(0, |container| container.flow_limit);
+    quota::take_flow(tables, id, limit)
 }
 
 #[inline(always)]
@@ -161,7 +204,7 @@ fn new_flow<T: Tables>(tables: &T, headers: &Headers, parties: &Parties, traffic
     let now = tables.now();
     let state = state::first(headers.protocol, headers.detail);
     Flow {
-        expires: now.after(state::timeout(state, headers.protocol)),
+        expires: now.after(state::timeout(state, 0, headers.protocol)),
         created: now,
         out: traffic,
         back: Traffic::default(),

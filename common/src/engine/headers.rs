@@ -19,7 +19,7 @@ pub struct Headers {
     /// Destination address.
     pub destination: Address,
     /// Source port, or what plays its part: at the requester's end of an ICMP query its id, at the responder's the
-    /// request's type; at both ends of GRE the key's lower half.
+    /// sum of id and request's type; at both ends of GRE the key's lower half.
     pub source_port: Port,
     /// Destination port, likewise.
     pub destination_port: Port,
@@ -114,8 +114,10 @@ impl Place {
             }
         };
         if self.sharer != ContainerId::HOST {
-            key.low_port = Port((self.sharer.0 >> 16) as u16);
-            key.high_port = Port(self.sharer.0 as u16);
+            // The difference is 1 modulo 256: that of no query (its type), nor of two equal GRE keys.
+            let low = self.sharer.0 as u16;
+            key.low_port = Port(low);
+            key.high_port = Port(low.wrapping_add(1).wrapping_add((self.sharer.0 >> 16 << 8) as u16));
         }
         key
     }

@@ -3,7 +3,7 @@
 use super::{
     attribute, bare, exempt,
     flow::{self, Parties},
-    headers::{Headers, Part, Place},
+    headers::{Headers, Kind, Part, Place},
     tables::Tables,
     verdict::{Owner, Verdict, Way},
 };
@@ -79,13 +79,15 @@ pub fn on_interface<T: Tables>(
     let Some(entry) = tables.container(container) else {
         return Verdict::pass(owner);
     };
-    if !entry.mode().tracks_everything() || headers.fragment == Part::Later {
+    // Errors are about another flow, discovery is about none.
+    let has_flow = headers.fragment != Part::Later && !matches!(headers.kind, Kind::IcmpError | Kind::Link);
+    if !entry.mode().tracks_everything() || !has_flow {
         return Verdict::pass(owner);
     }
     let parties = if inward {
-        Parties { opener: ContainerId::UNOWNED, responder: container }
+        Parties::new(ContainerId::UNOWNED, container)
     } else {
-        Parties { opener: container, responder: ContainerId::UNOWNED }
+        Parties::new(container, ContainerId::UNOWNED)
     };
     Verdict::because(owner, track(tables, headers, Zone::of(container), parties, traffic))
 }
@@ -101,10 +103,10 @@ fn judge<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone, tra
     match owner.way {
         Way::Port | Way::Address | Way::Socket if owner.id.is_container() => {
             let tracks = tables.container(owner.id).is_some_and(|entry| entry.mode().tracks_everything());
-            if !tracks || bare::is_bare(headers) {
+            if !tracks || bare::is_bare(headers) || headers.kind == Kind::IcmpError {
                 return Reason::None;
             }
-            let parties = Parties { opener: ContainerId::UNOWNED, responder: owner.id };
+            let parties = Parties::new(ContainerId::UNOWNED, owner.id);
             track(tables, headers, zone, parties, traffic)
         }
         Way::Fragment => first_fragments_reason(tables, headers, zone),
@@ -125,10 +127,12 @@ fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) 
 fn track<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Reason {
     let place = Place::in_zone(zone);
     match flow::find(tables, headers, place) {
-        Some(hit) => {
+        Some(hit) if hit.receiver() == parties.responder => {
             flow::touch(tables, &hit, headers, Some(traffic));
             Reason::None
         }
+        // Its port has been taken since.
+        Some(_) => tables.open_flow(headers, place, &parties.taking_over(), traffic),
         None => tables.open_flow(headers, place, &parties, traffic),
     }
 }

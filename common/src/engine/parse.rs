@@ -44,12 +44,14 @@ pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32, headers: &mut Hea
     complete.and_then(|()| transport(packet, headers)).is_some()
 }
 
-/// Reads the headers of the packet that the ICMP error `headers` quotes, as it was sent, into `inner`.
+/// Reads the headers of the packet that the ICMP error `headers` quotes, as it was sent, into `inner`; false also if
+/// the error does not go to the one who sent that packet.
 #[must_use]
 #[inline(always)]
 pub fn quoted<P: Packet>(packet: &P, headers: &Headers, inner: &mut Headers) -> bool {
     let kind = if headers.source.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
     ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER), inner)
+        && inner.source == headers.destination
 }
 
 #[inline(always)]
@@ -73,6 +75,9 @@ fn ipv6<P: Packet>(packet: &P, offset: u32, headers: &mut Headers) -> Option<()>
     let view = Ipv6::new(packet.words::<10>(offset)?)?;
     headers.source = view.source();
     headers.destination = view.destination();
+    if headers.source.is_v4() || headers.destination.is_v4() {
+        return None;
+    }
     let upper = ipv6::upper_layer(packet, view.next_header(), offset.wrapping_add(ipv6::HEADER))?;
     headers.fragment_id = upper.fragment_id;
     headers.transport = upper.offset;
@@ -133,12 +138,12 @@ fn icmp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
         Class::Request => {
             let [second] = packet.words::<1>(id_offset)?;
             headers.source_port = Port(upper(second));
-            headers.destination_port = Port(kind as u16);
+            headers.destination_port = responder(upper(second), kind);
             headers.kind = Kind::Query;
         }
         Class::Reply(request) => {
             let [second] = packet.words::<1>(id_offset)?;
-            headers.source_port = Port(request as u16);
+            headers.source_port = responder(upper(second), request);
             headers.destination_port = Port(upper(second));
             headers.kind = Kind::Query;
         }
@@ -146,6 +151,13 @@ fn icmp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
         Class::Link => headers.kind = Kind::Link,
     }
     Some(())
+}
+
+/// What stands at the responder's end of a query. Not the type alone: queries that cross with an id equal to their
+/// type would be one conversation.
+#[inline(always)]
+const fn responder(id: u16, request: u8) -> Port {
+    Port(id.wrapping_add(request as u16))
 }
 
 #[inline(always)]

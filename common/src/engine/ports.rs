@@ -34,8 +34,10 @@ pub fn holder<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Option<Co
         Which::Source => headers.from(),
         Which::Destination => headers.to(),
     };
-    if headers.kind == Kind::Query && !headers.is_requester(end) {
-        return None;
+    match headers.kind {
+        Kind::Ports | Kind::Key => {}
+        Kind::Query if headers.is_requester(end) => {}
+        Kind::Query | Kind::IcmpError | Kind::Link | Kind::Bare => return None,
     }
     let key = PortKey::new(headers.protocol, local.address, local.port);
     let summary = tables.port_summary(key.summary_index()?)?;
@@ -58,9 +60,14 @@ pub fn epoch<T: Tables>(tables: &T) -> u32 {
 #[inline(always)]
 pub fn reserve<T: Tables>(tables: &T, key: &PortKey, claim: Claim, limit: u32) -> Result<(), Refusal> {
     let owner = claim.owner();
+    // Before anything is changed: a summary that was once mixed stays so, which would lock the holder out.
+    if let Some(holder) = conflict(tables, key, owner, summary(tables, key)) {
+        return Err(Refusal { reason: Reason::BindConflict, holder });
+    }
     if !take_key(tables, key, claim, limit)? {
         return Ok(());
     }
+    // And after, since somebody may have been at it at the same time.
     let others = summarize(tables, key, |summary| summary.with(owner));
     if let Some(holder) = conflict(tables, key, owner, others) {
         release(tables, key, claim);
@@ -155,7 +162,11 @@ fn take_key<T: Tables>(tables: &T, key: &PortKey, claim: Claim, limit: u32) -> R
                 return Err(quota);
             }
             if word.swap(old.0, claim.0) {
-                return Ok(true);
+                if holder_of_key(tables, key) == Some(owner) {
+                    return Ok(true);
+                }
+                // The key was swept in between, and its place is another's now.
+                word.swap(claim.0, Claim::FREE.0);
             }
             quota::give_port(tables, owner);
         } else if old.owner() != owner {
@@ -171,7 +182,7 @@ fn take_key<T: Tables>(tables: &T, key: &PortKey, claim: Claim, limit: u32) -> R
 /// wildcard anyone who holds any address.
 #[inline(always)]
 fn conflict<T: Tables>(tables: &T, key: &PortKey, owner: ContainerId, all: Summary) -> Option<ContainerId> {
-    if all.keys() <= 1 || all.owner() == owner {
+    if all.keys() == 0 || all.owner() == owner {
         return None;
     }
     if key.address.is_wildcard() {
@@ -179,6 +190,13 @@ fn conflict<T: Tables>(tables: &T, key: &PortKey, owner: ContainerId, all: Summa
     }
     let wildcard = PortKey::new(key.protocol, key.address.wildcard(), key.port);
     holder_of_key(tables, &wildcard).filter(|holder| *holder != owner)
+}
+
+/// The summary of the key's port.
+#[inline(always)]
+fn summary<T: Tables>(tables: &T, key: &PortKey) -> Summary {
+    let word = key.summary_index().and_then(|index| tables.port_summary(index));
+    Summary(word.map_or(0, |word| word.load()))
 }
 
 /// Changes the summary of the key's port, and returns what it became.

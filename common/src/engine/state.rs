@@ -15,6 +15,7 @@ use crate::{
 #[inline(always)]
 pub const fn first(protocol: Protocol, flags: u8) -> State {
     match protocol {
+        Protocol::TCP if flags & tcp::RST != 0 => State::Close,
         Protocol::TCP => match (flags & tcp::SYN != 0, flags & tcp::ACK != 0) {
             (true, false) => State::SynSent,
             (true, true) => State::SynRecv,
@@ -64,9 +65,9 @@ const fn tcp_next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> 
     (next, flags)
 }
 
-/// How long a flow in `state` lasts without packets.
+/// How long a flow in `state` with these flags lasts without packets.
 #[inline(always)]
-pub const fn timeout(state: State, protocol: Protocol) -> Nanos {
+pub const fn timeout(state: State, flags: u8, protocol: Protocol) -> Nanos {
     match state {
         State::Unreplied => match protocol {
             Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => {
@@ -82,6 +83,8 @@ pub const fn timeout(state: State, protocol: Protocol) -> Nanos {
         },
         State::SynSent | State::FinWait | State::TimeWait => Nanos::seconds(120),
         State::SynRecv => Nanos::seconds(60),
+        // Picked up in mid-stream, and only one side heard so far.
+        State::Established if flags & Flow::REPLIED == 0 => Nanos::seconds(300),
         // 5 days, as TCP allows.
         State::Established => Nanos::seconds(432_000),
         State::Close => Nanos::seconds(10),

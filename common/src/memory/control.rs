@@ -1,6 +1,6 @@
 //! What the loader asks of the tables, done as the `control` program does it.
 
-use super::{FlowCell, MemoryTables, MemoryWord};
+use super::{FlowCell, MemoryTables, MemoryWord, lock};
 use crate::{
     abi::{
         port::{Claim, PortKey},
@@ -29,6 +29,7 @@ impl MemoryTables {
 
     /// Deletes the flows that have expired and the reservations that nobody holds; returns how many.
     pub fn sweep(&self) -> usize {
+        let _deleting = lock(&self.deleting);
         let idle = self
             .ports
             .entries()
@@ -39,11 +40,13 @@ impl MemoryTables {
 
     /// Deletes all flows of `id`; returns how many.
     pub fn flush_flows(&self, id: ContainerId) -> usize {
+        let _deleting = lock(&self.deleting);
         self.delete_flows(Some(id))
     }
 
     /// Deletes all reservations of `id`; returns how many.
     pub fn flush_ports(&self, id: ContainerId) -> usize {
+        let _deleting = lock(&self.deleting);
         self.ports.entries().into_iter().filter(|(key, _)| ports::evict(&self, key, id)).count()
     }
 

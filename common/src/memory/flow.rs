@@ -120,10 +120,11 @@ impl FlowEntry for &FlowCell {
 
     fn advance(&self, state: State, flags: u8, expires: Nanos) {
         let old = self.expires();
-        // Zero would bring an entry back that is being deleted.
-        if old.0 != 0 {
-            self.claim(old, expires);
+        // It is being deleted, or begun anew for another.
+        if old.0 == 0 {
+            return;
         }
+        self.claim(old, expires);
         self.state.store(state as u8, ORDER);
         self.flags.store(flags, ORDER);
     }
@@ -135,7 +136,7 @@ impl FlowEntry for &FlowCell {
     }
 
     fn reopen(&self, flow: &Flow) {
-        // `expires` was claimed with the new value already and is left to others.
+        // `expires` is claimed, and set by the claimer when all else is.
         self.fill(flow);
     }
 }

@@ -54,6 +54,9 @@ pub struct MemoryTables {
     pub(super) port_epoch: AtomicU64,
     pub(super) fragments: Fragments,
     pub(super) sockets: Sockets,
+    /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
+    /// deleted may be somebody else's by now.
+    pub(super) deleting: Mutex<()>,
 }
 
 impl Default for MemoryTables {
@@ -77,6 +80,7 @@ impl MemoryTables {
             port_epoch: AtomicU64::new(0),
             fragments: Fragments::new(capacity.fragments),
             sockets: Sockets::default(),
+            deleting: Mutex::default(),
         }
     }
 

@@ -68,10 +68,7 @@ pub fn upper_layer<P: Packet>(packet: &P, next: u8, offset: u32) -> Option<Upper
     let mut upper = Upper { protocol: Protocol(next), offset, fragment: 0, fragment_id: 0 };
     for _ in 0..MAX_EXTENSIONS {
         let kind = upper.protocol.0;
-        if !matches!(
-            kind,
-            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6
-        ) {
+        if !is_extension(kind) {
             return Some(upper);
         }
         let [first, second] = packet.words::<2>(upper.offset)?;
@@ -92,5 +89,10 @@ pub fn upper_layer<P: Packet>(packet: &P, next: u8, offset: u32) -> Option<Upper
             return Some(upper);
         }
     }
-    None
+    if is_extension(upper.protocol.0) { None } else { Some(upper) }
+}
+
+#[inline(always)]
+const fn is_extension(kind: u8) -> bool {
+    matches!(kind, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6)
 }

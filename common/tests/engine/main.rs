@@ -6,5 +6,7 @@ mod support;
 mod abi;
 mod attribution;
 mod flows;
+mod memory;
 mod parse;
 mod ports;
+mod properties;

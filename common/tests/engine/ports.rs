@@ -63,10 +63,13 @@ fn a_key_is_held_as_long_as_any_socket_holds_it() {
     node.check();
 }
 
+/// Who binds where.
+type Binding = (ContainerId, &'static str);
+
 /// Who may bind what beside whom.
 #[test]
 fn conflicts() {
-    let cases: &[(&[(ContainerId, &str)], (ContainerId, &str), Result<(), Refusal>)] = &[
+    let cases: &[(&[Binding], Binding, Result<(), Refusal>)] = &[
         (&[(A, EXACT)], (B, EXACT), conflict(A)),
         (&[(A, WILDCARD)], (B, WILDCARD), conflict(A)),
         (&[(A, WILDCARD)], (B, EXACT), conflict(A)),

@@ -10,12 +10,12 @@ use berth_common::{
         socket::{Bound, CgroupEntry},
         units::{ContainerId, Nanos},
     },
-    engine::{Tables as _, ports},
+    engine::Tables as _,
 };
 
 use crate::{
     maps::{ADOPTIONS, SOCKET_PORTS},
-    seams::NoSockets,
+    seams::{self, NoSockets},
     socket,
     tables::{Maps, config},
 };
@@ -74,10 +74,10 @@ fn adopt(socket: *mut c_void) {
     let maps = Maps::at(NoSockets, Nanos(0));
     let Some(container) = maps.container(adoption.container) else { return };
     let claim = Claim::bound(adoption.container);
-    if ports::reserve(&maps, &initial.key, claim, container.port_limit).is_err() {
+    if seams::reserve(&initial.key, claim, container.port_limit).is_err() {
         return;
     }
-    let dual = adoption.dual != 0 && ports::reserve(&maps, &second, claim, container.port_limit).is_ok();
+    let dual = adoption.dual != 0 && seams::reserve(&second, claim, container.port_limit).is_ok();
     // SAFETY: Checked above; the iterator holds the socket.
     unsafe {
         *bound = initial;

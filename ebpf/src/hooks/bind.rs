@@ -24,7 +24,7 @@ use berth_common::{
     engine::{
         Headers, Tables,
         headers::Kind,
-        ports::{self, Refusal},
+        ports::Refusal,
         tables::Found,
     },
 };
@@ -34,7 +34,7 @@ use crate::{
     event::{self, Incident},
     hooks::sockets,
     maps::SOCKET_PORTS,
-    seams::NoSockets,
+    seams::{self, NoSockets},
     socket::{self, Known},
     tables::{Maps, config},
 };
@@ -129,7 +129,7 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
         return refuse_call(ENOBUFS);
     }
     let claim = Claim::bound(id);
-    if let Err(refusal) = reserve(&maps, &initial, claim, container.port_limit) {
+    if let Err(refusal) = reserve(&initial, claim, container.port_limit) {
         return refuse(&maps, &arriving_at(protocol, address, port), id, refusal);
     }
     // SAFETY: Checked above. A socket binds once, so nobody else writes here.
@@ -142,15 +142,15 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
 
 /// Reserves one key, or both of a socket that serves both families.
 #[inline(always)]
-fn reserve(maps: &Maps<NoSockets>, bound: &Bound, claim: Claim, limit: u32) -> Result<(), Refusal> {
-    ports::reserve(maps, &bound.key, claim, limit)?;
+fn reserve(bound: &Bound, claim: Claim, limit: u32) -> Result<(), Refusal> {
+    seams::reserve(&bound.key, claim, limit)?;
     if bound.dual == 0 {
         return Ok(());
     }
-    match ports::reserve(maps, &bound.second, claim, limit) {
+    match seams::reserve(&bound.second, claim, limit) {
         Ok(()) => Ok(()),
         Err(refusal) => {
-            ports::release(maps, &bound.key, claim);
+            seams::release(&bound.key, claim);
             Err(refusal)
         }
     }

@@ -6,16 +6,12 @@ use aya_ebpf::{
     macros::cgroup_sock,
     programs::SockContext,
 };
-use berth_common::{
-    abi::{port::Claim, units::ContainerId},
-    engine::ports,
-};
+use berth_common::abi::{port::Claim, units::ContainerId};
 
 use crate::{
     maps::SOCKET_PORTS,
-    seams::NoSockets,
+    seams,
     socket::{self, Known},
-    tables::Maps,
 };
 
 const ALLOW: i32 = 1;
@@ -38,11 +34,10 @@ pub fn berth_release(ctx: SockContext) -> i32 {
     // SAFETY: Just checked; socket storage stays valid while the program runs.
     let bound = unsafe { *stored };
     if bound.owner.is_container() {
-        let maps = Maps::new(NoSockets);
         let claim = Claim::bound(bound.owner);
-        ports::release(&maps, &bound.key, claim);
+        seams::release(&bound.key, claim);
         if bound.dual != 0 {
-            ports::release(&maps, &bound.second, claim);
+            seams::release(&bound.second, claim);
         }
     }
     // SAFETY: As above. The socket may be bound again.

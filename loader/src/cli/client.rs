@@ -26,7 +26,7 @@ use crate::{
         response::Response,
         status,
     },
-    containers::Host,
+    containers::{ContainersError, Host},
     control::{Kernel, Pinned},
     node::{Lock, LockError, Node, NodeError, Paths, Purpose},
 };
@@ -63,12 +63,27 @@ pub fn execute(paths: &Paths, request: Request) -> Result<Response, ApiError> {
 /// Says that nothing is in force, if that is so.
 fn check_up(paths: &Paths) -> Result<(), NodeError> {
     // Without privileges, nobody can see what is pinned.
-    Host::check()?;
+    check_host()?;
     if Kernel::pinned(&paths.pin_dir)? == Pinned::Nothing {
         let (socket, pin_dir) = (paths.socket(), paths.pin_dir.clone());
         return Err(NodeError::NotUp { socket, pin_dir });
     }
     Ok(())
+}
+
+/// Says that berth cannot work here, or not with our privileges, if that is so.
+pub fn check_host() -> Result<(), NodeError> {
+    Host::check()?;
+    Ok(())
+}
+
+/// Says that our privileges are not enough, if that is so. What else the node may lack does not matter for ending
+/// enforcement.
+pub fn check_privilege() -> Result<(), NodeError> {
+    match Host::check() {
+        Err(error @ ContainersError::NoPrivilege { .. }) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Finds out who carries out requests; waits a while for somebody who is at work.

@@ -56,6 +56,7 @@ fn up(paths: &Paths, uplinks: Vec<String>) -> Result<(), ApiError> {
 }
 
 fn down(paths: &Paths) -> Result<(), ApiError> {
+    client::check_privilege()?;
     let lock = match client::server(paths)? {
         Server::Nobody(lock) => lock,
         Server::Daemon(stream) => {
@@ -79,6 +80,7 @@ fn follow(paths: &Paths, events: &Events, output: &Output) -> Result<(), ApiErro
 
 /// The lock, if no daemon is running.
 fn free(paths: &Paths) -> Result<Lock, ApiError> {
+    client::check_host()?;
     match client::server(paths)? {
         Server::Nobody(lock) => Ok(lock),
         Server::Daemon(_) => {

@@ -24,6 +24,7 @@ pub struct Keeper {
     log: Arc<EventLog>,
     daemon: Arc<status::Daemon>,
     changed: Arc<Notify>,
+    watch_anew: Arc<Notify>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -35,6 +36,7 @@ impl Keeper {
             log,
             daemon: Arc::new(daemon),
             changed: Arc::new(Notify::new()),
+            watch_anew: Arc::new(Notify::new()),
             stop: Arc::new(stop),
         }
     }
@@ -56,8 +58,7 @@ impl Keeper {
                         Ok(_) => info!("done: {told}"),
                         Err(failure) => info!("refused: {told}: {failure}"),
                     }
-                    // There may be other cgroups to watch now.
-                    self.look_again();
+                    self.watch_anew.notify_one();
                 }
                 Ok(done?)
             }
@@ -99,6 +100,11 @@ impl Keeper {
     /// Waits until something on the system may have changed.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits until there may be other cgroups to watch.
+    pub async fn watch_anew(&self) {
+        self.watch_anew.notified().await;
     }
 
     /// Ends the daemon.

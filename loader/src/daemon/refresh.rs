@@ -16,26 +16,27 @@ const REGULARLY: Duration = Duration::from_secs(5);
 pub async fn run(keeper: Keeper, mut cgroups: cgroups::Watch) {
     let mut last_failure = String::new();
     loop {
-        let (parents, failure) = keeper
-            .with(|node| {
-                let failure = node.refresh().err().map(|failure| failure.to_string());
-                (node.cgroup_parents(), failure.unwrap_or_default())
-            })
-            .await;
+        let failure = keeper.with(|node| node.refresh().err().map(|failure| failure.to_string())).await;
+        let failure = failure.unwrap_or_default();
         if failure != last_failure && !failure.is_empty() {
             error!("cannot follow what changes on the node: {failure}");
         }
         last_failure = failure;
-        cgroups.set(&parents);
-
-        let change = async {
-            tokio::select! {
-                () = keeper.changed() => {}
-                () = cgroups.changed() => {}
-            }
-        };
+        cgroups.set(&keeper.with(|node| node.cgroup_parents()).await);
         // Whether it was a change or the time: both are reasons to look.
-        let _ = timeout(REGULARLY, change).await;
+        let _ = timeout(REGULARLY, change(&keeper, &mut cgroups)).await;
         sleep(SETTLE).await;
+    }
+}
+
+/// Waits for a change, and watches other cgroups when requests bring them.
+async fn change(keeper: &Keeper, cgroups: &mut cgroups::Watch) {
+    loop {
+        tokio::select! {
+            () = keeper.changed() => return,
+            () = cgroups.changed() => return,
+            () = keeper.watch_anew() => {}
+        }
+        cgroups.set(&keeper.with(|node| node.cgroup_parents()).await);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{NodeError, Observer};
+use super::{Interfaces, NodeError, Observer};
 use crate::{
     containers::{Cgroup, Link, Recognised},
     state::{Attached, Definition},
@@ -34,14 +34,12 @@ impl Attachment {
     }
 
     /// What `definition` names and exists.
-    pub fn present(observer: &impl Observer, definition: &Definition, links: &[Link]) -> Self {
+    pub fn present(observer: &impl Observer, definition: &Definition, interfaces: &Interfaces) -> Self {
+        let cgroups = definition.cgroups.iter();
+        let names = definition.interfaces.iter();
         let mut attachment = Self {
-            cgroups: existing(observer, definition.cgroups.iter().map(AsRef::as_ref)),
-            interfaces: links
-                .iter()
-                .filter(|link| definition.interfaces.contains(&link.name))
-                .cloned()
-                .collect(),
+            cgroups: cgroups.filter_map(|path| observer.cgroup(path).ok()).collect(),
+            interfaces: names.filter_map(|name| interfaces.named(name).cloned()).collect(),
         };
         let found = definition.lxc.as_ref().and_then(|lxc| observer.of_lxc(lxc).ok());
         if let Some(recognised) = found {
@@ -50,20 +48,18 @@ impl Attachment {
         attachment
     }
 
-    /// Whether all of it still exists, and `definition` names nothing that it lacks. Much cheaper than finding
-    /// containers anew.
-    pub fn holds(&self, observer: &impl Observer, definition: &Definition, links: &[Link]) -> bool {
-        let wanted = definition.cgroups.iter().map(AsRef::as_ref);
-        let by_path = self.cgroups.iter().map(|cgroup| cgroup.path.as_path());
+    /// Whether all of it still exists, and nothing exists that `definition` names and it lacks. Much cheaper than
+    /// finding containers anew.
+    pub fn holds(&self, observer: &impl Observer, definition: &Definition, interfaces: &Interfaces) -> bool {
+        let exists = |cgroup: &Cgroup| observer.cgroup(&cgroup.path).is_ok_and(|found| found == *cgroup);
+        let mut lacking_cgroups = definition.cgroups.iter().filter(|path| !self.has_cgroup(path));
+        let mut lacking_interfaces = definition.interfaces.iter().filter(|name| !self.has_interface(name));
         let complete = definition.lxc.is_none() || self.len() > self.named(definition);
         complete
-            && existing(observer, by_path) == self.cgroups
-            && self.interfaces.iter().all(|link| links.contains(link))
-            && existing(observer, wanted).iter().all(|cgroup| self.cgroups.contains(cgroup))
-            && links
-                .iter()
-                .filter(|link| definition.interfaces.contains(&link.name))
-                .all(|link| self.interfaces.contains(link))
+            && self.cgroups.iter().all(exists)
+            && self.interfaces.iter().all(|link| interfaces.hold(link))
+            && lacking_cgroups.all(|path| observer.cgroup(path).is_err())
+            && lacking_interfaces.all(|name| interfaces.named(name).is_none())
     }
 
     /// Whether nothing of it exists.
@@ -97,18 +93,22 @@ impl Attachment {
         }
     }
 
+    fn has_cgroup(&self, path: &Path) -> bool {
+        self.cgroups.iter().any(|cgroup| cgroup.path == path)
+    }
+
+    fn has_interface(&self, name: &str) -> bool {
+        self.interfaces.iter().any(|link| link.name == name)
+    }
+
     fn len(&self) -> usize {
         self.cgroups.len() + self.interfaces.len()
     }
 
     /// How much of it the definition names by itself, rather than through LXC.
     fn named(&self, definition: &Definition) -> usize {
-        let cgroups = self.cgroups.iter().filter(|one| definition.cgroups.contains(&one.path));
-        let interfaces = self.interfaces.iter().filter(|one| definition.interfaces.contains(&one.name));
+        let cgroups = definition.cgroups.iter().filter(|path| self.has_cgroup(path));
+        let interfaces = definition.interfaces.iter().filter(|name| self.has_interface(name));
         cgroups.count() + interfaces.count()
     }
-}
-
-fn existing<'a>(observer: &impl Observer, paths: impl Iterator<Item = &'a Path>) -> Vec<Cgroup> {
-    paths.filter_map(|path| observer.cgroup(path).ok()).collect()
 }

@@ -2,7 +2,7 @@
 
 use log::{info, warn};
 
-use super::{Attachment, Enforcer, Node, NodeError, Observer};
+use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
 use crate::{
     config::{ConfigError, Declared},
     state::Definition,
@@ -24,9 +24,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     fn declare_one(&mut self, declared: Declared) -> Result<(), NodeError> {
-        let links = self.observer.links()?;
-        let present =
-            |node: &Self, definition: &Definition| Attachment::present(&node.observer, definition, &links);
+        let interfaces = Interfaces::from(self.observer.links()?);
+        let present = |node: &Self, definition: &Definition| {
+            Attachment::present(&node.observer, definition, &interfaces)
+        };
         let known = self.known(&declared.name).ok();
         if let Some((id, old)) = known.map(|(record, definition)| (record.id, definition.clone())) {
             let settings = old.settings.overlaid(&declared.settings);

@@ -11,6 +11,7 @@ mod define;
 mod enforcer;
 mod error;
 mod flows;
+mod interfaces;
 mod local_ports;
 mod lock;
 mod membership;
@@ -43,6 +44,7 @@ pub use open::{Paths, Purpose};
 pub use take_down::take_down;
 pub use uplinks::Uplinks;
 
+use self::interfaces::Interfaces;
 use crate::{
     api::{request::Request, response::Response, status::Daemon},
     config::Config,

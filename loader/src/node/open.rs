@@ -7,7 +7,7 @@ use std::{
 };
 
 use berth_common::abi;
-use log::{info, warn};
+use log::{error, info, warn};
 
 use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks};
 use crate::{
@@ -66,6 +66,9 @@ impl Node<Kernel, Host> {
         let store = Store::new(&paths.state_dir);
         let known = store.load()?;
         let (config, problem) = configuration(paths, known.as_ref())?;
+        if let (Some(problem), Purpose::Enforce { .. }) = (&problem, purpose) {
+            error!("{problem}");
+        }
         let uplinks = choose_uplinks(&host, &config, purpose)?;
 
         let (kernel, adopted) = attach(paths, &config, purpose)?;
@@ -121,8 +124,8 @@ impl Node<Kernel, Host> {
         if matches!(purpose, Purpose::Enforce { .. }) {
             // Container by container, then the uplinks: nothing passes an uplink before its owner is known.
             self.declare(declared(&paths.config));
-            let links = self.observer.links()?;
-            self.refresh_uplinks(&links)?;
+            let interfaces = self.observer.links()?.into();
+            self.refresh_uplinks(&interfaces)?;
         }
         Ok(self)
     }
@@ -140,7 +143,6 @@ fn configuration(paths: &Paths, known: Option<&State>) -> Result<(Config, Option
         Err(error) => match known.and_then(|state| state.config.clone()) {
             Some(config) => {
                 let problem = format!("{error}; the last configuration that made sense holds");
-                log::error!("{problem}");
                 Ok((config, Some(problem)))
             }
             None => Err(error.into()),

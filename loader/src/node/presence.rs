@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use berth_common::abi::units::ContainerId;
 use log::{error, info, warn};
 
-use super::{Attachment, Enforcer, Node, NodeError, Observer};
-use crate::{containers::Link, state::Definition};
+use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
+use crate::state::Definition;
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Looks at the system again, and makes the kernel follow: uplinks, addresses, and which containers are there.
     pub fn refresh(&mut self) -> Result<(), NodeError> {
-        let links = self.observer.links()?;
-        self.refresh_containers(&links);
+        let interfaces = Interfaces::from(self.observer.links()?);
+        self.refresh_containers(&interfaces);
         self.push_addresses()?;
-        self.refresh_uplinks(&links)
+        self.refresh_uplinks(&interfaces)
     }
 
-    fn refresh_containers(&mut self, links: &[Link]) {
+    fn refresh_containers(&mut self, interfaces: &Interfaces) {
         let changed: Vec<_> = self
             .state
             .containers
@@ -25,7 +25,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .filter_map(|record| {
                 let definition = record.definition.as_ref()?;
                 let attachment = self.attachments.get(&record.id)?;
-                let found = self.look(attachment, definition, links)?;
+                let found = self.look(attachment, definition, interfaces)?;
                 Some((record.id, found))
             })
             .collect();
@@ -43,11 +43,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     /// What is there of a container, if it is not what was there before.
-    fn look(&self, attachment: &Attachment, definition: &Definition, links: &[Link]) -> Option<Attachment> {
-        if attachment.holds(&self.observer, definition, links) {
+    fn look(
+        &self,
+        attachment: &Attachment,
+        definition: &Definition,
+        interfaces: &Interfaces,
+    ) -> Option<Attachment> {
+        if attachment.holds(&self.observer, definition, interfaces) {
             return None;
         }
-        let found = Attachment::present(&self.observer, definition, links);
+        let found = Attachment::present(&self.observer, definition, interfaces);
         (found != *attachment).then_some(found)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use berth_common::abi::units::ContainerId;
 use log::{error, info, warn};
 
-use super::{Attachment, Enforcer, Node, NodeError, Observer};
+use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Makes the kernel what the state says. What fails for one container does not keep the others from coming into
@@ -13,7 +13,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub(super) fn restore(&mut self) -> Result<(), NodeError> {
         let mut in_force: BTreeMap<u32, u32> =
             self.kernel.containers()?.into_iter().map(|(id, generation)| (id.0, generation)).collect();
-        let links = self.observer.links()?;
+        let interfaces = Interfaces::from(self.observer.links()?);
         for record in self.state.containers.clone() {
             let id = record.id;
             match in_force.remove(&id) {
@@ -24,7 +24,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 None => {}
             }
             let attachment = match &record.definition {
-                Some(definition) => Attachment::present(&self.observer, definition, &links),
+                Some(definition) => Attachment::present(&self.observer, definition, &interfaces),
                 None => Attachment::default(),
             };
             let there = !attachment.is_empty();

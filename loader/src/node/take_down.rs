@@ -3,18 +3,10 @@
 use log::warn;
 
 use super::{LocalPorts, NodeError, Paths, open::instance};
-use crate::{
-    containers::{ContainersError, Host},
-    control::Kernel,
-    state::Store,
-};
+use crate::{control::Kernel, state::Store};
 
 /// Detaches and unpins everything. What is to come into force with the next start stays on file.
 pub fn take_down(paths: &Paths) -> Result<(), NodeError> {
-    // Whatever else the node may lack, only the privilege is needed here.
-    if let Err(error @ ContainersError::NoPrivilege { .. }) = Host::check() {
-        return Err(error.into());
-    }
     Kernel::down(&paths.pin_dir)?;
     if let Err(error) = tidy(paths) {
         warn!("{error}");

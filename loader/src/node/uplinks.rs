@@ -3,7 +3,7 @@
 use berth_common::abi::config::MAX_UPLINKS;
 use log::{info, warn};
 
-use super::{Enforcer, Node, NodeError, Observer};
+use super::{Enforcer, Interfaces, Node, NodeError, Observer};
 use crate::{containers::Link, state::State};
 
 /// How uplinks are chosen.
@@ -19,13 +19,13 @@ pub enum Uplinks {
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Attaches to uplinks that have appeared, and forgets those that have gone.
-    pub(super) fn refresh_uplinks(&mut self, links: &[Link]) -> Result<(), NodeError> {
+    pub(super) fn refresh_uplinks(&mut self, interfaces: &Interfaces) -> Result<(), NodeError> {
         let chosen = match &self.uplinks {
             Uplinks::Kept => return Ok(()),
             Uplinks::Named(names) => {
-                links.iter().filter(|link| names.contains(&link.name)).cloned().collect()
+                names.iter().filter_map(|name| interfaces.named(name).cloned()).collect()
             }
-            Uplinks::Automatic => self.automatic(links)?,
+            Uplinks::Automatic => self.automatic(interfaces)?,
         };
         if self.links.as_ref() == Some(&chosen) {
             return Ok(());
@@ -42,10 +42,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.save(State { uplinks, automatic_uplinks, ..self.state.clone() })
     }
 
-    fn automatic(&self, links: &[Link]) -> Result<Vec<Link>, NodeError> {
+    fn automatic(&self, interfaces: &Interfaces) -> Result<Vec<Link>, NodeError> {
         let mut wanted = self.observer.default_uplinks()?;
         wanted.retain(|link| !self.is_containers(link));
-        for link in links {
+        for link in interfaces.all() {
             if self.was_automatic(link) && !wanted.contains(link) && !self.is_containers(link) {
                 wanted.push(link.clone());
             }

@@ -55,7 +55,7 @@ impl Store {
     pub fn save(&self, state: &State) -> Result<(), StateError> {
         let (path, new) = (self.path(), self.directory.join(NEW_FILE));
         self.make_directory()?;
-        let bytes = serde_json::to_vec_pretty(state).map_err(|error| failed("write", &new, error.into()))?;
+        let bytes = serde_json::to_vec(state).map_err(|error| failed("write", &new, error.into()))?;
         write_through(&new, &bytes).map_err(|error| failed("write", &new, error))?;
         fs::rename(&new, &path).map_err(|error| failed("replace", &path, error))?;
         sync_directory(&self.directory)

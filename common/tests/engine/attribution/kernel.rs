@@ -58,10 +58,21 @@ fn else_the_hosts() {
     assert!(node.tables.flows().is_empty());
 }
 
+/// A listener that was never bound has no reservation, and its SYN cookies carry no socket.
 #[test]
-fn the_hosts_sockets_do_not_matter() {
+fn by_tcp_socket() {
+    for (owner, expected) in [(A, (A, Way::Socket)), (HOST, (HOST, Way::None))] {
+        let node = Node::with_own_addresses();
+        node.socket(owner, TCP, "0.0.0.0:5000");
+        assert_eq!(node.leave(&tcp(OUT, FAR, SYN | ACK)), expected);
+        assert_eq!(node.leave(&tcp("192.0.2.1:5001", FAR, SYN | ACK)), (HOST, Way::None));
+        assert_eq!(node.leave(&tcp("192.0.2.60:5000", FAR, SYN | ACK)), (O, Way::Address));
+        // Somebody else's, forwarded.
+        assert_eq!(node.leave(&tcp("10.0.0.2:5000", FAR, SYN | ACK)), (HOST, Way::None));
+        assert!(node.tables.flows().is_empty());
+    }
     let node = Node::new();
-    node.socket(B, UDP, OUT);
+    node.socket(A, UDP, "0.0.0.0:5000");
     assert_eq!(node.leave(&udp(OUT, FAR)), (HOST, Way::None));
 }
 

@@ -206,6 +206,26 @@ fn a_reservation_voids_its_own_end_only_and_whoever_speaks_first() {
     }
 }
 
+/// Both ends change hands before anybody speaks: whoever takes the flow over speaks to whoever is there now.
+#[test]
+fn both_ends_may_change() {
+    let node = Node::new();
+    node.socket(A, TCP, CLIENT);
+    node.socket(B, TCP, "0.0.0.0:80");
+    node.send_local(A, &there());
+    node.send_local(B, &back());
+    node.close(TCP, CLIENT);
+    node.close(TCP, "0.0.0.0:80");
+    node.bind(S, TCP, "0.0.0.0:80").unwrap();
+    node.socket(T, TCP, CLIENT);
+    assert_eq!(node.send_local(T, &there()), Reason::None);
+    assert_eq!(owners(node.flow_in(Zone::LOCAL, &there())), (T, S));
+    assert_eq!(receivers(&node, &there()), [S]);
+    assert_eq!(node.send_local(B, &back()), Reason::PortReserved);
+    assert_eq!((node.flows_held(A), node.flows_held(T)), (0, 1));
+    node.check();
+}
+
 #[test]
 fn the_same_ends_on_an_uplink_are_another_flow() {
     let node = Node::new();

@@ -74,6 +74,24 @@ fn the_same_flows_from_all_sides() {
     }
 }
 
+/// The flow is another's, or has expired, and all of its new owner's threads send at once.
+#[test]
+fn one_takes_a_flow_over() {
+    let packet = udp("192.0.2.1:5000", "198.51.100.7:53");
+    for round in 0..300 {
+        let node = Node::new();
+        node.send(A, &packet);
+        node.socket(B, UDP, "0.0.0.0:5000");
+        if round % 2 == 0 {
+            node.wait(30);
+        }
+        together(|_| assert_eq!(node.send(B, &packet), Reason::None));
+        assert_eq!((node.flows_held(A), node.flows_held(B)), (0, 1));
+        assert_eq!(node.flow(&packet).unwrap().opener, B);
+        node.check();
+    }
+}
+
 #[test]
 fn ports_have_one_holder() {
     for _ in 0..20 {

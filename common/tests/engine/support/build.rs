@@ -73,7 +73,6 @@ impl Extension {
             Self::Authentication(words) => {
                 IpAuthHeader::new(next, 1, 2, &vec![7; words * 4]).expect("length").to_bytes().to_vec()
             }
-            // RFC 8200 §4.5. (etherparse before 0.21 puts the flag elsewhere.)
             Self::Fragment(offset, more, id) => {
                 let word = offset << 3 | u16::from(more);
                 [&[next.0, 0], word.to_be_bytes().as_slice(), &id.to_be_bytes()].concat()

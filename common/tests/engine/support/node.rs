@@ -207,6 +207,11 @@ impl Node {
         self.tables.reserve(&port_key(protocol, local), Claim::permanent(owner, false))
     }
 
+    /// The operator gives it up.
+    pub fn unreserve(&self, owner: ContainerId, protocol: u8, local: &str) {
+        self.tables.release(&port_key(protocol, local), Claim::permanent(owner, false));
+    }
+
     /// A socket that lookups find, without a reservation.
     pub fn socket(&self, owner: ContainerId, protocol: u8, local: &str) {
         let End { address, port } = flow_end(local);
@@ -216,8 +221,12 @@ impl Node {
 
     /// It is closed.
     pub fn close(&self, protocol: u8, local: &str) {
+        assert!(self.try_close(protocol, local), "a socket at {local}");
+    }
+
+    pub fn try_close(&self, protocol: u8, local: &str) -> bool {
         let End { address, port } = flow_end(local);
-        assert!(self.tables.remove_socket(&Socket::bound(Protocol(protocol), address, port)));
+        self.tables.remove_socket(&Socket::bound(Protocol(protocol), address, port))
     }
 
     pub fn wait(&self, seconds: u64) {

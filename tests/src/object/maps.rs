@@ -1,0 +1,110 @@
+//! The object's maps, by type.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use anyhow::{Context, Result};
+use aya::maps::{self, Map, MapData, MapError};
+
+use super::{Layout, Object, Plain};
+
+/// An array.
+pub struct Array<V: Layout>(maps::Array<MapData, Plain<V>>);
+
+/// A hash map, whichever way it makes room.
+pub struct Hash<K: Layout, V: Layout>(maps::HashMap<MapData, Plain<K>, Plain<V>>);
+
+/// An array with a value for each processor.
+pub struct PerCpu<V: Layout>(maps::PerCpuArray<MapData, Plain<V>>);
+
+/// What is kept with sockets.
+pub struct Storage<V: Layout>(maps::SkStorage<MapData, Plain<V>>);
+
+impl Object {
+    /// Takes an array out of the object; its programs keep using it.
+    pub fn array<V: Layout>(&mut self, name: &str) -> Result<Array<V>> {
+        self.take(name).map(Array)
+    }
+
+    /// Takes a hash map; see [`Object::array`].
+    pub fn hash<K: Layout, V: Layout>(&mut self, name: &str) -> Result<Hash<K, V>> {
+        self.take(name).map(Hash)
+    }
+
+    /// Takes a per-processor array; see [`Object::array`].
+    pub fn per_cpu<V: Layout>(&mut self, name: &str) -> Result<PerCpu<V>> {
+        self.take(name).map(PerCpu)
+    }
+
+    /// Takes a socket storage; see [`Object::array`].
+    pub fn storage<V: Layout>(&mut self, name: &str) -> Result<Storage<V>> {
+        self.take(name).map(Storage)
+    }
+
+    fn take<T: TryFrom<Map, Error = MapError>>(&mut self, name: &str) -> Result<T> {
+        let map = self.ebpf.take_map(name).with_context(|| format!("no map {name}, or taken already"))?;
+        T::try_from(map).with_context(|| format!("open map {name}"))
+    }
+}
+
+impl<V: Layout> Array<V> {
+    /// The value at `index`.
+    pub fn get(&self, index: u32) -> Result<V> {
+        Ok(self.0.get(&index, 0)?.0)
+    }
+
+    /// Sets the value at `index`.
+    pub fn set(&mut self, index: u32, value: V) -> Result<()> {
+        Ok(self.0.set(index, Plain(value), 0)?)
+    }
+}
+
+impl<V: Layout> PerCpu<V> {
+    /// The values at `index`.
+    pub fn get(&self, index: u32) -> Result<Vec<V>> {
+        Ok(self.0.get(&index, 0)?.iter().map(|value| value.0).collect())
+    }
+
+    /// Sets the value at `index` for every processor.
+    pub fn set(&mut self, index: u32, value: V) -> Result<()> {
+        let count = self.0.get(&index, 0)?.len();
+        let values = vec![Plain(value); count].try_into().map_err(io::Error::other)?;
+        Ok(self.0.set(index, values, 0)?)
+    }
+}
+
+impl<K: Layout, V: Layout> Hash<K, V> {
+    /// The value at `key`.
+    pub fn get(&self, key: K) -> Result<Option<V>> {
+        match self.0.get(&Plain(key), 0) {
+            Ok(Plain(value)) => Ok(Some(value)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sets the value at `key`.
+    pub fn insert(&mut self, key: K, value: V) -> Result<()> {
+        Ok(self.0.insert(Plain(key), Plain(value), 0)?)
+    }
+
+    /// Every entry, in no order.
+    pub fn entries(&self) -> Result<Vec<(K, V)>> {
+        self.0.iter().map(|entry| entry.map(|(key, value)| (key.0, value.0)).map_err(Into::into)).collect()
+    }
+
+    /// Removes every entry.
+    pub fn clear(&mut self) -> Result<()> {
+        for key in self.0.keys().collect::<Result<Vec<_>, _>>()? {
+            self.0.remove(&key)?;
+        }
+        Ok(())
+    }
+}
+
+impl<V: Layout> Storage<V> {
+    /// Keeps a value with a socket.
+    pub fn set(&mut self, socket: &impl AsRawFd, value: V) -> Result<()> {
+        Ok(self.0.insert(socket, Plain(value), 0)?)
+    }
+}

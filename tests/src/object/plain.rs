@@ -1,0 +1,66 @@
+//! The layouts that cross the kernel line, as the map library takes them.
+
+use aya::Pod;
+use berth_common::abi::{
+    address::{Address, AddressEntry},
+    config::{Config, Interface, Runtime},
+    container::{Container, Usage},
+    control::Control,
+    counters::Counters,
+    flow::{Flow, FlowKey},
+    fragment::{Fragment, FragmentKey},
+    port::{PortEntry, PortKey},
+    socket::{CgroupEntry, SocketOwner},
+};
+
+/// A layout of [`berth_common::abi`]: that crate does not name the library.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain<T>(pub T);
+
+/// What may be made from any bytes of its size.
+///
+/// # Safety
+///
+/// The type is `repr(C)` of integers (and structs of such) alone, without implicit padding.
+pub unsafe trait Layout: Copy + 'static {}
+
+macro_rules! layouts {
+    ($($ty:ty),+ $(,)?) => {
+        $(
+            // SAFETY: structs of integers with explicit padding, whose sizes are asserted where they are defined.
+            unsafe impl Layout for $ty {}
+        )+
+    };
+}
+
+layouts! {
+    u32,
+    u64,
+    Address,
+    AddressEntry,
+    CgroupEntry,
+    Config,
+    Container,
+    Control,
+    Counters,
+    Flow,
+    FlowKey,
+    Fragment,
+    FragmentKey,
+    Interface,
+    PortEntry,
+    PortKey,
+    Runtime,
+    SocketOwner,
+    Usage,
+}
+
+// SAFETY: transparent over a type that may be made from any bytes.
+unsafe impl<T: Layout> Pod for Plain<T> {}
+
+/// All bytes zero.
+pub fn zero<T: Layout>() -> T {
+    // SAFETY: a layout may be made from any bytes.
+    unsafe { std::mem::zeroed() }
+}

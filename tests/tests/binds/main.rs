@@ -1,0 +1,13 @@
+//! Who may bind a port, and whose it is then.
+
+mod addresses;
+mod allowance;
+mod autobind;
+mod binding;
+mod children;
+mod counts;
+mod families;
+mod host;
+mod namespaces;
+mod operator;
+mod ownership;

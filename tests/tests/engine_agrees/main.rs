@@ -1,0 +1,87 @@
+//! The engine in memory and the loaded programs, given the same tables and the same packets, say the same: verdicts,
+//! counters, reasons, and what is in the tables afterwards.
+#![allow(clippy::cast_possible_truncation, reason = "what is cast here is small: ids, counts, kinds")]
+
+mod compare;
+mod coverage;
+mod kernel;
+mod memory;
+mod place;
+mod setting;
+mod shrink;
+mod step;
+mod trial;
+
+use anyhow::{Result, bail, ensure};
+use berth_common::abi::reason::Reason;
+use berth_common::memory::Capacity;
+use berth_common::memory::generate::{Random, Scene};
+use berth_tests::privileged;
+
+use coverage::Coverage;
+use kernel::Kernel;
+use place::Place;
+use setting::{CONTAINERS, Setting};
+use step::Step;
+use trial::Outcome;
+
+/// How many packets and requests, of both tests together.
+const STEPS: usize = 120_000;
+/// Most of them in one trial.
+const TRIAL: usize = 6_000;
+/// Another seed makes other packets.
+const SEED_VARIABLE: &str = "BERTH_SEED";
+
+#[test]
+fn the_engine_agrees_with_the_loaded_programs() -> Result<()> {
+    privileged!();
+    let coverage = agree(Capacity { flows: 8_192, ports: 1_024, ..capacity() }, STEPS * 2 / 3)?;
+    coverage.expect_everything_but(&[Reason::FlowTableFull])
+}
+
+#[test]
+fn the_engine_agrees_when_tables_are_full() -> Result<()> {
+    privileged!();
+    let coverage = agree(Capacity { flows: 100, ports: 10, ..capacity() }, STEPS / 3)?;
+    coverage.expect_everything_but(&[])
+}
+
+fn capacity() -> Capacity {
+    // Far more fragments than there are in a trial: which ones give way is the kernel's affair.
+    Capacity { containers: CONTAINERS, fragments: 16_384, ..Capacity::default() }
+}
+
+fn agree(capacity: Capacity, wanted: usize) -> Result<Coverage> {
+    let seed = match std::env::var(SEED_VARIABLE) {
+        Ok(text) => text.parse()?,
+        Err(_) => 1,
+    };
+    let scene = Scene::default();
+    Place::visit(|place| {
+        let mut kernel = Kernel::load(place, &scene, capacity)?;
+        let mut random = Random::new(seed);
+        let (mut ran, mut disturbed, mut coverage) = (0, 0, Coverage::default());
+        while ran < wanted {
+            let mut source = Random::new(random.bits());
+            let setting = Setting::random(&scene, capacity, trial::now()?, &mut source);
+            let count = 1 + source.below(TRIAL);
+            let steps: Vec<Step> = (0..count).map(|_| Step::random(&scene, &mut source)).collect();
+            match trial::run(&mut kernel, &setting, &steps, (&scene, capacity))? {
+                Outcome::Agreed(tally) => {
+                    ran += steps.len();
+                    coverage.add(&tally);
+                }
+                Outcome::Disturbed => {
+                    disturbed += 1;
+                    ensure!(disturbed < 20, "this machine is too slow or too busy for a comparison");
+                }
+                Outcome::Differed(text) => {
+                    let shrunk = shrink::shrink(&mut kernel, &setting, &steps, (&scene, capacity))?;
+                    bail!("{text}\n{shrunk}\n(reproduce with {SEED_VARIABLE}={seed})");
+                }
+            }
+        }
+        println!("{ran} packets and requests agreed\n{coverage}");
+        Ok(coverage)
+    })
+}

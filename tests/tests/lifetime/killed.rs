@@ -1,0 +1,120 @@
+//! `kill -9` of the daemon in the middle of traffic.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use berth_tests::topology::{NODE_V4, REMOTE_V4, UPLINK, at};
+use berth_tests::view::{Both, Status, Traffic};
+use berth_tests::wait::{self, LIMIT};
+use berth_tests::{Endpoint, Pair, Place, Process, SharedNode, Sockets, Topology, privileged};
+use serde_json::Value;
+
+const PINGS: u64 = 400;
+/// Ethernet, IP and ICMP headers, and 56 bytes.
+const PING_LENGTH: u64 = 14 + 20 + 8 + 56;
+/// The transfer takes 4 seconds, the pings as long; three times that will do on any machine.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+#[test]
+fn no_packet_is_lost_and_none_unaccounted_for() -> Result<()> {
+    privileged!();
+    let mut node = SharedNode::new()?;
+    let wire = Pair::attach(node.netns(), UPLINK, Place::First)?;
+    let (quiet, before) = (wire.settle()?, node.berth.status()?);
+    let _server = iperf_server(&node.topology)?;
+    let remote = REMOTE_V4.to_string();
+    let transfer = ["-c", remote.as_str(), "-t", "4", "-b", "200M", "-J"];
+    let transfer = Process::spawn(node.a.command("iperf3")?.args(transfer))?;
+    let count = PINGS.to_string();
+    let pings = ["-q", "-i", "0.01", "-c", count.as_str(), remote.as_str()];
+    let pings = Process::spawn(node.b.command("ping")?.args(pings))?;
+
+    wait_for_pings(&node, &before, PINGS / 5)?;
+    node.berth.kill9()?;
+    let orphaned = node.berth.status()?;
+    assert_eq!(orphaned.rest["daemon"]["running"], false);
+    // Counted and attributed without a daemon as with one.
+    wait_for_pings(&node, &orphaned, PINGS / 5)?;
+    node.berth.restart()?;
+    let again = node.berth.status()?;
+    assert_eq!(again.rest["daemon"]["running"], true);
+    assert!(received(&again, "b")? >= received(&orphaned, "b")? + PINGS / 5);
+
+    let pings = pings.wait(PATIENCE)?;
+    let summary = format!("{PINGS} packets transmitted, {PINGS} received, 0% packet loss");
+    assert!(pings.success() && pings.stdout.contains(&summary), "{pings:?}");
+    let transfer = transfer.wait(PATIENCE)?;
+    assert!(transfer.success(), "{transfer:?}");
+    let report: Value = serde_json::from_str(&transfer.stdout)?;
+    let carried = report["end"]["sum_received"]["bytes"].as_u64().context("no sum in iperf3's report")?;
+    assert!(carried > 0, "{report}");
+
+    let (seen, after) = (wire.settle()? - quiet, node.berth.status()?);
+    let frames = [seen.ingress.frames, seen.egress.frames];
+    let [incoming, outgoing] = frames.map(|tally| Traffic { packets: tally.packets, bytes: tally.bytes });
+    assert_eq!(after.total() - before.total(), Both { incoming, outgoing });
+    let each_way = Traffic { packets: PINGS, bytes: PINGS * PING_LENGTH };
+    let of_b = traffic(&after, "b")? - traffic(&before, "b")?;
+    assert_eq!(of_b, Both { incoming: each_way, outgoing: each_way });
+    // And the rest is A's to the last byte: nothing was the host's or nobody's.
+    let of_a = traffic(&after, "a")? - traffic(&before, "a")?;
+    assert_eq!(of_a + of_b, Both { incoming, outgoing });
+    assert!(of_a.outgoing.bytes > carried, "{of_a:?}");
+    assert!(after.containers.iter().all(|container| container.plane.drops.is_empty()), "{after:?}");
+    Ok(())
+}
+
+#[test]
+fn ports_and_flows_are_enforced_without_a_daemon() -> Result<()> {
+    privileged!();
+    let mut node = SharedNode::new()?;
+    let listener = node.topology.remote.tcp_listen(at(REMOTE_V4, 80))?;
+    let old = node.a.tcp_listen(at(NODE_V4, 8080))?;
+    node.berth.kill9()?;
+
+    let refused = |port| {
+        let socket = node.b.tcp(NODE_V4)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&at(NODE_V4, port).into())
+    };
+    assert_eq!(refused(8080).err().and_then(|error| error.raw_os_error()), Some(libc::EADDRINUSE));
+    let new = node.a.tcp_listen(at(NODE_V4, 8081))?;
+    assert_eq!(node.holders(8081)?.len(), 1);
+    assert_eq!(refused(8081).err().and_then(|error| error.raw_os_error()), Some(libc::EADDRINUSE));
+    drop(old);
+    assert_eq!(node.holders(8080)?, []);
+    refused(8080)?;
+    let _connection = node.a.tcp_connect(listener.local_addr()?)?;
+
+    node.berth.restart()?;
+    assert_eq!(node.holders(8081)?.len(), 1);
+    let flows = node.berth.flows()?;
+    assert!(flows.iter().any(|flow| flow.owner == "a" && flow.dport == 80), "{flows:?}");
+    drop(new);
+    assert_eq!((node.holders(8081)?, node.ports_held("a")?), (vec![], 0));
+    Ok(())
+}
+
+fn iperf_server(topology: &Topology) -> Result<Process> {
+    let server = Process::spawn(topology.remote.command("iperf3")?.args(["-s", "-1"]))?;
+    wait::until_true("iperf3 to listen", LIMIT, || {
+        let mut command = topology.remote.command("ss")?;
+        let listeners = berth_tests::process::ok(command.args(["-Hltn", "sport = :5201"]))?;
+        Ok(!listeners.is_empty())
+    })?;
+    Ok(server)
+}
+
+fn wait_for_pings(node: &SharedNode, since: &Status, count: u64) -> Result<()> {
+    let target = received(since, "b")? + count;
+    wait::until_true("replies to pings", PATIENCE, || Ok(received(&node.berth.status()?, "b")? >= target))
+}
+
+fn received(status: &Status, name: &str) -> Result<u64> {
+    Ok(traffic(status, name)?.incoming.packets)
+}
+
+fn traffic(status: &Status, name: &str) -> Result<Both> {
+    Ok(status.container(name).with_context(|| format!("there is no {name}"))?.plane.traffic)
+}

@@ -1,0 +1,7 @@
+//! Containers that come and go.
+
+mod cgroup;
+mod guest;
+mod interface;
+mod pid;
+mod reborn;
