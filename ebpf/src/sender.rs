@@ -49,6 +49,17 @@ pub fn at_cgroup(skb: *mut __sk_buff) -> Option<ContainerId> {
     }
 }
 
+/// Whether a cgroup hook runs for a raw socket.
+#[inline(always)]
+pub fn is_raw(skb: *mut __sk_buff) -> bool {
+    // SAFETY: A field of the program's context.
+    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    // SAFETY: As in `at_egress`.
+    let socket = if socket.is_null() { socket } else { unsafe { bpf_sk_fullsock(socket) } };
+    // SAFETY: A field of a full socket.
+    !socket.is_null() && unsafe { (*socket).type_ } == SOCK_RAW
+}
+
 /// Who a packet at TC egress comes from. `headers` are missing for frames that are not IP.
 #[inline(always)]
 pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {

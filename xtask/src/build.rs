@@ -57,10 +57,11 @@ pub fn build(
     Ok(Built { berth: workspace.binary(triple, release, "berth"), object })
 }
 
-/// A program of the `berth-tests` package.
+/// A program of the `berth-tests` package. All of them are built: some start others, which they look for beside
+/// themselves.
 pub fn tests_binary(workspace: &Workspace, release: bool, name: &str) -> Result<PathBuf> {
     command::run(
-        workspace.cargo().args(["build", "--package", "berth-tests", "--bin", name]).args(profile(release)),
+        workspace.cargo().args(["build", "--package", "berth-tests", "--bins"]).args(profile(release)),
     )?;
     Ok(workspace.binary(None, release, name))
 }

@@ -11,6 +11,7 @@ mod object;
 mod privilege;
 mod setup;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Task {
     CheckObject,
     /// Run the unit tests, then the privileged tests
     Test(test::Args),
+    /// Run the privileged tests on other kernels, in virtual machines
+    Vm(vm::Args),
     /// Build and run the demo
     Demo(demo::Args),
     /// Build in release and run one benchmark
@@ -46,6 +49,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if vm::guest::is_here() {
+        vm::guest::main();
+    }
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         // One line: a backtrace of ours, which an error returned from here might bring, helps nobody.
@@ -63,6 +69,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Build(args) => build::run(&workspace, args),
         Task::CheckObject => check_object::run(&workspace),
         Task::Test(args) => test::run(&workspace, args),
+        Task::Vm(args) => vm::run(&workspace, args),
         Task::Demo(args) => demo::run(&workspace, args),
         Task::Bench(args) => bench::run(&workspace, args),
         Task::Ci => ci::run(&workspace),

@@ -32,6 +32,20 @@ pub fn send<T: Tables, P: Packet>(
     Verdict::because(owner, judge(tables, packet, headers, from, traffic))
 }
 
+/// A socket of the host sends. If a container had a flow there, that is over: the host's sockets reserve nothing, but
+/// the kernel would not have given this one its port while a socket of the container's was open.
+#[inline(always)]
+pub fn by_host<T: Tables>(tables: &T, headers: &Headers, zone: Zone) {
+    if headers.kind != Kind::Ports {
+        return;
+    }
+    if let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) {
+        if hit.sender().is_container() {
+            flow::end(&hit.entry);
+        }
+    }
+}
+
 /// What becomes of a frame of `sender` that is neither IPv4 nor IPv6.
 #[inline(always)]
 pub fn send_non_ip<T: Tables, P: Packet>(

@@ -46,10 +46,14 @@ pub const fn arriving_for_nobody(headers: &Headers) -> bool {
 #[inline(always)]
 const fn is_rogue(headers: &Headers) -> bool {
     match headers.kind {
+        Kind::Link if headers.source.is_v4() => {
+            headers.protocol.0 == Protocol::ICMP.0 && headers.detail == icmp::ROUTER_ADVERTISEMENT4
+        }
         Kind::Link => {
             headers.protocol.0 == Protocol::ICMPV6.0
                 && matches!(headers.detail, icmp::ROUTER_ADVERTISEMENT | icmp::REDIRECT)
         }
+        Kind::IcmpError => headers.source.is_v4() && headers.detail == icmp::REDIRECT4,
         Kind::Ports => {
             headers.protocol.0 == Protocol::UDP.0
                 && matches!(
@@ -57,7 +61,7 @@ const fn is_rogue(headers: &Headers) -> bool {
                     (DHCP_SERVER, DHCP_CLIENT) | (DHCPV6_SERVER, DHCPV6_CLIENT)
                 )
         }
-        Kind::Query | Kind::Key | Kind::IcmpError | Kind::Bare => false,
+        Kind::Query | Kind::Key | Kind::Bare => false,
     }
 }
 

@@ -159,6 +159,16 @@ pub fn retire<T: Tables>(tables: &T, entry: &T::Flow, even_if_live: bool) -> boo
     true
 }
 
+/// Ends a flow before its time. The entry stays, expired, as others do.
+#[inline(always)]
+pub fn end<F: FlowEntry>(entry: &F) {
+    let old = entry.expires();
+    if old.0 != 0 {
+        // Losing the race leaves it to the packet that won, or to the next one.
+        entry.claim(old, Nanos(1));
+    }
+}
+
 /// The one whose quota an entry counts in.
 #[inline(always)]
 pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {

@@ -4,7 +4,7 @@ use super::{
     attribute, bare, exempt,
     flow::{self, Parties},
     headers::{Headers, Kind, Part, Place},
-    tables::Tables,
+    tables::{Found, Tables, Which},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -64,6 +64,20 @@ pub fn receive<T: Tables, P: Packet>(
         return Verdict::pass(Owner::new(receiver, owner.way));
     }
     Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner)
+}
+
+/// What becomes of `verdict` at a raw socket. A flow may outlive the socket it was opened by, or have had none; whoever
+/// has a socket there now is the one who is spoken to.
+#[inline(always)]
+pub fn receive_raw<T: Tables>(tables: &T, headers: &Headers, verdict: Verdict) -> Verdict {
+    if !verdict.passes() || verdict.owner.way != Way::Flow {
+        return verdict;
+    }
+    match attribute::socket(tables, headers, Which::Destination) {
+        Found::Nothing => verdict,
+        Found::Container(id) if id == verdict.owner.id => verdict,
+        Found::Container(_) | Found::Other => Verdict::because(verdict.owner, Reason::NotOwner),
+    }
 }
 
 /// A packet on a container's own interface: to it (`inward`) or from it.

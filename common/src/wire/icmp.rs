@@ -16,6 +16,10 @@ pub enum Class {
     Link,
 }
 
+/// Redirect (RFC 792).
+pub const REDIRECT4: u8 = 5;
+/// Router advertisement (RFC 1256).
+pub const ROUTER_ADVERTISEMENT4: u8 = 9;
 /// Router advertisement (RFC 4861 §4.2).
 pub const ROUTER_ADVERTISEMENT: u8 = 134;
 /// Neighbour solicitation (RFC 4861 §4.3).

@@ -60,7 +60,10 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
-    let verdict = ingress::receive(&maps, &skb, &headers, (id, zone), None);
+    let mut verdict = ingress::receive(&maps, &skb, &headers, (id, zone), None);
+    if sender::is_raw(skb.0) {
+        verdict = ingress::receive_raw(&maps, &headers, verdict);
+    }
     match (verdict.passes(), zone) {
         (true, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::In, traffic),
         (false, _) => count::refusal(id, verdict.reason),

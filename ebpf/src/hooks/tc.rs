@@ -129,7 +129,10 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     let traffic = skb.traffic(Some(&headers));
     let verdict = match sender::at_egress(skb.0, Some(&headers)) {
         Sender::Container(id) => egress::send(&maps, &skb, &headers, (id, Zone::UPLINK), Some(traffic)),
-        Sender::Host => Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket)),
+        Sender::Host => {
+            egress::by_host(&maps, &headers, Zone::UPLINK);
+            Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket))
+        }
         Sender::Unknown => ingress::leave(&maps, &skb, &headers, Zone::UPLINK, traffic),
     };
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::Out, traffic);

@@ -61,6 +61,8 @@ async fn serve(paths: &Paths, node: Node) -> Result<(), DaemonError> {
     let follows_routes = node.follows_routes();
     let keeper = Keeper::new(node, Arc::clone(&log), identity(), stop);
 
+    // Before any task runs: for a moment, a setting of the whole process bears on the mode of new files.
+    let socket = socket::Socket::bind(&paths.socket())?;
     let mut tasks = JoinSet::new();
     tasks.spawn(netlink::Watch::new(follows_routes)?.run(keeper.clone()));
     tasks.spawn(refresh::run(keeper.clone(), cgroups::Watch::new()?));
@@ -70,7 +72,6 @@ async fn serve(paths: &Paths, node: Node) -> Result<(), DaemonError> {
     let signals = Signals::new()?;
     tasks.spawn(signals.run(keeper.clone()));
 
-    let socket = socket::Socket::bind(&paths.socket())?;
     let server = tokio::spawn(server::run(socket.listener()?, keeper, stopped.clone()));
     service::ready();
     info!("serving {}", paths.socket().display());

@@ -16,6 +16,8 @@ const REGULARLY: Duration = Duration::from_secs(5);
 pub async fn run(keeper: Keeper, mut cgroups: cgroups::Watch) {
     let mut last_failure = String::new();
     loop {
+        // Watched first, then looked at: what comes in between is not missed.
+        cgroups.set(&keeper.with(|node| node.cgroup_parents()).await);
         let failure = keeper.with(|node| node.refresh().err().map(|failure| failure.to_string())).await;
         let failure = failure.unwrap_or_default();
         if failure != last_failure && !failure.is_empty() {

@@ -117,6 +117,16 @@ pub enum NodeError {
         #[source]
         refusal: PortRefusal,
     },
+    /// The container has the reservation, of the other kind.
+    #[error("{service} is reserved for {name} already, {}; release it first", if *raw { "with --raw" } else { "without --raw" })]
+    ReservedOtherwise {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        service: Service,
+        /// Whether what there is is for a user-space stack.
+        raw: bool,
+    },
     /// There is no such reservation.
     #[error("{name} has no reservation of {service} by the operator; `berth ports list` shows what there is")]
     NotReserved {

@@ -109,7 +109,10 @@ impl Enforcer for FakeKernel {
         match self.taken {
             Some((taken, holder)) if taken == key => Err(PortRefusal::Conflict { holder }),
             _ => {
-                self.ports.push((key, Claim::permanent(id, raw)));
+                let entry = (key, Claim::permanent(id, raw));
+                if !self.ports.contains(&entry) {
+                    self.ports.push(entry);
+                }
                 Ok(())
             }
         }
@@ -118,7 +121,7 @@ impl Enforcer for FakeKernel {
     fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError> {
         self.may("release_port")?;
         let before = self.ports.len();
-        self.ports.retain(|(other, claim)| *other != key || claim.owner() != id);
+        self.ports.retain(|(other, claim)| *other != key || claim.owner() != id || !claim.is_permanent());
         Ok(self.ports.len() < before)
     }
 

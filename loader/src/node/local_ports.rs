@@ -39,15 +39,19 @@ impl LocalPorts {
         }
     }
 
-    /// Keeps the kernel from handing out `port`. Returns whether it was not kept from it already.
-    pub fn reserve(&self, port: u16) -> Result<bool, NodeError> {
+    /// Whether the kernel is kept from handing out `port`.
+    pub fn holds(&self, port: u16) -> Result<bool, NodeError> {
+        Ok(self.reserved()?.iter().any(|range| range.contains(&port)))
+    }
+
+    /// Keeps the kernel from handing out `port`.
+    pub fn reserve(&self, port: u16) -> Result<(), NodeError> {
         let mut ranges = self.reserved()?;
         if ranges.iter().any(|range| range.contains(&port)) {
-            return Ok(false);
+            return Ok(());
         }
         ranges.push(port..=port);
-        self.write(&ranges)?;
-        Ok(true)
+        self.write(&ranges)
     }
 
     /// Lets the kernel hand out `port` again.
@@ -119,9 +123,11 @@ mod tests {
     #[test]
     fn adds_and_takes_away() {
         let (directory, ports) = with("\n");
-        assert!(ports.reserve(40_000).unwrap());
-        assert!(!ports.reserve(40_000).unwrap());
-        assert!(ports.reserve(65_535).unwrap());
+        assert!(!ports.holds(40_000).unwrap());
+        for port in [40_000, 40_000, 65_535] {
+            ports.reserve(port).unwrap();
+            assert!(ports.holds(port).unwrap());
+        }
         assert_eq!(reserved(&directory), "40000-40000,65535-65535");
         ports.release(40_000).unwrap();
         ports.release(65_535).unwrap();
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn leaves_what_others_wrote() {
         let (directory, ports) = with("80,32768-32770\n");
-        assert!(!ports.reserve(32_769).unwrap());
+        assert!(ports.holds(32_769).unwrap());
         ports.release(32_769).unwrap();
         assert_eq!(reserved(&directory), "80-80,32768-32768,32770-32770");
     }

@@ -1,7 +1,7 @@
 //! Adding, changing and removing containers.
 
 use berth_common::abi::units::ContainerId;
-use log::warn;
+use log::error;
 
 use super::{Attachment, Enforcer, Node, NodeError, Observer};
 use crate::{
@@ -21,8 +21,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         }
         let definition = self.define(target, settings)?;
         let attachment = Attachment::whole(&self.observer, &definition)?;
-        let (id, sockets) = self.introduce(name, definition, attachment)?;
-        let mut notes = vec![format!("id {id}")];
+        let (id, sockets) = self.introduce(name.clone(), definition, attachment)?;
+        let mut notes = vec![format!("container {name} has id {id}")];
         if sockets > 0 {
             notes.push(format!("{sockets} sockets that were open already are now its own"));
         }
@@ -193,11 +193,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             None => Ok(()),
         };
         let undone = undone.and_then(|()| self.push_addresses());
-        if let Err(error) = undone {
-            warn!("container {id} is not quite what it was before the last request: {error}");
+        if let Err(failure) = undone {
+            error!("container {id} is not quite what it was before the last request: {failure}");
         }
-        if let Err(error) = self.store.save(&self.state) {
-            warn!("{error}");
+        if let Err(failure) = self.store.save(&self.state) {
+            error!("{failure}");
         }
     }
 

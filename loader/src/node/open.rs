@@ -154,8 +154,10 @@ fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Upl
     let Purpose::Enforce { uplinks, patient } = purpose else {
         return Ok(Uplinks::Kept);
     };
-    let names = if uplinks.is_empty() { &config.uplinks } else { uplinks };
-    for name in names {
+    let mut names = if uplinks.is_empty() { config.uplinks.clone() } else { uplinks.clone() };
+    names.sort();
+    names.dedup();
+    for name in &names {
         if host.link(name).is_err() {
             if !patient {
                 return Err(NodeError::NoUplink(name.clone()));
@@ -163,7 +165,7 @@ fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Upl
             warn!("there is no interface {name} yet; it becomes an uplink when it appears");
         }
     }
-    Ok(if names.is_empty() { Uplinks::Automatic } else { Uplinks::Named(names.clone()) })
+    Ok(if names.is_empty() { Uplinks::Automatic } else { Uplinks::Named(names) })
 }
 
 /// The kernel, and whether what was pinned was taken over.

@@ -1,9 +1,9 @@
 //! Port reservations by the operator.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
-use berth_common::abi::{address::Address, port::PortKey, units::ContainerId};
-use log::warn;
+use berth_common::abi::{address::Address, units::ContainerId};
+use log::{error, warn};
 
 use super::{Attachment, Enforcer, Node, NodeError, Observer};
 use crate::{
@@ -23,6 +23,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     ) -> Result<Response, NodeError> {
         check_address(service, address)?;
         let guarded = self.needs_guard(service)?;
+        self.check_kind(name, service, raw)?;
         let (record, made) = self.record_for(name)?;
         let id = record.id;
         let wanted: Vec<_> = service
@@ -66,13 +67,27 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if released.is_empty() {
             return Err(NodeError::NotReserved { name: name.clone(), service });
         }
-        for key in &released {
-            self.kernel.release_port(ContainerId(id), *key)?;
-        }
+        let before = self.state.clone();
         self.save(after)?;
+        for key in &released {
+            if let Err(failure) = self.kernel.release_port(ContainerId(id), *key) {
+                self.save(before)?;
+                self.reserve_again(id);
+                return Err(failure.into());
+            }
+        }
         self.forget_empty(id);
         self.tidy_local_ports()?;
         Ok(Response::Done { notes: Vec::new() })
+    }
+
+    fn check_kind(&self, name: &Name, service: Service, raw: bool) -> Result<(), NodeError> {
+        let id = self.state.record(name).map(|record| record.id);
+        let mut reservations = self.state.reservations.iter();
+        if reservations.any(|one| Some(one.id) == id && one.service == service && one.raw != raw) {
+            return Err(NodeError::ReservedOtherwise { name: name.clone(), service, raw: !raw });
+        }
+        Ok(())
     }
 
     /// All of them, or none.
@@ -82,19 +97,22 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         guarded: Option<u16>,
     ) -> Result<Vec<String>, NodeError> {
         let mut notes = Vec::new();
-        let mut after = self.state.clone();
+        let before = self.state.clone();
+        let mut after = before.clone();
         after.reservations.extend(wanted.iter().cloned());
-        if let Some(port) = guarded.filter(|port| !after.local_ports.contains(port))
-            && self.local_ports.reserve(port)?
+        // What somebody else has put there is not ours to take away later.
+        let guarded = guarded.filter(|port| !after.local_ports.contains(port));
+        if let Some(port) = guarded
+            && !self.local_ports.holds(port)?
         {
             after.local_ports.push(port);
             notes.push(format!(
                 "{port} is in net.ipv4.ip_local_reserved_ports now, as the kernel could give it to others"
             ));
         }
-        let before = self.state.clone();
+        self.save(after)?;
         let mut reserved = Vec::new();
-        let done = self.save(after).and_then(|()| {
+        let done = self.guard(guarded).and_then(|()| {
             for one in wanted {
                 self.reserve_one(one)?;
                 reserved.push(one);
@@ -106,11 +124,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 self.withdraw(one);
             }
             self.state.reservations = before.reservations;
-            if let Err(error) = self.tidy_local_ports() {
-                warn!("{error}");
+            let undone = self.store.save(&self.state).map_err(NodeError::from);
+            if let Err(failure) = undone.and_then(|()| self.tidy_local_ports()) {
+                error!("{failure}");
             }
         }
         done
+    }
+
+    fn guard(&self, port: Option<u16>) -> Result<(), NodeError> {
+        port.map_or(Ok(()), |port| self.local_ports.reserve(port))
     }
 
     fn reserve_one(&mut self, wanted: &Reservation) -> Result<(), NodeError> {
@@ -131,14 +154,26 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     fn withdraw(&mut self, reservation: &Reservation) {
         for key in reservation.service.keys(Some(reservation.address)) {
-            self.withdraw_key(reservation.id, key);
+            if let Err(failure) = self.kernel.release_port(ContainerId(reservation.id), key) {
+                error!("{failure}");
+            }
         }
     }
 
-    fn withdraw_key(&mut self, id: u32, key: PortKey) {
-        if let Err(error) = self.kernel.release_port(ContainerId(id), key) {
-            warn!("{error}");
+    /// Releases reservations in the kernel that the state does not know: berth died while it released them.
+    pub(super) fn release_strays(&mut self) -> Result<(), NodeError> {
+        let known: HashSet<_> = self
+            .state
+            .reservations
+            .iter()
+            .flat_map(|one| one.service.keys(Some(one.address)).into_iter().map(move |key| (one.id, key)))
+            .collect();
+        for (key, claim) in self.kernel.ports()? {
+            if claim.is_permanent() && !known.contains(&(claim.owner().0, key)) {
+                self.kernel.release_port(claim.owner(), key)?;
+            }
         }
+        Ok(())
     }
 
     /// The record that reservations for `name` go to, and whether it has yet to be put in force: ports may be reserved
@@ -196,6 +231,9 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             reservations.any(|one| one.service.is_bindable() && one.service.port == *port)
         };
         let (kept, free): (Vec<_>, Vec<_>) = after.local_ports.into_iter().partition(needed);
+        if free.is_empty() {
+            return Ok(());
+        }
         for port in free {
             self.local_ports.release(port)?;
         }

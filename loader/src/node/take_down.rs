@@ -1,6 +1,6 @@
 //! Ending all enforcement.
 
-use log::warn;
+use log::error;
 
 use super::{LocalPorts, NodeError, Paths, open::instance};
 use crate::{control::Kernel, state::Store};
@@ -9,7 +9,7 @@ use crate::{control::Kernel, state::Store};
 pub fn take_down(paths: &Paths) -> Result<(), NodeError> {
     Kernel::down(&paths.pin_dir)?;
     if let Err(error) = tidy(paths) {
-        warn!("{error}");
+        error!("what was set on the node is not all put back: {error}");
     }
     Ok(())
 }

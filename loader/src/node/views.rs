@@ -2,7 +2,7 @@
 
 use berth_common::abi::{self, event::Event, units::ContainerId};
 
-use super::{Enforcer, Node, NodeError, Observer, spec::settings};
+use super::{Attachment, Enforcer, Node, NodeError, Observer, spec::settings};
 use crate::{
     api::{
         self,
@@ -94,14 +94,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     fn container(&self, record: &Record, definition: &Definition) -> Result<Container, NodeError> {
         let id = ContainerId(record.id);
-        let there = self.attachments.get(&record.id).is_some_and(|one| !one.is_empty());
+        let none = Attachment::default();
+        let attachment = self.attachments.get(&record.id).unwrap_or(&none);
+        let there = !attachment.is_empty();
         let (usage, settings) = (self.kernel.usage(id)?, settings(record));
         Ok(Container {
             id: record.id,
             name: record.name.clone(),
             mode: self.mode(&settings),
             state: if there { Presence::Active } else { Presence::Gone },
-            recognised_by: definition.recognised_by(),
+            recognised_by: recognised_by(definition, attachment),
             features: Vec::new(),
             plane: (&self.kernel.counters(id)?).into(),
             rules: Quota::default(),
@@ -112,4 +114,20 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             packet_sockets: settings.packet_sockets.unwrap_or_default(),
         })
     }
+}
+
+/// What the operator named, and what was found through LXC at present.
+fn recognised_by(definition: &Definition, attachment: &Attachment) -> Vec<String> {
+    let mut all = definition.recognised_by();
+    let found = Definition {
+        cgroups: attachment.cgroups.iter().map(|cgroup| cgroup.path.clone()).collect(),
+        interfaces: attachment.interfaces.iter().map(|link| link.name.clone()).collect(),
+        ..Definition::default()
+    };
+    for one in found.recognised_by() {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
 }

@@ -1,4 +1,4 @@
-//! An assembler of the few instructions a counting program needs.
+//! An assembler of the few instructions that programs made by hand need here.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -7,8 +7,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub enum Reg {
     /// What a program returns, and what is loaded from a packet.
     R0 = 0,
-    /// What a program is called with: its context. Lost by loads from a packet, as are R2 to R5.
+    /// What a program is called with: its context. Lost by loads from a packet and by calls, as are R2 to R5.
     R1 = 1,
+    /// See `R1`.
+    R2 = 2,
+    /// See `R1`.
+    R3 = 3,
+    /// See `R1`.
+    R4 = 4,
     /// Where loads from a packet expect the context. Kept, as are R7 to R9.
     R6 = 6,
     /// See `R6`.
@@ -30,6 +36,10 @@ pub struct Insn {
 }
 
 const LOAD_U32: u8 = 0x61;
+const LOAD_U64: u8 = 0x79;
+const STORE_U8: u8 = 0x73;
+const STORE_U16: u8 = 0x6b;
+const STORE_U64: u8 = 0x7b;
 const LOAD_IMMEDIATE_64: u8 = 0x18;
 const LOAD_PACKET_U8: u8 = 0x30;
 const LOAD_PACKET_U16: u8 = 0x28;
@@ -47,7 +57,10 @@ const ATOMIC_ADD: i32 = 0x00;
 const JUMP: u8 = 0x05;
 const JUMP_IF_EQUAL: u8 = 0x15;
 const JUMP_UNLESS_EQUAL: u8 = 0x55;
+const JUMP_IF_ABOVE: u8 = 0x2d;
+const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
+const PSEUDO_MAP: u8 = 1;
 const PSEUDO_MAP_VALUE: u8 = 2;
 
 impl Insn {
@@ -59,6 +72,26 @@ impl Insn {
 /// `to = *(u32 *)(from + offset)`
 pub fn load_u32(to: Reg, from: Reg, offset: i16) -> Insn {
     Insn::new(LOAD_U32, to, from as u8, offset, 0)
+}
+
+/// `to = *(u64 *)(from + offset)`
+pub fn load_u64(to: Reg, from: Reg, offset: i16) -> Insn {
+    Insn::new(LOAD_U64, to, from as u8, offset, 0)
+}
+
+/// `*(u8 *)(at + offset) = value`
+pub fn store_u8(at: Reg, offset: i16, value: Reg) -> Insn {
+    Insn::new(STORE_U8, at, value as u8, offset, 0)
+}
+
+/// `*(u16 *)(at + offset) = value`
+pub fn store_u16(at: Reg, offset: i16, value: Reg) -> Insn {
+    Insn::new(STORE_U16, at, value as u8, offset, 0)
+}
+
+/// `*(u64 *)(at + offset) = value`
+pub fn store_u64(at: Reg, offset: i16, value: Reg) -> Insn {
+    Insn::new(STORE_U64, at, value as u8, offset, 0)
 }
 
 /// `r0` = the byte of the packet at `offset`; the program returns 0 if there is none.
@@ -136,6 +169,16 @@ pub fn skip_unless_equal(register: Reg, value: i32, count: i16) -> Insn {
     Insn::new(JUMP_UNLESS_EQUAL, register, 0, count, value)
 }
 
+/// Leaves out the next `count` instructions if `register` is above `other`.
+pub fn skip_if_above(register: Reg, other: Reg, count: i16) -> Insn {
+    Insn::new(JUMP_IF_ABOVE, register, other as u8, count, 0)
+}
+
+/// Calls a helper of the kernel's, by its number.
+pub fn call(helper: i32) -> Insn {
+    Insn::new(CALL, Reg::R0, 0, 0, helper)
+}
+
 /// `return r0`
 pub fn exit() -> Insn {
     Insn::new(EXIT, Reg::R0, 0, 0, 0)
@@ -143,7 +186,16 @@ pub fn exit() -> Insn {
 
 /// `to = &map[0]`, of an array map: two instructions that are one.
 pub fn first_value_of(to: Reg, map: BorrowedFd<'_>) -> [Insn; 2] {
-    let first = Insn::new(LOAD_IMMEDIATE_64, to, PSEUDO_MAP_VALUE, 0, map.as_raw_fd());
+    load_map(to, PSEUDO_MAP_VALUE, map)
+}
+
+/// `to = map`, for helpers: two instructions that are one.
+pub fn map_itself(to: Reg, map: BorrowedFd<'_>) -> [Insn; 2] {
+    load_map(to, PSEUDO_MAP, map)
+}
+
+fn load_map(to: Reg, pseudo: u8, map: BorrowedFd<'_>) -> [Insn; 2] {
+    let first = Insn::new(LOAD_IMMEDIATE_64, to, pseudo, 0, map.as_raw_fd());
     [first, Insn::new(0, Reg::R0, 0, 0, 0)]
 }
 
@@ -160,6 +212,9 @@ mod tests {
         assert_eq!(bytes(atomic_add(Reg::R7, 8, Reg::R0)), (0xdb, 0x07, 8, 0));
         assert_eq!(bytes(skip_unless_equal(Reg::R9, 5, 1)), (0x55, 0x09, 1, 5));
         assert_eq!(bytes(load_packet_u8_from(Reg::R9, 12)), (0x50, 0x90, 0, 12));
+        assert_eq!(bytes(store_u16(Reg::R2, 34, Reg::R8)), (0x6b, 0x82, 34, 0));
+        assert_eq!(bytes(skip_if_above(Reg::R4, Reg::R3, 7)), (0x2d, 0x34, 7, 0));
+        assert_eq!(bytes(call(12)), (0x85, 0x00, 0, 12));
         assert_eq!(size_of::<Insn>(), 8);
     }
 }

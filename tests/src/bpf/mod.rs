@@ -5,4 +5,5 @@ pub mod counter;
 mod counting;
 pub mod pair;
 pub mod query;
+mod requests;
 pub mod sys;

@@ -1,4 +1,4 @@
-//! The bpf(2) system call, as far as it is needed here. Layouts and numbers are from linux/bpf.h.
+//! The bpf(2) system call, as far as it is needed here. Numbers are from linux/bpf.h.
 
 use std::io;
 use std::mem::size_of;
@@ -7,89 +7,37 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use anyhow::{Context, Result, anyhow};
 
 use super::asm::Insn;
+use super::requests::{LinkCreate, MapCreate, MapElement, ProgLoad, ProgQuery, TestRun};
 
 const MAP_CREATE: libc::c_long = 0;
 const MAP_LOOKUP_ELEM: libc::c_long = 1;
+const MAP_UPDATE_ELEM: libc::c_long = 2;
 const PROG_LOAD: libc::c_long = 5;
+const PROG_TEST_RUN: libc::c_long = 10;
 const PROG_QUERY: libc::c_long = 16;
 const LINK_CREATE: libc::c_long = 28;
 
 const MAP_TYPE_ARRAY: u32 = 2;
+const MAP_TYPE_PROG_ARRAY: u32 = 3;
 const PROG_TYPE_SCHED_CLS: u32 = 3;
+const PROG_TYPE_CGROUP_SKB: u32 = 8;
+/// Where programs that see what the sockets of a cgroup send are attached.
+pub const CGROUP_EGRESS: u32 = 1;
 const LOG_LENGTH: usize = 1 << 16;
-
-#[repr(C)]
-#[derive(Default)]
-struct MapCreate {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    inner_map_fd: u32,
-    numa_node: u32,
-    name: [u8; 16],
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct MapElement {
-    map_fd: u32,
-    padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgLoad {
-    prog_type: u32,
-    insn_count: u32,
-    insns: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
-    kern_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    ifindex: u32,
-    expected_attach_type: u32,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct LinkCreate {
-    prog_fd: u32,
-    target: u32,
-    attach_type: u32,
-    flags: u32,
-    relative: u32,
-    padding: u32,
-    expected_revision: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgQuery {
-    target: u32,
-    attach_type: u32,
-    query_flags: u32,
-    attach_flags: u32,
-    prog_ids: u64,
-    count: u32,
-    padding: u32,
-    prog_attach_flags: u64,
-    link_ids: u64,
-    link_attach_flags: u64,
-    revision: u64,
-}
 
 /// Makes an array map.
 pub fn create_array(name: &str, value_size: u32, entries: u32) -> io::Result<OwnedFd> {
+    create_map(MAP_TYPE_ARRAY, name, value_size, entries)
+}
+
+/// Makes an array of programs to be called by other programs.
+pub fn create_program_array(name: &str, entries: u32) -> io::Result<OwnedFd> {
+    create_map(MAP_TYPE_PROG_ARRAY, name, 4, entries)
+}
+
+fn create_map(map_type: u32, name: &str, value_size: u32, entries: u32) -> io::Result<OwnedFd> {
     let mut request = MapCreate {
-        map_type: MAP_TYPE_ARRAY,
+        map_type,
         key_size: 4,
         value_size,
         max_entries: entries,
@@ -116,12 +64,60 @@ pub fn first_value<const N: usize>(map: BorrowedFd<'_>) -> io::Result<[u64; N]> 
     Ok(value)
 }
 
+/// Sets the first value of an array map of `N` 64-bit words.
+pub fn set_first_value<const N: usize>(map: BorrowedFd<'_>, value: &[u64; N]) -> io::Result<()> {
+    // SAFETY: the value is as long as the caller says that the map's are.
+    unsafe { update(map, 0, address(value.as_ptr())) }
+}
+
+/// Puts a program into an array of programs.
+pub fn set_program(map: BorrowedFd<'_>, index: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+    let value = number(program);
+    // SAFETY: values of such arrays are descriptors.
+    unsafe { update(map, index, address(&raw const value)) }
+}
+
+/// # Safety
+/// `value` is the address of a value as long as the map's.
+unsafe fn update(map: BorrowedFd<'_>, key: u32, value: u64) -> io::Result<()> {
+    let key = address(&raw const key);
+    let mut request = MapElement { map_fd: number(map), key, value, ..MapElement::default() };
+    // SAFETY: the request is the one of this command; the key is as long as an array's, the value is what the caller
+    // promises, and both live until the call returns.
+    unsafe { call(MAP_UPDATE_ELEM, &mut request) }?;
+    Ok(())
+}
+
+/// Runs a program on a packet `repeat` times; gives what it returned, and how many nanoseconds it took on average.
+pub fn test_run(program: BorrowedFd<'_>, packet: &[u8], repeat: u32) -> io::Result<(u32, u32)> {
+    let mut request = TestRun {
+        prog_fd: number(program),
+        data_size_in: u32::try_from(packet.len()).map_err(io::Error::other)?,
+        data_in: address(packet.as_ptr()),
+        repeat,
+        ..TestRun::default()
+    };
+    // SAFETY: the request is the one of this command; the packet lives until the call returns and is as long as it says.
+    unsafe { call(PROG_TEST_RUN, &mut request) }?;
+    Ok((request.returned, request.duration))
+}
+
 /// Loads a TC program; the error has the verifier's log.
 pub fn load_classifier(name: &str, insns: &[Insn]) -> Result<OwnedFd> {
+    load(PROG_TYPE_SCHED_CLS, 0, name, insns)
+}
+
+/// Loads a program for what the sockets of a cgroup send; the error has the verifier's log.
+pub fn load_cgroup_egress(name: &str, insns: &[Insn]) -> Result<OwnedFd> {
+    load(PROG_TYPE_CGROUP_SKB, CGROUP_EGRESS, name, insns)
+}
+
+fn load(prog_type: u32, expected_attach_type: u32, name: &str, insns: &[Insn]) -> Result<OwnedFd> {
     let license = c"Dual MIT/GPL";
     let mut log = vec![0_u8; LOG_LENGTH];
     let mut request = ProgLoad {
-        prog_type: PROG_TYPE_SCHED_CLS,
+        prog_type,
+        expected_attach_type,
         insn_count: u32::try_from(insns.len())?,
         insns: address(insns.as_ptr()),
         license: address(license.as_ptr()),

@@ -5,6 +5,7 @@ mod plain;
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -57,6 +58,16 @@ impl Object {
             .with_context(|| format!("load {name}"))?;
         }
         Ok(Self { ebpf })
+    }
+
+    /// A program that has been loaded.
+    pub fn program(&self, name: &str) -> Result<BorrowedFd<'_>> {
+        let fd = match self.ebpf.program(name) {
+            Some(Program::SchedClassifier(program)) => program.fd(),
+            Some(Program::CgroupSkb(program)) => program.fd(),
+            _ => Err(ProgramError::UnexpectedProgramType),
+        };
+        Ok(fd.with_context(|| format!("{name} is not loaded"))?.as_fd())
     }
 
     /// Runs a program on a packet, in the network namespace and the cgroup of the calling thread. The kernel refuses

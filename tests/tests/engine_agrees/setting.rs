@@ -140,7 +140,7 @@ impl Setting {
         for (_, usage) in &mut snapshot.usage {
             // Some have sent almost as many control packets in this second as they may.
             if random.once_in(2) {
-                usage.control = (now.0 >> SECOND << 32) + 60;
+                usage.control = (now.0 >> SECOND << 32) + 63;
             }
         }
         self.snapshot = snapshot;

@@ -25,6 +25,11 @@ pub fn problems(object: &[u8], expected: &[Program]) -> Result<Vec<String>> {
     .concat())
 }
 
+/// The programs that are in an object.
+pub fn found(object: &[u8]) -> Result<Vec<Program>> {
+    programs(&Elf::parse(object).context("not a 64-bit ELF file")?)
+}
+
 fn wrong_programs(elf: &Elf<'_>, expected: &[Program]) -> Result<Vec<String>> {
     let found = programs(elf)?;
     let line = |program: &Program| format!("{} {}", program.section, program.name);

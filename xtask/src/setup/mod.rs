@@ -22,6 +22,7 @@ pub fn run() -> Result<()> {
     let bpf = ebpf_toolchain(Lint::Yes)?;
     let host = host_lint()?;
     runtime_packages()?;
+    emulator()?;
     println!("eBPF object: {}", bpf.describe());
     println!("lints:       {}", host.describe());
     println!("tests, demo: {}", runtime::describe());
@@ -48,6 +49,11 @@ pub fn host_lint() -> Result<HostLint> {
 /// What the privileged tests, the demo and the benchmarks run.
 pub fn runtime_packages() -> Result<()> {
     runtime::provide()
+}
+
+/// What boots other kernels, and unpacks their modules.
+pub fn emulator() -> Result<()> {
+    runtime::emulator()
 }
 
 fn rustup_present() -> bool {

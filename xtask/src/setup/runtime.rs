@@ -23,12 +23,25 @@ const WANTED: [(&str, &str); 12] = [
     ("libcap2-bin", "capsh"),
 ];
 
+/// What `cargo xtask vm` runs.
+const EMULATOR: [(&str, &str); 3] =
+    [("qemu-system-x86", "qemu-system-x86_64"), ("xz-utils", "xz"), ("apt", "apt-get")];
+
 pub fn provide() -> Result<()> {
+    install(&WANTED)
+}
+
+pub fn emulator() -> Result<()> {
+    install(&EMULATOR)
+}
+
+fn install(wanted: &[(&str, &str)]) -> Result<()> {
     if debian::is_debian() {
-        return debian::install(&WANTED.map(|(package, _)| package.to_owned()));
+        let packages: Vec<String> = wanted.iter().map(|(package, _)| (*package).to_owned()).collect();
+        return debian::install(&packages);
     }
     let missing: Vec<&str> =
-        WANTED.iter().map(|(_, wanted)| *wanted).filter(|wanted| !present(wanted)).collect();
+        wanted.iter().map(|(_, wanted)| *wanted).filter(|wanted| !present(wanted)).collect();
     if !missing.is_empty() {
         bail!("the tests and the demo need {}: install what has them", missing.join(", "));
     }

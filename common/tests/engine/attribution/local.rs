@@ -186,6 +186,21 @@ fn the_responder_may_change() {
     }
 }
 
+/// The host's end stays the host's when its socket is gone, until a socket or a reservation says otherwise.
+#[test]
+fn the_hosts_end_is_not_for_whoever_comes_first() {
+    let node = Node::new();
+    node.socket(HOST, TCP, "0.0.0.0:80");
+    node.send_local(A, &there());
+    node.close(TCP, "0.0.0.0:80");
+    assert_eq!(node.send_local(C, &back()), Reason::Hijack);
+    assert_eq!(owners(node.flow_in(Zone::LOCAL, &there())), (A, HOST));
+    node.socket(C, TCP, "0.0.0.0:80");
+    assert_eq!(node.send_local(C, &back()), Reason::None);
+    assert_eq!(owners(node.flow_in(Zone::LOCAL, &there())), (A, C));
+    node.check();
+}
+
 /// Each end is held against the reservations, whichever end speaks first after one was made.
 #[test]
 fn a_reservation_voids_its_own_end_only_and_whoever_speaks_first() {

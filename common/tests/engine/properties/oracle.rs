@@ -87,11 +87,24 @@ enum Operation {
     FlushPorts(usize),
 }
 
+/// Mostly one of two.
 fn number() -> impl Strategy<Value = u16> + Clone {
-    proptest::sample::select(&NUMBERS)
+    prop_oneof![4 => Just(NUMBERS[0]), 3 => Just(NUMBERS[1]), 1 => proptest::sample::select(&NUMBERS)]
 }
 
+/// Mostly between the node's first address and the first foreign one, so that packets meet.
 fn plan() -> impl Strategy<Value = Plan> {
+    between(prop_oneof![6 => Just((0, 3)), 3 => (0..5_usize, 0..5_usize)])
+}
+
+/// Between the node's first two addresses.
+fn local_plan() -> impl Strategy<Value = Plan> {
+    between(
+        prop_oneof![4 => Just((0, 1)), 4 => Just((1, 0)), 1 => Just((0, 0)), 1 => (0..5_usize, 0..5_usize)],
+    )
+}
+
+fn between(ends: impl Strategy<Value = (usize, usize)>) -> impl Strategy<Value = Plan> {
     let shape = prop_oneof![
         8 => (number(), number()).prop_map(|(a, b)| Shape::Udp(a, b)),
         2 => number().prop_map(Shape::Request),
@@ -101,11 +114,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Shape::Link),
     ];
     let error = prop_oneof![5 => Just(None), 1 => (0..5_usize, 0..6_usize).prop_map(Some)];
-    // Mostly from the node's first address to the first foreign one, so that packets meet.
-    let local = prop_oneof![6 => Just(0_usize), 3 => 0..5_usize];
-    let remote = prop_oneof![6 => Just(3_usize), 3 => 0..5_usize];
-    (shape, prop_oneof![4 => Just(0_usize), 1 => Just(1)], local, remote, error)
-        .prop_map(|(shape, family, local, remote, error)| Plan { shape, family, local, remote, error })
+    (shape, prop_oneof![6 => Just(0_usize), 1 => Just(1)], ends, error)
+        .prop_map(|(shape, family, (local, remote), error)| Plan { shape, family, local, remote, error })
 }
 
 /// Where sockets are bound: an address of the node's, or (index 3) the wildcard.
@@ -125,10 +135,12 @@ fn operation() -> impl Strategy<Value = Operation> {
     let protocol = || prop_oneof![3 => Just(0_usize), 1 => 1..PROTOCOLS.len()];
     let once_in_four = || prop_oneof![3 => Just(false), 1 => Just(true)];
     prop_oneof![
-        12 => (who(), plan(), once_in_four()).prop_map(|(id, plan, lo)| Operation::Send(id, plan, lo)),
+        10 => (who(), plan()).prop_map(|(id, plan)| Operation::Send(id, plan, false)),
+        8 => (who(), local_plan()).prop_map(|(id, plan)| Operation::Send(id, plan, true)),
         8 => plan().prop_map(Operation::Arrive),
         3 => plan().prop_map(Operation::Leave),
-        5 => (who(), plan(), any::<bool>()).prop_map(|(id, plan, lo)| Operation::Receive(id, plan, lo)),
+        3 => (who(), plan()).prop_map(|(id, plan)| Operation::Receive(id, plan, false)),
+        4 => (who(), local_plan()).prop_map(|(id, plan)| Operation::Receive(id, plan, true)),
         5 => (who(), protocol(), place(), number(), once_in_four())
             .prop_map(|(id, protocol, at, port, kept)| Operation::Bind(id, protocol, at, port, kept)),
         3 => (who(), protocol(), place(), number(), once_in_four())

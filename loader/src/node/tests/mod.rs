@@ -98,25 +98,24 @@ impl Bench {
     /// Asserts that `work` fails with `message`, and that nothing is changed by it.
     #[track_caller]
     fn refuses<T>(&mut self, message: &str, work: impl FnOnce(&mut Self) -> Result<T, NodeError>) {
-        let before = (self.state_picture(), self.kernel_picture());
+        let before = (picture(&self.node.state), self.kernel_picture());
         let Err(error) = work(self) else { panic!("not refused: {message}") };
         let text = error.to_string();
         assert!(text.contains(message) && !text.contains('\n'), "{text}");
-        assert_eq!(self.state_picture(), before.0, "{message}");
-        assert_eq!(self.saved().containers, self.node.state.containers, "{message}");
+        assert_eq!(picture(&self.node.state), before.0, "{message}");
+        assert_eq!(picture(&self.saved()), before.0, "{message}");
         assert_eq!(self.kernel_picture(), before.1, "{message}");
-    }
-
-    /// All but the numbers that were given out: they need not be given out again.
-    fn state_picture(&self) -> String {
-        let state = &self.node.state;
-        format!("{:?} {:?} {:?}", state.containers, state.reservations, state.local_ports)
     }
 
     fn kernel_picture(&self) -> String {
         let kernel = &self.node.kernel;
         format!("{:?} {:?} {:?}", kernel.containers, kernel.ports, kernel.owned)
     }
+}
+
+/// All but the numbers that were given out: they need not be given out again.
+fn picture(state: &State) -> String {
+    format!("{:?} {:?} {:?}", state.containers, state.reservations, state.local_ports)
 }
 
 fn name(text: &str) -> Name {

@@ -48,6 +48,14 @@ fn what_was_only_reserved_is_forgotten_with_its_last_reservation() {
 }
 
 #[test]
+fn a_release_that_fails_is_undone() {
+    let mut bench = Bench::new();
+    bench.execute(reserve("a", "tcp/80", Some("192.0.2.1"))).unwrap();
+    bench.node.kernel.failing = Some("release_port");
+    bench.refuses("lo leads", |it| it.execute(release("a", "tcp/80", None)));
+}
+
+#[test]
 fn all_families_or_none() {
     let mut bench = Bench::new();
     bench.add("b", cgroup("/b")).unwrap();
@@ -138,4 +146,8 @@ fn what_makes_no_sense_is_refused() {
     let done = bench.execute(reserve("a", "tcp/1", None)).unwrap();
     assert!(matches!(done, Response::Done { notes } if notes == ["it was reserved already"]));
     assert_eq!(bench.node.kernel.ports.len(), 2);
+    bench.refuses("tcp/1 is reserved for a already, without --raw", |it| {
+        let service = "tcp/1".parse().unwrap();
+        it.execute(Request::PortReserve { name: name("a"), service, address: None, raw: true })
+    });
 }

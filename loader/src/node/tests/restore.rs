@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use berth_common::abi::{port::Claim, units::ContainerId};
+
 use super::*;
 
 #[test]
@@ -48,6 +50,18 @@ fn an_addition_cut_short_is_completed_and_a_removal_too() {
     bench.node.store.save(&bench.node.state).unwrap();
     let bench = bench.again();
     assert_eq!(bench.node.kernel.containers.keys().copied().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_release_cut_short_is_completed() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    let service: crate::api::reservation::Service = "tcp/80".parse().unwrap();
+    let (id, stray) = (ContainerId(1), service.keys(None)[0]);
+    bench.node.kernel.ports.push((stray, Claim::permanent(id, false)));
+    bench.node.kernel.ports.push((stray, Claim::bound(id)));
+    let bench = bench.again();
+    assert!(bench.node.kernel.ports.iter().all(|(_, claim)| !claim.is_permanent()));
 }
 
 #[test]

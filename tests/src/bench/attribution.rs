@@ -1,0 +1,43 @@
+//! What it costs to find out whose a packet is.
+
+use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+
+use super::report::Report;
+use super::{egress, ingress};
+
+/// How to measure.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// How many flows the table is to have for packets that arrive; powers of two
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,65536")]
+    flows: Vec<u32>,
+    /// How often everything is measured
+    #[arg(long, value_name = "N", default_value = "11")]
+    rounds: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+pub fn run(options: &Options) -> Result<()> {
+    stay_on_one_processor().context("stay on one processor")?;
+    let mut cases = ingress::measure(&options.flows, options.rounds)?;
+    cases.extend(egress::measure(options.rounds)?);
+    let report = Report::new(options.rounds, cases);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}
+
+/// Threads made from now on stay there too.
+fn stay_on_one_processor() -> Result<()> {
+    let mut one = CpuSet::new();
+    one.set(sched_getcpu()?)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
+}

@@ -1,0 +1,114 @@
+//! What the benchmark prints.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde::Serialize;
+
+use super::samples::Summary;
+
+/// Where a packet is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// It arrives at an uplink.
+    UplinkIngress,
+    /// A socket sends it.
+    SocketEgress,
+    /// It leaves by an uplink.
+    UplinkEgress,
+}
+
+impl Hook {
+    const ALL: [Self; 3] = [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::UplinkIngress => "arriving at an uplink (test runs)",
+            Self::SocketEgress => "sent by a container's socket (live, cgroup hook)",
+            Self::UplinkEgress => "leaving by an uplink (live, TC hook)",
+        }
+    }
+}
+
+/// One way to find a packet's owner, measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Case {
+    /// Where.
+    pub hook: Hook,
+    /// Which way.
+    #[serde(rename = "case")]
+    pub name: &'static str,
+    /// How many flows were in the table; the packets came from as many sources.
+    pub flows: u32,
+    /// Nanoseconds, above those of an empty program; for the empty program itself, all that were measured.
+    pub ns: Summary,
+}
+
+/// All that was measured in one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    kernel: String,
+    processor: String,
+    rounds: u32,
+    cases: Vec<Case>,
+}
+
+impl Report {
+    /// Of a run on this machine.
+    pub fn new(rounds: u32, cases: Vec<Case>) -> Self {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Self { kernel: kernel.trim().to_owned(), processor: processor(), rounds, cases }
+    }
+
+    /// For people.
+    pub fn table(&self) -> String {
+        let Self { kernel, processor, rounds, .. } = self;
+        let mut text = format!(
+            "Attribution: ns per packet above an empty program; median of {rounds} rounds (least to most)\n\
+             Linux {kernel}, {processor}\n"
+        );
+        for hook in Hook::ALL {
+            self.section(hook, &mut text);
+        }
+        text
+    }
+
+    fn section(&self, hook: Hook, text: &mut String) {
+        let cases: Vec<&Case> = self.cases.iter().filter(|case| case.hook == hook).collect();
+        let (mut names, mut columns) = (Vec::new(), Vec::new());
+        for case in &cases {
+            if !names.contains(&case.name) {
+                names.push(case.name);
+            }
+            if !columns.contains(&case.flows) {
+                columns.push(case.flows);
+            }
+        }
+        let _ = write!(text, "\n{:<50}", hook.title());
+        for flows in &columns {
+            let _ =
+                write!(text, "{:>24}", if *flows == 1 { "1 flow".into() } else { format!("{flows} flows") });
+        }
+        text.push('\n');
+        for name in names {
+            let _ = write!(text, "  {name:<48}");
+            for flows in &columns {
+                let found = cases.iter().find(|case| case.name == name && case.flows == *flows);
+                let _ = write!(text, "{:>24}", found.map_or_else(String::new, |case| number(&case.ns)));
+            }
+            text.push('\n');
+        }
+    }
+}
+
+fn number(summary: &Summary) -> String {
+    let Summary { median, least, most } = summary;
+    format!("{median:.0} ({least:.0} to {most:.0})")
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or(std::env::consts::ARCH, |(_, name)| name.trim()).to_owned()
+}

@@ -1,0 +1,105 @@
+//! Many packets out of one: `BPF_PROG_TEST_RUN` runs a program again and again on the same buffer, so a program made by
+//! hand first gives the packet another source and then calls the one that is measured.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::bpf::asm::{
+    Insn, Reg, add, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself, set, shift_right,
+    skip_if_above, store_u8, store_u16, store_u64,
+};
+use crate::bpf::sys;
+
+/// "Not mine to decide", which all of berth's programs say of packets they let through.
+const NEXT: i32 = -1;
+const TAIL_CALL: i32 = 12;
+
+// Where things are in a `struct __sk_buff`.
+const DATA: i16 = 76;
+const DATA_END: i16 = 80;
+
+// Where things are in an IPv4 UDP datagram without options, in an Ethernet frame.
+const SOURCE_LAST_BYTE: i16 = 29;
+const SOURCE_PORT: i16 = 34;
+const LENGTH: i32 = 42;
+
+// Words of the state: how many packets came by, and which program is called.
+const COUNT: i16 = 0;
+const TARGET: i16 = 8;
+
+/// The program and what it calls.
+pub struct Turnstile {
+    program: OwnedFd,
+    state: OwnedFd,
+    // Programs in it are called only while it is held.
+    _targets: OwnedFd,
+}
+
+/// Which program a turnstile calls.
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    /// One that does nothing.
+    Empty = 0,
+    /// The one that is measured.
+    Measured = 1,
+}
+
+impl Turnstile {
+    /// One that gives packets `sources` (a power of two) different sources in turn, then calls `measured` or a program
+    /// that does nothing.
+    pub fn new(measured: BorrowedFd<'_>, sources: u32) -> Result<Self> {
+        ensure!(sources.is_power_of_two() && sources <= 1 << 24, "{sources} different sources");
+        let empty = sys::load_classifier("bench_empty", &[set(Reg::R0, NEXT), exit()])?;
+        let state = sys::create_array("bench_state", 16, 1).context("make a map")?;
+        let targets = sys::create_program_array("bench_targets", 2).context("make an array of programs")?;
+        let insns = instructions(state.as_fd(), targets.as_fd(), i32::try_from(sources - 1)?);
+        let program = sys::load_classifier("bench_turnstile", &insns)?;
+        for (target, program) in [(Target::Empty, empty.as_fd()), (Target::Measured, measured)] {
+            sys::set_program(targets.as_fd(), target as u32, program).context("fill an array of programs")?;
+        }
+        Ok(Self { program, state, _targets: targets })
+    }
+
+    /// Nanoseconds that a packet takes, on average of `count`.
+    pub fn run(&self, target: Target, packet: &[u8], count: u32) -> Result<f64> {
+        sys::set_first_value(self.state.as_fd(), &[0, target as u64])?;
+        let (returned, duration) =
+            sys::test_run(self.program.as_fd(), packet, count).context("run a program")?;
+        ensure!(returned.cast_signed() == NEXT, "a program returned {returned}");
+        let [seen, _] = sys::first_value(self.state.as_fd())?;
+        ensure!(seen == u64::from(count), "{seen} of {count} packets were run");
+        Ok(f64::from(duration))
+    }
+}
+
+fn instructions(state: BorrowedFd<'_>, targets: BorrowedFd<'_>, mask: i32) -> Vec<Insn> {
+    let (context, words, number) = (Reg::R6, Reg::R7, Reg::R8);
+    let mut next = vec![
+        store_u16(Reg::R2, SOURCE_PORT, number),
+        shift_right(number, 16),
+        store_u8(Reg::R2, SOURCE_LAST_BYTE, number),
+        load_u64(Reg::R3, words, TARGET),
+        copy(Reg::R1, context),
+    ];
+    next.extend(map_itself(Reg::R2, targets));
+    next.push(call(TAIL_CALL));
+    let mut program = vec![copy(context, Reg::R1)];
+    program.extend(first_value_of(words, state));
+    program.extend([
+        load_u64(number, words, COUNT),
+        copy(Reg::R9, number),
+        add(Reg::R9, 1),
+        store_u64(words, COUNT, Reg::R9),
+        and(number, mask),
+        load_u32(Reg::R2, context, DATA),
+        load_u32(Reg::R3, context, DATA_END),
+        copy(Reg::R4, Reg::R2),
+        add(Reg::R4, LENGTH),
+        skip_if_above(Reg::R4, Reg::R3, i16::try_from(next.len()).unwrap_or(i16::MAX)),
+    ]);
+    program.extend(next);
+    // Reached only if there is nothing to call, or the packet is too short.
+    program.extend([set(Reg::R0, 0), exit()]);
+    program
+}

@@ -1,0 +1,126 @@
+//! The tables of a node, as far as the benchmarks need one.
+
+use anyhow::{Context, Result, ensure};
+use berth_common::abi::{
+    address::{Address, AddressEntry},
+    config::Config,
+    container::{Container, Mode, PortRange, Usage},
+    control::Control,
+    counters::Counters,
+    port::PortKey,
+    socket::CgroupEntry,
+    units::{ContainerId, Port, Protocol},
+};
+
+use crate::object::{Array, Hash, Input, Object, PerCpu, zero};
+use crate::topology::NODE_V4;
+
+/// A container all of whose traffic has flows.
+pub const TRACKED: ContainerId = ContainerId(1);
+/// A container whose traffic has flows only where nothing else tells whose it is.
+pub const PLAIN: ContainerId = ContainerId(2);
+/// A port that the tracked container has reserved.
+pub const TRACKED_PORT: u16 = 7001;
+/// A port that the plain one has reserved.
+pub const PLAIN_PORT: u16 = 7002;
+
+const GENERATION: u32 = 1;
+const IDS: u32 = 3;
+
+/// A loaded object with the tables of a node with two containers.
+pub struct World {
+    object: Object,
+    control: Array<Control>,
+    counters: PerCpu<Counters>,
+    node_counters: PerCpu<Counters>,
+    usage: Array<Usage>,
+}
+
+impl World {
+    /// Loads some programs. `uplink` is the index of the only one; `cgroup` the id and the level of the plain
+    /// container's cgroup.
+    pub fn load(programs: &[&str], flows: u32, uplink: u32, cgroup: Option<(u64, u8)>) -> Result<Self> {
+        let programs = [programs, &["berth_control"]].concat();
+        let mut object = Object::load(&programs, &[("FLOWS", flows)])?;
+        let mut config: Config = zero();
+        config.abi = berth_common::abi::VERSION;
+        config.netns = 1;
+        config.uplinks[0] = uplink;
+        config.cgroup_levels[0] = cgroup.map_or(0, |(_, level)| level);
+        object.array("CONFIG")?.set(0, config)?;
+        let mut containers = object.array("CONTAINERS")?;
+        containers.set(TRACKED.0, container(Mode::Stateful))?;
+        containers.set(PLAIN.0, container(Mode::Stateless))?;
+        let node = AddressEntry { owner: ContainerId::HOST, generation: 0 };
+        object.hash("ADDRESSES")?.insert(Address::from(NODE_V4), node)?;
+        if let Some((id, _)) = cgroup {
+            let entry = CgroupEntry { container: PLAIN, generation: GENERATION };
+            let mut cgroups: Hash<u64, CgroupEntry> = object.hash("CGROUPS")?;
+            cgroups.insert(id, entry)?;
+        }
+        let mut world = Self {
+            control: object.array("CONTROL")?,
+            counters: object.per_cpu("COUNTERS")?,
+            node_counters: object.per_cpu("NODE_COUNTERS")?,
+            usage: object.array("USAGE")?,
+            object,
+        };
+        world.reserve(TRACKED, TRACKED_PORT)?;
+        world.reserve(PLAIN, PLAIN_PORT)?;
+        Ok(world)
+    }
+
+    /// The object.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// Forgets every flow of a container.
+    pub fn flush(&mut self, container: ContainerId) -> Result<()> {
+        self.request(Control { operation: Control::FLUSH_FLOWS, container, ..zero() }).map(drop)
+    }
+
+    /// How many flows a container has.
+    pub fn flows(&self, container: ContainerId) -> Result<u64> {
+        Ok(self.usage.get(container.0)?.flows.held)
+    }
+
+    /// How many packets were counted for an owner on the uplink.
+    pub fn packets(&self, owner: ContainerId) -> Result<u64> {
+        let counters = if owner == ContainerId::UNOWNED {
+            self.node_counters.get(Counters::UNOWNED)?
+        } else {
+            self.counters.get(owner.0)?
+        };
+        Ok(counters.iter().map(|one| one.uplink.inward.packets + one.uplink.outward.packets).sum())
+    }
+
+    fn reserve(&mut self, container: ContainerId, port: u16) -> Result<()> {
+        ensure!(container.0 < IDS, "no such container");
+        let key = PortKey::new(Protocol::UDP, Address::ANY4, Port(port));
+        let answer = self.request(Control { operation: Control::RESERVE, container, key, ..zero() })?;
+        ensure!(answer.flags == 0, "port {port} was refused: {answer:?}");
+        Ok(())
+    }
+
+    fn request(&mut self, request: Control) -> Result<Control> {
+        self.control.set(0, request)?;
+        let input = Input { frame: &[0; 64], segments: 0, repeat: 1 };
+        self.object.run("berth_control", &input).context("run the control program")?;
+        self.control.get(0)
+    }
+}
+
+fn container(mode: Mode) -> Container {
+    Container {
+        generation: GENERATION,
+        mode: mode as u8,
+        flags: 0,
+        range_count: 0,
+        padding: 0,
+        flow_limit: u32::MAX,
+        port_limit: u32::MAX,
+        ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
+        reserved: [0; 2],
+    }
+}

@@ -1,0 +1,90 @@
+//! What commands of bpf(2) take, from linux/bpf.h: parts of `union bpf_attr`.
+
+#[repr(C)]
+#[derive(Default)]
+pub struct MapCreate {
+    pub map_type: u32,
+    pub key_size: u32,
+    pub value_size: u32,
+    pub max_entries: u32,
+    pub map_flags: u32,
+    pub inner_map_fd: u32,
+    pub numa_node: u32,
+    pub name: [u8; 16],
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct MapElement {
+    pub map_fd: u32,
+    pub padding: u32,
+    pub key: u64,
+    pub value: u64,
+    pub flags: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct ProgLoad {
+    pub prog_type: u32,
+    pub insn_count: u32,
+    pub insns: u64,
+    pub license: u64,
+    pub log_level: u32,
+    pub log_size: u32,
+    pub log: u64,
+    pub kern_version: u32,
+    pub flags: u32,
+    pub name: [u8; 16],
+    pub ifindex: u32,
+    pub expected_attach_type: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct LinkCreate {
+    pub prog_fd: u32,
+    pub target: u32,
+    pub attach_type: u32,
+    pub flags: u32,
+    pub relative: u32,
+    pub padding: u32,
+    pub expected_revision: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct ProgQuery {
+    pub target: u32,
+    pub attach_type: u32,
+    pub query_flags: u32,
+    pub attach_flags: u32,
+    pub prog_ids: u64,
+    pub count: u32,
+    pub padding: u32,
+    pub prog_attach_flags: u64,
+    pub link_ids: u64,
+    pub link_attach_flags: u64,
+    pub revision: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct TestRun {
+    pub prog_fd: u32,
+    pub returned: u32,
+    pub data_size_in: u32,
+    pub data_size_out: u32,
+    pub data_in: u64,
+    pub data_out: u64,
+    pub repeat: u32,
+    pub duration: u32,
+    pub ctx_size_in: u32,
+    pub ctx_size_out: u32,
+    pub ctx_in: u64,
+    pub ctx_out: u64,
+    pub flags: u32,
+    pub cpu: u32,
+    pub batch_size: u32,
+    pub padding: u32,
+}

@@ -1,0 +1,87 @@
+//! No BPF file system where the pins are to be.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+use berth_tests::bpf::query;
+use berth_tests::process::run;
+use berth_tests::topology::UPLINK;
+use berth_tests::wait::{self, LIMIT};
+use berth_tests::{Berth, Direction, Endpoint, Topology, privileged};
+
+use crate::node::{FAILED, UNREACHABLE, UNSUPPORTED, is_refusal, through};
+
+/// In a mount namespace without bpffs. It may be mounted several times over.
+const WITHOUT: [&str; 6] = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    r#"while umount -l /sys/fs/bpf 2>/dev/null; do :; done; exec "$@""#,
+    "sh",
+];
+
+#[test]
+fn it_is_mounted() -> Result<()> {
+    privileged!();
+    let topology = Topology::new()?;
+    let berth = Berth::builder(&topology).prepare()?;
+    // Several commands in one such namespace: the pins end with it.
+    let script = r#"while umount -l /sys/fs/bpf 2>/dev/null; do :; done
+        "$@" status && exit 9
+        "$@" up --uplink uplink0 && "$@" status --json && "$@" down && test ! -e "$PINS""#;
+    let mut command =
+        through(&topology.node, &["unshare", "--mount", "sh", "-c", script, "sh"], &berth, &[])?;
+    let output = run(command.env("PINS", berth.pin_dir()))?;
+    assert!(output.success(), "{output:?}");
+    let status: serde_json::Value = serde_json::from_str(&output.stdout)?;
+    assert_eq!(status["uplinks"], serde_json::json!([UPLINK]));
+    let words = "mounted a BPF file system at /sys/fs/bpf in this mount namespace only";
+    assert!(output.stderr.contains(words), "{output:?}");
+    assert!(!berth.pin_dir().exists());
+    Ok(())
+}
+
+#[test]
+fn enforcement_ends_with_a_private_one() -> Result<()> {
+    privileged!();
+    let topology = Topology::new()?;
+    let berth = Berth::builder(&topology).prepare()?;
+    let output = run(&mut through(&topology.node, &WITHOUT, &berth, &["up", "--uplink", UPLINK])?)?;
+    assert!(output.success() && output.stderr.contains("what is pinned ends with it"), "{output:?}");
+    wait::until_true("programs to be gone", LIMIT, || {
+        Ok(query::on_interface(topology.node.netns(), UPLINK, Direction::Ingress)?.is_empty())
+    })?;
+    let output = run(&mut through(&topology.node, &WITHOUT, &berth, &["status"])?)?;
+    is_refusal(&output, UNREACHABLE, "nothing is pinned at")
+}
+
+#[test]
+fn pin_directories_that_cannot_be() -> Result<()> {
+    privileged!();
+    let topology = Topology::new()?;
+    let berth = Berth::builder(&topology).prepare()?;
+    let ordinary = berth.run_dir().with_file_name("pins").display().to_string();
+    let dotted = format!("{}.d", berth.pin_dir().display());
+    for (pins, code, words) in [
+        (ordinary.as_str(), UNSUPPORTED, "is not on a BPF file system: mount one there"),
+        (dotted.as_str(), FAILED, "has a dot in its name"),
+    ] {
+        for line in [&["up", "--uplink", UPLINK][..], &["daemon", "--uplink", UPLINK]] {
+            let output = run(&mut pinning_at(&topology, &berth, pins, line)?)?;
+            is_refusal(&output, code, words)?;
+            assert!(fs::metadata(pins).is_err());
+        }
+    }
+    Ok(())
+}
+
+fn pinning_at(topology: &Topology, berth: &Berth, pins: &str, line: &[&str]) -> Result<Command> {
+    let inner = berth.command(line)?;
+    let own = berth.pin_dir().as_os_str();
+    let mut command = topology.node.command("env")?;
+    command.arg(inner.get_program());
+    command.args(inner.get_args().map(|argument| if argument == own { pins.as_ref() } else { argument }));
+    Ok(command)
+}

@@ -1,0 +1,92 @@
+//! A node to be asked for what it has to refuse.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use berth_tests::leaks::Objects;
+use berth_tests::{Berth, Host, Output, SharedNode};
+use serde_json::Value;
+
+/// Done.
+pub const DONE: i32 = 0;
+/// Refused or failed.
+pub const FAILED: i32 = 1;
+/// The command line makes no sense.
+pub const USAGE: i32 = 2;
+/// No daemon, and nothing in force.
+pub const UNREACHABLE: i32 = 3;
+/// No permission, or no support by the kernel.
+pub const UNSUPPORTED: i32 = 4;
+
+/// What must not change by a request that is refused.
+#[derive(Debug, PartialEq)]
+pub struct Snapshot {
+    containers: Value,
+    ports: Value,
+    files: Vec<PathBuf>,
+    state: Vec<u8>,
+}
+
+impl Snapshot {
+    /// As it is now.
+    pub fn take(berth: &Berth) -> Result<Self> {
+        let mut files = Vec::new();
+        list(berth.pin_dir(), &mut files)?;
+        Ok(Self {
+            containers: berth.json(["container", "list"])?,
+            ports: berth.json(["ports", "list"])?,
+            files,
+            state: fs::read(berth.state_dir().join("state.json"))?,
+        })
+    }
+}
+
+/// Asks for what has to be refused, one after the other: (command line, exit code, what the one line must say). After
+/// each, everything is as it was.
+pub fn refuses(node: &SharedNode, cases: &[(&str, i32, &str)]) -> Result<()> {
+    let objects = Objects::pinned_under(node.berth.pin_dir())?;
+    let before = Snapshot::take(&node.berth)?;
+    for &(line, code, words) in cases {
+        let output = node.berth.run(line.split_whitespace())?;
+        is_refusal(&output, code, words).with_context(|| format!("berth {line}"))?;
+        let after = Snapshot::take(&node.berth).with_context(|| format!("after berth {line}"))?;
+        assert_eq!(after, before, "berth {line}");
+    }
+    assert_eq!(Objects::pinned_under(node.berth.pin_dir())?, objects);
+    Ok(())
+}
+
+/// Whether this is a refusal in one clear line.
+pub fn is_refusal(output: &Output, code: i32, words: &str) -> Result<()> {
+    ensure!(output.code() == Some(code), "not exit code {code}: {output:?}");
+    ensure!(output.stdout.is_empty(), "something on standard output: {output:?}");
+    let mut lines = output.stderr.lines();
+    let line = lines.next().unwrap_or_default();
+    ensure!(lines.next().is_none(), "not one line: {output:?}");
+    ensure!(line.starts_with("berth: ") && line.contains(words), "no {words:?}: {output:?}");
+    ensure!(line.len() > words.len() + 10 && !line.contains("Error"), "not clear: {output:?}");
+    Ok(())
+}
+
+/// A command line of berth, run by another program on a host: `program` ends where berth's own words begin.
+pub fn through(host: &Host, program: &[&str], berth: &Berth, arguments: &[&str]) -> Result<Command> {
+    let inner = berth.command(arguments)?;
+    let [first, rest @ ..] = program else { anyhow::bail!("no program") };
+    let mut command = berth_tests::Endpoint::command(host, first)?;
+    command.args(rest).arg(inner.get_program()).args(inner.get_args());
+    Ok(command)
+}
+
+fn list(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(directory)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        files.push(entry.path());
+        if entry.file_type()?.is_dir() {
+            list(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}

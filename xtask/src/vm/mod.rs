@@ -1,0 +1,215 @@
+//! `cargo xtask vm`: the privileged tests, and the verifier's opinion, on kernels that this machine does not run.
+
+mod apt;
+mod budget;
+mod cpio;
+mod files;
+pub mod guest;
+mod image;
+mod kernel;
+mod matrix;
+mod mirrors;
+mod modules;
+mod protocol;
+mod qemu;
+mod report;
+mod suite;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::build::{self, Built};
+use crate::setup::{self, Lint};
+use crate::workspace::Workspace;
+use budget::Budget;
+use image::Base;
+use kernel::{Kernel, Store};
+use matrix::{Matrix, Wanted};
+use qemu::{Accel, End, Machine};
+use report::Report;
+use suite::Suite;
+
+/// How many lines of the kernel's messages are shown of a machine that crashed.
+const CONSOLE_LINES: usize = 40;
+
+#[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are switches")]
+pub struct Args {
+    /// A kernel of tests/kernels.toml; the oldest and the newest unless told
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    kernel: Vec<String>,
+    /// Every kernel of tests/kernels.toml
+    #[arg(long)]
+    all: bool,
+    /// Only load every program, and hold what that costs against tests/budget.toml
+    #[arg(long)]
+    verify_only: bool,
+    /// Write what the programs cost to tests/budget.toml instead
+    #[arg(long)]
+    bless: bool,
+    /// Show all that the tests print
+    #[arg(long, short)]
+    verbose: bool,
+    /// What runs the machine; KVM where it works unless told
+    #[arg(long)]
+    accel: Option<Accel>,
+    /// Seconds that a kernel may take for everything
+    #[arg(long, value_name = "SECONDS", default_value = "1200")]
+    limit: u64,
+    /// Seconds that a test may take
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    test_limit: u64,
+    /// Settings for the machines: /proc/sys/NAME=VALUE, as net/core/bpf_jit_harden=2
+    #[arg(long, value_name = "NAME=VALUE")]
+    sysctl: Vec<String>,
+    /// More for the kernels' command lines
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// Names of tests (program::test), or parts of them
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let matrix = Matrix::read(workspace)?;
+    let wanted = matrix.select(&args.kernel, args.all)?;
+    let toolchain = setup::ebpf_toolchain(Lint::No)?;
+    setup::emulator()?;
+    let built = build::build(workspace, &toolchain, None, false)?;
+    let suite = if args.verify_only {
+        Suite::default()
+    } else {
+        setup::runtime_packages()?;
+        suite::build(workspace)?
+    };
+    let session = Session::open(workspace, args, matrix, &built, &suite)?;
+    let reports: Vec<Report> = wanted.iter().map(|wanted| session.kernel(wanted)).collect::<Result<_>>()?;
+    finish(workspace, args, &reports)
+}
+
+/// All that is the same for every kernel.
+struct Session<'a> {
+    args: &'a Args,
+    matrix: Matrix,
+    store: Store,
+    base: Base,
+    accel: Accel,
+    directory: PathBuf,
+}
+
+impl<'a> Session<'a> {
+    fn open(
+        workspace: &Workspace,
+        args: &'a Args,
+        matrix: Matrix,
+        built: &Built,
+        suite: &Suite,
+    ) -> Result<Self> {
+        let directory = workspace.target.join("vm");
+        fs::create_dir_all(&directory)?;
+        let mut base = Base::gather(built, suite, &directory)?;
+        base.plan.verify = true;
+        base.plan.filter.clone_from(&args.filter);
+        base.plan.limit = args.test_limit;
+        for setting in &args.sysctl {
+            let (name, value) = setting.split_once('=').with_context(|| format!("no value: {setting}"))?;
+            base.plan.sysctls.push((name.to_owned(), value.to_owned()));
+        }
+        let accel = args.accel.unwrap_or_else(Accel::detect);
+        println!("vm: machines run by {accel:?}");
+        Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory })
+    }
+
+    fn kernel(&self, wanted: &Wanted) -> Result<Report> {
+        let kernel = self.store.get(wanted)?;
+        let modules = modules::collect(&kernel.modules, &self.matrix.modules)?;
+        let mut plan = self.base.plan.clone();
+        plan.modules = modules.iter().map(image::module_path).collect();
+        plan.cannot = self.matrix.cannot(&kernel.name);
+        let initramfs = self.directory.join(format!("{}.cpio", kernel.name));
+        fs::write(&initramfs, self.base.archive(&modules, &plan)?)?;
+        let start = Instant::now();
+        let mut report = self.boot(&kernel, &initramfs)?;
+        if report.release.is_none() {
+            eprintln!("vm: kernel {} showed no sign of life, which may be QEMU's fault: once more", kernel.name);
+            report = self.boot(&kernel, &initramfs)?;
+        }
+        fs::remove_file(&initramfs)?;
+        println!("{:<7} took {:.0} s", kernel.name, start.elapsed().as_secs_f64());
+        Ok(report)
+    }
+
+    fn boot(&self, kernel: &Kernel, initramfs: &Path) -> Result<Report> {
+        println!("{:<7} starting {}", kernel.name, kernel.release);
+        let console = self.directory.join(format!("{}.console.log", kernel.name));
+        let machine = Machine {
+            accel: self.accel,
+            image: &kernel.image,
+            initramfs,
+            console: &console,
+            limit: Duration::from_secs(self.args.limit),
+            append: &self.args.append,
+        };
+        let mut report = Report::new(&kernel.name, self.args.verbose);
+        let silence = Duration::from_secs(self.args.test_limit + 60);
+        let end = machine.run(silence, |line| report.line(line))?;
+        // QEMU succeeds whatever happens inside: only the machine's own word counts.
+        if !report.done {
+            let how = match end {
+                End::Exited => "crashed",
+                End::TooLong => "took too long",
+                End::Silent => "went silent",
+            };
+            let last = last_lines(&console, CONSOLE_LINES);
+            report.problems.push(format!("the machine {how}; its kernel's last messages:\n{last}"));
+        }
+        Ok(report)
+    }
+}
+
+/// Prints what came of it, and fails if that is not good.
+fn finish(workspace: &Workspace, args: &Args, reports: &[Report]) -> Result<()> {
+    println!("\ninstructions verified, bytes of machine code:\n{}", report::costs(reports));
+    if !args.verify_only {
+        println!("\n{}", report::table(reports));
+    }
+    println!();
+    let mut failures = 0;
+    for report in reports {
+        for problem in &report.problems {
+            println!("{}: {problem}", report.kernel);
+        }
+        failures += usize::from(report.failed());
+    }
+    if args.bless {
+        let mut budget = Budget::read(workspace).unwrap_or_default();
+        for report in reports {
+            budget.set(&report.kernel, report.costs.clone());
+        }
+        budget.write(workspace)?;
+    } else {
+        let budget = Budget::read(workspace)?;
+        let over: Vec<String> =
+            reports.iter().flat_map(|report| budget.problems(&report.kernel, &report.costs)).collect();
+        for problem in &over {
+            println!("{problem}");
+        }
+        if !over.is_empty() {
+            bail!("{} programs cost more than tests/budget.toml allows (--bless writes it anew)", over.len());
+        }
+    }
+    if failures > 0 {
+        bail!("{failures} of {} kernels failed", reports.len());
+    }
+    Ok(())
+}
+
+fn last_lines(file: &Path, count: usize) -> String {
+    let text = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

@@ -1,0 +1,117 @@
+//! What the host and the program in the virtual machine tell each other.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the machine finds its plan.
+pub const PLAN: &str = "/plan.json";
+/// Where in the machine the object is.
+pub const OBJECT: &str = "/berth/berth.bpf.o";
+/// Before what the machine tells us, on the same line as nothing else of ours.
+const MARK: &str = "@vm ";
+
+/// What is to be done in the machine.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// Modules to load, in this order, by their paths.
+    pub modules: Vec<String>,
+    /// Values to be set: paths under /proc/sys.
+    pub sysctls: Vec<(String, String)>,
+    /// Whether every program of the object is to be loaded by itself.
+    pub verify: bool,
+    /// Test programs: name and path.
+    pub programs: Vec<(String, String)>,
+    /// Parts of the names of the tests to run; all if there are none.
+    pub filter: Vec<String>,
+    /// Tests not to run, each as the beginning of names, and the reason.
+    pub cannot: Vec<(String, String)>,
+    /// For each test, in seconds.
+    pub limit: u64,
+    /// For the test programs.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What happens in the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It is up, running this release.
+    Booted { release: String },
+    /// The verifier's answer to a program.
+    Verified { program: String, instructions: Option<u32>, jited: u32 },
+    /// The kernel takes no such program.
+    RefusedHere { program: String, reason: String },
+    /// The verifier refuses the program.
+    Rejected { program: String, log: String },
+    /// What follows is a test's output.
+    Begin { test: String },
+    /// The test is over.
+    End { test: String, outcome: Outcome, millis: u64 },
+    /// Something that has to work did not.
+    Trouble { what: String },
+    /// All of the plan has been done.
+    Done,
+}
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Passed,
+    Failed,
+    /// It was killed.
+    TooSlow,
+    NotRun { reason: String },
+}
+
+impl Plan {
+    pub fn is_wanted(&self, test: &str) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|part| test.contains(part))
+    }
+
+    pub fn reason_against(&self, test: &str) -> Option<&str> {
+        self.cannot.iter().find(|(prefix, _)| test.starts_with(prefix)).map(|(_, reason)| reason.as_str())
+    }
+
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.limit)
+    }
+}
+
+impl Event {
+    /// As one line, which begins anew whatever was written before.
+    pub fn line(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        format!("\n{MARK}{json}\n")
+    }
+
+    pub fn parse(line: &str) -> Option<Self> {
+        serde_json::from_str(line.strip_prefix(MARK)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_survive_the_wire() {
+        let event = Event::Rejected { program: "p".to_owned(), log: "line\nline \"2\"".to_owned() };
+        let line = event.line();
+        assert_eq!(line.trim().lines().count(), 1);
+        assert_eq!(Event::parse(line.trim()), Some(event));
+        assert_eq!(Event::parse("anything"), None);
+        assert_eq!(Event::parse("@vm broken"), None);
+    }
+
+    #[test]
+    fn tests_are_picked_by_parts_and_left_out_by_beginnings() {
+        let plan = Plan {
+            filter: vec!["lsm".to_owned()],
+            cannot: vec![("lsm::old".to_owned(), "too old".to_owned())],
+            ..Plan::default()
+        };
+        assert!(plan.is_wanted("lsm::new") && !plan.is_wanted("ports::new"));
+        assert_eq!(plan.reason_against("lsm::old_way"), Some("too old"));
+        assert_eq!(plan.reason_against("lsm::new"), None);
+    }
+}
