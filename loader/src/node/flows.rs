@@ -1,8 +1,11 @@
 //! Flows in requests.
 
-use berth_common::abi::{
-    flow::{Flow, FlowKey, State},
-    units::{ContainerId, Nanos},
+use berth_common::{
+    abi::{
+        flow::{Flow, FlowKey, State},
+        units::{self, ContainerId, Nanos, Port},
+    },
+    wire::icmp,
 };
 
 use super::{Enforcer, Node, NodeError, Observer};
@@ -51,7 +54,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             src: source.0.into(),
             sport: source.1.0,
             dst: destination.0.into(),
-            dport: destination.1.0,
+            dport: far_port(key.protocol(), source.1, destination.1),
             state: state.name().to_owned(),
             assured: replied && !matches!(state, State::SynSent | State::SynRecv),
             out: flow.out.into(),
@@ -84,7 +87,33 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 }
 
+/// The opener's view of the far end: of an ICMP query the request's type, to which the id is added in the key (see
+/// `berth_common::engine::parse`).
+fn far_port(protocol: units::Protocol, source: Port, destination: Port) -> u16 {
+    let kind = destination.0.wrapping_sub(source.0);
+    let class = match (protocol, u8::try_from(kind)) {
+        (units::Protocol::ICMP, Ok(kind)) => icmp::class4(kind),
+        (units::Protocol::ICMPV6, Ok(kind)) => icmp::class6(kind),
+        _ => return destination.0,
+    };
+    if class == icmp::Class::Request { kind } else { destination.0 }
+}
+
 /// Whose a flow is: the opener's where that is on this node, or else whoever holds the other end.
 fn owner_of(flow: &Flow) -> ContainerId {
     if flow.opener == ContainerId::UNOWNED { flow.responder } else { flow.opener }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_show_their_type_and_ports_themselves() {
+        let id = Port(0xfff9);
+        assert_eq!(far_port(units::Protocol::ICMP, id, Port(1)), 8);
+        assert_eq!(far_port(units::Protocol::ICMPV6, Port(7), Port(135)), 128);
+        assert_eq!(far_port(units::Protocol::TCP, Port(7), Port(15)), 15);
+        assert_eq!(far_port(units::Protocol::ICMP, Port(7), Port(7)), 7);
+    }
 }
