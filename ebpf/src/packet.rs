@@ -8,6 +8,9 @@ use berth_common::{abi::counters::Traffic, engine::Headers, wire::Packet};
 /// Offsets above this are read through the helper: the verifier wants a bound.
 const DIRECT_LIMIT: u32 = 0x3fff;
 
+/// Bytes of a hop-by-hop header with nothing but a jumbo payload option.
+const JUMBO_HEADER: u32 = 8;
+
 /// The packet of a program that runs on socket buffers.
 #[derive(Clone, Copy)]
 pub struct Skb(pub *mut __sk_buff);
@@ -79,8 +82,24 @@ impl Skb {
         // SAFETY: Fields of the program's context.
         let (segments, len) = unsafe { ((*self.0).gso_segs, (*self.0).len) };
         let packets = if segments == 0 { 1 } else { segments as u64 };
-        let repeated = headers.map_or(0, |headers| headers.payload) as u64;
-        Traffic { packets, bytes: (len as u64).wrapping_add(repeated.wrapping_mul(packets.wrapping_sub(1))) }
+        let Some(headers) = headers else { return Traffic { packets, bytes: len as u64 } };
+        let repeated = (headers.payload as u64).wrapping_mul(packets.wrapping_sub(1));
+        let bytes = (len as u64).wrapping_add(repeated);
+        if len > u16::MAX as u32 && self.has_jumbo_header(headers) {
+            return Traffic { packets, bytes: bytes.wrapping_sub(packets.wrapping_mul(JUMBO_HEADER as u64)) };
+        }
+        Traffic { packets, bytes }
+    }
+
+    /// Whether the kernel has put a jumbo payload option (RFC 2675) before the transport header, for itself: where it
+    /// cuts the packet, it takes that out.
+    #[inline(always)]
+    fn has_jumbo_header(self, headers: &Headers) -> bool {
+        const OPTION: u32 = 0x00_c2_04;
+        match Copied(self).words::<1>(headers.transport.wrapping_sub(JUMBO_HEADER)) {
+            Some([word]) => !headers.source.is_v4() && u32::from_be(word) & 0x00ff_ffff == OPTION,
+            None => false,
+        }
     }
 
     /// The interface the packet came in by, or is about to leave by.

@@ -52,24 +52,23 @@ pub fn at_cgroup(skb: *mut __sk_buff) -> Option<ContainerId> {
 /// Whether a cgroup hook runs for a raw socket.
 #[inline(always)]
 pub fn is_raw(skb: *mut __sk_buff) -> bool {
-    // SAFETY: A field of the program's context.
-    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
-    // SAFETY: As in `at_egress`.
-    let socket = if socket.is_null() { socket } else { unsafe { bpf_sk_fullsock(socket) } };
+    let socket = full_socket(skb);
     // SAFETY: A field of a full socket.
     !socket.is_null() && unsafe { (*socket).type_ } == SOCK_RAW
+}
+
+/// Whether a packet at TC egress was sent by a packet socket.
+#[inline(always)]
+pub fn is_packet_socket(skb: *mut __sk_buff) -> bool {
+    let socket = full_socket(skb);
+    // SAFETY: A field of a full socket.
+    !socket.is_null() && unsafe { (*socket).family } == AF_PACKET
 }
 
 /// Who a packet at TC egress comes from. `headers` are missing for frames that are not IP.
 #[inline(always)]
 pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
-    // SAFETY: A field of the program's context.
-    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
-    if socket.is_null() {
-        return Sender::Unknown;
-    }
-    // SAFETY: The helper takes any socket, and gives null for one that is not full.
-    let socket = unsafe { bpf_sk_fullsock(socket) };
+    let socket = full_socket(skb);
     if socket.is_null() {
         return Sender::Unknown;
     }
@@ -96,21 +95,22 @@ pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
 /// The container whose packet socket sent this.
 #[inline(always)]
 pub fn packet_socket(skb: *mut __sk_buff) -> Option<ContainerId> {
-    // SAFETY: A field of the program's context.
-    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
-    if socket.is_null() {
-        return None;
-    }
-    // SAFETY: As in `at_egress`.
-    let socket = unsafe { bpf_sk_fullsock(socket) };
-    // SAFETY: A field of a full socket.
-    if socket.is_null() || unsafe { (*socket).family } != AF_PACKET {
+    if !is_packet_socket(skb) {
         return None;
     }
     match at_egress(skb, None) {
         Sender::Container(id) => Some(id),
         Sender::Host | Sender::Unknown => None,
     }
+}
+
+/// The socket of a packet, or null if it has none that is full.
+#[inline(always)]
+fn full_socket(skb: *mut __sk_buff) -> *mut bpf_sock {
+    // SAFETY: A field of the program's context.
+    let socket: *mut bpf_sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    // SAFETY: The helper takes any socket, and gives null for one that is not full.
+    if socket.is_null() { socket } else { unsafe { bpf_sk_fullsock(socket) } }
 }
 
 /// Whether the packet's protocol and source port are its socket's.

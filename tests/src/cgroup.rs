@@ -90,6 +90,17 @@ pub fn mount_point() -> Result<PathBuf> {
     }
 }
 
+/// Where every hierarchy is mounted, those of version 1 included.
+pub fn mount_points() -> io::Result<Vec<PathBuf>> {
+    let mounts = fs::read_to_string("/proc/mounts")?;
+    let hierarchies = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (place, kind) = (words.next()?, words.next()?);
+        kind.starts_with("cgroup").then(|| PathBuf::from(place))
+    });
+    Ok(hierarchies.collect())
+}
+
 /// Kills what is in a cgroup and removes it, with everything below it.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let gone = |error: &io::Error| {

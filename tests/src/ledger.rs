@@ -1,6 +1,6 @@
 //! What berth has counted at the uplink, held against counters that owe it nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use crate::bpf::pair::{Pair, PairCounts};
 use crate::link;
 use crate::shared_node::SharedNode;
 use crate::topology::UPLINK;
-use crate::view::{Both, Plane, Traffic};
+use crate::view::{Both, Container, Plane, Traffic};
 use crate::wait::{self, LIMIT};
 
 /// How long nothing has to be counted before it is taken that nothing will.
@@ -29,6 +29,8 @@ pub struct Ledger<'a> {
 pub struct Growth {
     /// For containers by name, `host`, `unowned` and `non_ip`; all of them.
     owners: BTreeMap<String, Plane>,
+    /// Those that have an interface of their own, at which they are counted: at the uplink they are forwarded.
+    behind_interfaces: BTreeSet<String>,
     /// By the interface itself.
     pub interface: Both,
     /// Before berth; what came first from the wire, and what was about to leave.
@@ -42,6 +44,7 @@ pub struct Growth {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Page {
     owners: BTreeMap<String, Plane>,
+    behind_interfaces: BTreeSet<String>,
     before: PairCounts,
     behind: PairCounts,
     interface: Both,
@@ -84,10 +87,15 @@ impl<'a> Ledger<'a> {
     fn page(&self) -> Result<Page> {
         let interface = link::statistics(self.node.netns(), UPLINK)?;
         let (before, status, behind) = (self.before.read()?, self.node.berth.status()?, self.behind.read()?);
+        let has_interface =
+            |container: &&Container| container.recognised_by.to_string().contains("\"interface:");
+        let behind_interfaces = status.containers.iter().filter(has_interface);
+        let behind_interfaces = behind_interfaces.map(|container| container.name.clone()).collect();
         let containers = status.containers.into_iter().map(|container| (container.name, container.plane));
         let others = [("host", status.host), ("unowned", status.unowned), ("non_ip", status.non_ip)];
         Ok(Page {
             owners: containers.chain(others.map(|(name, plane)| (name.to_owned(), plane))).collect(),
+            behind_interfaces,
             before,
             behind,
             interface: Both {
@@ -107,6 +115,7 @@ impl Growth {
         let before = end.before - start.before;
         Self {
             owners: end.owners.iter().map(growth).collect(),
+            behind_interfaces: end.behind_interfaces.clone(),
             interface: end.interface - start.interface,
             offered: both(&before),
             passed: both(&(end.behind - start.behind)),
@@ -146,7 +155,7 @@ impl Growth {
 
     /// Whether the interface has counted the same; it counts buffers, so not where it segments or aggregates.
     pub fn agrees_with_interface(&self) -> Result<()> {
-        let counted = self.sum(counted);
+        let counted = self.counted();
         let dropped = self.sum(|plane| plane.dropped);
         ensure!(self.interface.incoming == counted.incoming, "in: {self:#?}");
         ensure!(self.interface.outgoing == counted.outgoing - dropped.outgoing, "out: {self:#?}");
@@ -154,20 +163,25 @@ impl Growth {
     }
 
     fn adds_up(&self) -> Result<()> {
-        let counted = self.sum(counted);
+        let counted = self.counted();
         let dropped = self.sum(|plane| plane.dropped);
         ensure!(counted == self.offered, "berth has counted {counted:?} of {self:#?}");
         ensure!(counted - dropped == self.passed, "berth tells of {dropped:?} dropped of {self:#?}");
         Ok(())
     }
 
+    /// Everything that was counted at the uplink.
+    fn counted(&self) -> Both {
+        let owners = self.owners.iter().map(|(name, plane)| {
+            let own = if self.behind_interfaces.contains(name) { Both::default() } else { plane.traffic };
+            own + plane.forwarded
+        });
+        owners.fold(Both::default(), std::ops::Add::add)
+    }
+
     fn sum(&self, part: impl Fn(&Plane) -> Both) -> Both {
         self.owners.values().map(part).fold(Both::default(), std::ops::Add::add)
     }
-}
-
-fn counted(plane: &Plane) -> Both {
-    plane.traffic + plane.forwarded
 }
 
 fn packets(both: Both) -> (u64, u64) {

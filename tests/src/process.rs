@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::pidfd::PidFd;
-use crate::wait::LIMIT;
+use crate::wait::{LIMIT, patient};
 
 /// What a finished program left.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Process {
     }
 
     fn ended_within(&self, limit: Duration) -> io::Result<bool> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + patient(limit);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if self.pidfd.wait(left)? {

@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use anyhow::Result;
 
-use crate::{berth, cgroup, name, netns};
+use crate::{berth, cgroup, lxc, name, netns};
 
 /// Sweeps once in the life of this process. What cannot be removed is told and left.
 pub fn once() {
@@ -22,11 +22,15 @@ pub fn once() {
 /// Sweeps.
 pub fn now() -> Result<()> {
     // Processes first: they hold the rest.
-    for_each_stale(&cgroup::mount_point()?, |path, _| cgroup::remove(path));
+    for_each_stale(&cgroup::mount_point()?, |path, name| {
+        cgroup::remove(path)?;
+        lxc::container_of(name).map_or(Ok(()), lxc::remove_cgroups)
+    });
     for_each_stale(Path::new(netns::DIRECTORY), |_, name| netns::remove(name));
     // Pins last: enforcement ends with them.
     for_each_stale(Path::new(berth::BPFFS), |path, _| remove_directory(path));
     for_each_stale(&std::env::temp_dir(), |path, _| remove_directory(path));
+    for_each_stale(&lxc::locks(), |path, _| remove_directory(path));
     Ok(())
 }
 
@@ -34,7 +38,8 @@ fn for_each_stale(directory: &Path, remove: impl Fn(&Path, &str) -> Result<()>) 
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name::is_stale(name)) else { continue };
+        let stale = |name: &&str| name::is_stale(lxc::container_of(name).unwrap_or(name));
+        let Some(name) = name.to_str().filter(stale) else { continue };
         if let Err(error) = remove(&entry.path(), name) {
             eprintln!("leftover {} of an earlier run: {error:#}", entry.path().display());
         }

@@ -1,6 +1,7 @@
 //! Waiting for something to become so, never for ever.
 
 use std::io;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,20 @@ use anyhow::{Context, Result, anyhow};
 /// How long anything here waits unless told otherwise.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
+/// How many times as long as usual everything may take, where that is set: in emulated machines.
+const PATIENCE: &str = "BERTH_PATIENCE";
+
+/// `limit`, or a multiple of it where everything is slow.
+pub fn patient(limit: Duration) -> Duration {
+    static FACTOR: LazyLock<u32> =
+        LazyLock::new(|| std::env::var(PATIENCE).ok().and_then(|factor| factor.parse().ok()).unwrap_or(1));
+    limit.saturating_mul(*FACTOR)
+}
+
 /// Calls `probe` until it gives a value, for at most `limit`. `what` is what the failure says was waited for, and the
 /// last error of `probe` follows it.
 pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let limit = patient(limit);
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
@@ -51,7 +63,8 @@ mod tests {
     #[test]
     fn gives_up_and_says_why() {
         let error = until_true("rain", Duration::from_millis(3), || Err(anyhow!("dry"))).unwrap_err();
-        assert_eq!(format!("{error:#}"), "waited 3ms for rain: dry");
+        let limit = patient(Duration::from_millis(3));
+        assert_eq!(format!("{error:#}"), format!("waited {limit:?} for rain: dry"));
     }
 
     #[test]

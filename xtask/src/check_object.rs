@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::command;
-use crate::object::inspect;
+use crate::object::{inspect, layout};
 use crate::object::programs::{self, Program};
 use crate::object::verify::{self, Verdict};
 use crate::privilege::{self, Privilege};
@@ -42,7 +42,8 @@ fn not_verified() -> Result<()> {
 }
 
 fn look_inside(object: &[u8], programs: &[Program]) -> Result<()> {
-    let problems = inspect::problems(object, programs)?;
+    let mut problems = inspect::problems(object, programs)?;
+    problems.extend(layout::problems(object)?);
     for problem in &problems {
         println!("{problem}");
     }
@@ -50,7 +51,8 @@ fn look_inside(object: &[u8], programs: &[Program]) -> Result<()> {
         bail!("the object has {} problems", problems.len());
     }
     println!(
-        "{} bytes, {} programs, licence and BTF present, nothing undefined, nothing that panics",
+        "{} bytes, {} programs, licence and BTF present, layouts as the loader's, \
+         nothing undefined, nothing that panics",
         object.len(),
         programs.len()
     );

@@ -120,11 +120,14 @@ pub fn quoted_end<T: Tables, P: Packet>(
     end: Which,
 ) -> ContainerId {
     let mut inner = Headers::EMPTY;
-    if parse::quoted(packet, headers, &mut inner) {
-        local_end(tables, &inner, zone, end)
-    } else {
-        ContainerId::UNOWNED
+    if !parse::quoted(packet, headers, &mut inner) {
+        return ContainerId::UNOWNED;
     }
+    // What arrives must have been sent from where it arrives, as conntrack demands.
+    if end == Which::Source && inner.source != headers.destination {
+        return ContainerId::UNOWNED;
+    }
+    local_end(tables, &inner, zone, end)
 }
 
 /// Whose the local `end` of a packet is: by flow, reservation, or socket.

@@ -32,6 +32,24 @@ pub fn send<T: Tables, P: Packet>(
     Verdict::because(owner, judge(tables, packet, headers, from, traffic))
 }
 
+/// Whether a raw or packet socket of `sender` speaks for a socket of somebody else's. A flow of the sender's is no
+/// excuse, since it may outlive the socket it was opened by, or have had none.
+#[inline(always)]
+pub fn speaks_for_another<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    (sender, zone): (ContainerId, Zone),
+) -> Reason {
+    let has_ports = headers.kind == Kind::Ports && headers.fragment != Part::Later;
+    if !has_ports || !may_use(tables, &headers.source, sender, zone) {
+        return Reason::None;
+    }
+    match claim(tables, headers, sender) {
+        Ok(_) => Reason::None,
+        Err(reason) => reason,
+    }
+}
+
 /// A socket of the host sends. If a container had a flow there, that is over: the host's sockets reserve nothing, but
 /// the kernel would not have given this one its port while a socket of the container's was open.
 #[inline(always)]

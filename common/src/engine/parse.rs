@@ -44,14 +44,12 @@ pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32, headers: &mut Hea
     complete.and_then(|()| transport(packet, headers)).is_some()
 }
 
-/// Reads the headers of the packet that the ICMP error `headers` quotes, as it was sent, into `inner`; false also if
-/// the error does not go to the one who sent that packet.
+/// Reads the headers of the packet that the ICMP error `headers` quotes, as it was sent, into `inner`.
 #[must_use]
 #[inline(always)]
 pub fn quoted<P: Packet>(packet: &P, headers: &Headers, inner: &mut Headers) -> bool {
     let kind = if headers.source.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
     ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER), inner)
-        && inner.source == headers.destination
 }
 
 #[inline(always)]

@@ -10,6 +10,8 @@ use super::{
     tables::{InsertError, Tables, Which, Word},
 };
 use crate::abi::{
+    address::Address,
+    container::Container,
     port::{Claim, PortKey, Summary},
     reason::Reason,
     units::ContainerId,
@@ -46,8 +48,22 @@ pub fn holder<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Option<Co
     }
     holder_of_key(tables, &key).or_else(|| {
         let key = PortKey::new(headers.protocol, local.address.wildcard(), local.port);
-        holder_of_key(tables, &key)
+        holder_of_key(tables, &key).filter(|holder| !is_elsewhere(tables, &local.address, *holder))
     })
+}
+
+/// Whether the address is that of another container with a network of its own: a wildcard does not reach there.
+#[inline(always)]
+fn is_elsewhere<T: Tables>(tables: &T, address: &Address, holder: ContainerId) -> bool {
+    if !tables.has_container_addresses() {
+        return false;
+    }
+    match tables.address(address) {
+        Some(owner) if owner.is_container() && owner != holder => {
+            tables.container(owner).is_some_and(|entry| entry.flags & Container::OWN_NETWORK != 0)
+        }
+        _ => false,
+    }
 }
 
 /// The present epoch of the reservations.

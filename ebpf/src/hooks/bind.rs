@@ -25,7 +25,7 @@ use berth_common::{
         Headers, Tables,
         headers::Kind,
         ports::Refusal,
-        tables::Found,
+        tables::{Found, Which},
     },
 };
 
@@ -89,7 +89,11 @@ fn before(ctx: *mut bpf_sock_addr, address: Address) -> i32 {
     if port == 0 || socket.is_null() {
         return ALLOW;
     }
-    let Known::Container(id) = socket::known(socket.cast()) else { return ALLOW };
+    let known = match socket::known(socket.cast()) {
+        Known::Nothing => sockets::owner_by_task(ctx.cast(), socket.cast()),
+        known => known,
+    };
+    let Known::Container(id) = known else { return ALLOW };
     let maps = Maps::new(NoSockets);
     let headers = arriving_at(Protocol(protocol as u8), address, Port(port));
     let Some(container) = maps.container(id) else { return ALLOW };
@@ -101,7 +105,9 @@ fn before(ctx: *mut bpf_sock_addr, address: Address) -> i32 {
             Refusal { reason: Reason::BindDenied, holder: ContainerId::UNOWNED },
         );
     }
-    let holder = match socket::find(ctx.cast(), &headers, false) {
+    let held = maps.port_holder(&headers, Which::Destination).map_or(Found::Nothing, Found::Container);
+    let found = if held == Found::Nothing { socket::find(ctx.cast(), &headers, false) } else { held };
+    let holder = match found {
         Found::Nothing => return ALLOW,
         Found::Container(other) if other == id => return ALLOW,
         Found::Container(other) => other,
@@ -128,11 +134,13 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
     if bound.is_null() {
         return refuse_call(ENOBUFS);
     }
+    // One that was given a port by the kernel and then disconnected may be bound once more.
+    sockets::give_up(bound);
     let claim = Claim::bound(id);
     if let Err(refusal) = reserve(&initial, claim, container.port_limit) {
         return refuse(&maps, &arriving_at(protocol, address, port), id, refusal);
     }
-    // SAFETY: Checked above. A socket binds once, so nobody else writes here.
+    // SAFETY: Checked above. The socket is locked while it is bound, so nobody else writes here.
     unsafe {
         *bound = initial;
         (*bound).owner = id;
@@ -160,7 +168,7 @@ fn reserve(bound: &Bound, claim: Claim, limit: u32) -> Result<(), Refusal> {
 #[inline(always)]
 fn owner(ctx: &SockContext) -> Option<ContainerId> {
     let known = match socket::known(ctx.as_ptr()) {
-        Known::Nothing => sockets::owner_by_task(ctx),
+        Known::Nothing => sockets::owner_by_task(ctx.as_ptr(), ctx.as_ptr()),
         known => known,
     };
     match known {

@@ -4,7 +4,7 @@
 use aya_ebpf::{macros::cgroup_skb, programs::SkBuffContext};
 use berth_common::{
     abi::{reason::Reason, units::Zone},
-    engine::{Headers, Tables as _, egress, ingress, parse},
+    engine::{Headers, Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
 };
 
 use crate::{
@@ -34,7 +34,16 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
     // On an uplink, TC counts what really leaves.
     let traffic = skb.traffic(Some(&headers));
     let counted = if zone == Zone::LOCAL { Some(traffic) } else { None };
-    let verdict = egress::send(&maps, &skb, &headers, (id, zone), counted);
+    let refused = if sender::is_raw(skb.0) {
+        egress::speaks_for_another(&maps, &headers, (id, zone))
+    } else {
+        Reason::None
+    };
+    let verdict = if refused == Reason::None {
+        egress::send(&maps, &skb, &headers, (id, zone), counted)
+    } else {
+        Verdict::because(Owner::new(id, Way::Cgroup), refused)
+    };
     match (verdict.passes(), zone) {
         (_, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::Out, traffic),
         (false, _) => count::refusal(id, verdict.reason),

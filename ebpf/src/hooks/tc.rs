@@ -10,6 +10,7 @@ use aya_ebpf::{
 use berth_common::{
     abi::{
         container::Container,
+        counters::Traffic,
         reason::Reason,
         units::{ContainerId, Zone},
     },
@@ -128,7 +129,7 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     }
     let traffic = skb.traffic(Some(&headers));
     let verdict = match sender::at_egress(skb.0, Some(&headers)) {
-        Sender::Container(id) => egress::send(&maps, &skb, &headers, (id, Zone::UPLINK), Some(traffic)),
+        Sender::Container(id) => by_container(&maps, skb, &headers, (id, Zone::UPLINK), traffic),
         Sender::Host => {
             egress::by_host(&maps, &headers, Zone::UPLINK);
             Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket))
@@ -160,12 +161,33 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return TC_ACT_SHOT;
     }
     let traffic = skb.traffic(Some(&headers));
-    let verdict = egress::send(&maps, &skb, &headers, (id, Zone::LOCAL), Some(traffic));
+    let verdict = by_container(&maps, skb, &headers, (id, Zone::LOCAL), traffic);
     count::packet(&verdict, Plane::Local, Direction::Out, traffic);
     if !verdict.passes() {
         event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
     }
     action(&verdict)
+}
+
+/// A container's socket sends. What a packet socket sends is seen here alone.
+#[inline(always)]
+fn by_container(
+    maps: &Maps<BySkb>,
+    skb: Skb,
+    headers: &Headers,
+    from: (ContainerId, Zone),
+    traffic: Traffic,
+) -> Verdict {
+    let refused = if sender::is_packet_socket(skb.0) {
+        egress::speaks_for_another(maps, headers, from)
+    } else {
+        Reason::None
+    };
+    if refused == Reason::None {
+        egress::send(maps, &skb, headers, from, Some(traffic))
+    } else {
+        Verdict::because(Owner::new(from.0, Way::Cgroup), refused)
+    }
 }
 
 /// A container's own interface: `direction` as the container sees it.

@@ -52,11 +52,15 @@ pub(super) fn check(pin_dir: &Path) -> Result<(), ControlError> {
     if !is_bpffs(existing(pin_dir))? {
         return Err(ControlError::NotBpffs(pin_dir.to_owned()));
     }
-    // The kernel keeps dots in names for itself.
-    if pin_dir.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'.')) {
+    if is_dotted(pin_dir) {
         return Err(ControlError::DottedPath(pin_dir.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the directory has a name that the kernel keeps for itself.
+pub(super) fn is_dotted(pin_dir: &Path) -> bool {
+    pin_dir.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'.'))
 }
 
 /// The path, or what of it exists.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use berth_common::abi::{VERSION, names};
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{ControlError, error::Context as _};
+use super::{ControlError, bpffs, error::Context as _};
 
 /// What is in a pin directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,13 @@ impl Pins {
 
     /// What is here.
     pub fn found(&self) -> Result<Pinned, ControlError> {
-        let entries =
-            names_in(&self.root).context(|| format!("read the pin directory {}", self.root.display()))?;
+        let entries = match names_in(&self.root) {
+            // A BPF file system keeps names with dots for itself: it refuses even to look for one.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) && bpffs::is_dotted(&self.root) => {
+                return Err(ControlError::DottedPath(self.root.clone()));
+            }
+            entries => entries.context(|| format!("read the pin directory {}", self.root.display()))?,
+        };
         let abi = entries.iter().find_map(|name| name.strip_prefix("abi-")?.parse().ok());
         Ok(match abi {
             Some(abi) => Pinned::Berth { abi },

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 
+use super::clsact::Filter;
 use super::counting::{self, WORDS, WORDS_PER_TALLY};
 use super::sys;
 use crate::link;
@@ -80,10 +81,11 @@ pub struct Counter {
     _attachment: Attachment,
 }
 
-/// What holds a program to an interface. Kernels before 6.6 have no TCX and would want a filter on a clsact qdisc.
+/// What holds a program to an interface. Kernels before 6.6 have no TCX.
 #[derive(Debug)]
 enum Attachment {
     Tcx { _link: OwnedFd },
+    Clsact { _filter: Filter },
 }
 
 impl Counter {
@@ -93,9 +95,14 @@ impl Counter {
         let map = sys::create_array("test_counts", size, 1).context("make a map")?;
         let program = sys::load_classifier("test_counter", &counting::program(map.as_fd()))?;
         let index = link::index(netns, interface)?;
-        let attachment = in_netns(netns, || Attachment::tcx(&program, index, direction, place))?;
-        let attachment =
-            attachment.with_context(|| format!("count at {interface}, which takes Linux 6.6"))?;
+        let attachment = match in_netns(netns, || Attachment::tcx(&program, index, direction, place))? {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                let filter = Filter::attach(&program, netns, interface, direction, place);
+                filter.map(|filter| Attachment::Clsact { _filter: filter })
+            }
+            attachment => attachment.map_err(Into::into),
+        };
+        let attachment = attachment.with_context(|| format!("count at {interface}"))?;
         Ok(Self { map, _attachment: attachment })
     }
 

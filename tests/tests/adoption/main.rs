@@ -3,3 +3,4 @@
 mod busy;
 mod descendants;
 mod open_sockets;
+mod unbound;

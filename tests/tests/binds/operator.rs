@@ -70,8 +70,8 @@ fn a_port_is_reserved_at_one_address() -> Result<()> {
     assert_eq!(node.holders(53)?, [reserved_at("a", "udp", &NODE_V4.to_string(), 53)]);
     assert_eq!(errno(Binding::udp(at(NODE_V4, 53)).by(&node.b)), Some(libc::EADDRINUSE));
     assert_eq!(errno(Binding::udp(([0, 0, 0, 0], 53)).by(&node.b)), Some(libc::EADDRINUSE));
-    drop(Binding::udp(([127, 0, 0, 1], 53)).by(&node.b)?);
-    Binding::udp(([0, 0, 0, 0], 53)).by(&node.a)?;
+    drop(Binding::udp(([0, 0, 0, 0], 53)).by(&node.a)?);
+    let _theirs = Binding::udp(([127, 0, 0, 1], 53)).by(&node.b)?;
     Ok(())
 }
 
@@ -108,7 +108,12 @@ fn echo_ids_and_gre_keys_can_be_reserved() -> Result<()> {
     for (remote, request) in [(REMOTE_V4, 8), (berth_tests::topology::REMOTE_V6, 128)] {
         let echo = [request, 0, 0, 0, 0, 0, 0, 1];
         let theirs = node.b.ping_socket(remote, 77)?;
-        assert_eq!(errno(theirs.send_to(&echo, &at(remote, 0).into())), Some(libc::EPERM));
+        let refused = || node.berth.container("b").map(|b| b.plane.drops_for("port-reserved"));
+        let before = refused()?;
+        // The kernel tells the sender of IPv4 only.
+        let told = errno(theirs.send_to(&echo, &at(remote, 0).into()));
+        assert_eq!(told, remote.is_ipv4().then_some(libc::EPERM));
+        assert_eq!(refused()?, before + 1, "{remote}");
         // There can be one such socket only, whoever has it.
         drop(theirs);
         let own = node.a.ping_socket(remote, 77)?;

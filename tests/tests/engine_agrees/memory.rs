@@ -142,6 +142,7 @@ impl Memory {
         };
         let traffic = seen.traffic(Some(&headers));
         let verdict = if headers.protocol.0 == 0 {
+            egress::by_host(&&self.tables, &headers, Zone::UPLINK);
             host(Way::Socket)
         } else {
             ingress::leave(&&self.tables, &seen.bytes, &headers, Zone::UPLINK, traffic)

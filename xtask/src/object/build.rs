@@ -48,6 +48,14 @@ pub fn build(workspace: &Workspace, toolchain: &BpfToolchain, arch: Arch) -> Res
     Ok(object)
 }
 
+/// Builds the programs that must be refused.
+pub fn fixtures(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<PathBuf> {
+    let mut cargo = toolchain.cargo();
+    let cargo = for_bpf(workspace, toolchain, Arch::of(None)?, cargo.arg("build"));
+    command::run(cargo.args(["--features", "fixtures", "--bin", "fixtures"]))?;
+    Ok(workspace.bpf_target().join(TARGET).join("release/fixtures"))
+}
+
 /// Lints the eBPF crate as it is built: for the BPF target, with its own toolchain.
 pub fn clippy(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<()> {
     let mut clippy = toolchain.clippy();

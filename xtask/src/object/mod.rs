@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod inspect;
+pub mod layout;
 mod panics;
 pub mod programs;
 pub mod verify;

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use crate::workspace::Workspace;
+
+/// Where it is kept.
+pub const FILE: &str = "tests/budget.toml";
+/// That of the fixtures.
+pub const FIXTURES: &str = "tests/fixtures.toml";
 
 /// Growth that passes, in hundredths.
 const TOLERANCE: u64 = 10;
@@ -32,14 +36,14 @@ pub struct Cost {
 pub struct Budget(BTreeMap<String, BTreeMap<String, Cost>>);
 
 impl Budget {
-    pub fn read(workspace: &Workspace) -> Result<Self> {
-        let path = path(workspace);
+    pub fn read(workspace: &Workspace, file: &str) -> Result<Self> {
+        let path = workspace.root.join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is wrong", path.display()))
     }
 
     pub fn write(&self, workspace: &Workspace) -> Result<()> {
-        Ok(fs::write(path(workspace), self.text())?)
+        Ok(fs::write(workspace.root.join(FILE), self.text())?)
     }
 
     /// Takes over what a kernel has found.
@@ -79,10 +83,6 @@ impl Budget {
         }
         text
     }
-}
-
-fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("tests/budget.toml")
 }
 
 #[cfg(test)]

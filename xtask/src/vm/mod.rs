@@ -4,6 +4,7 @@ mod apt;
 mod budget;
 mod cpio;
 mod files;
+mod fixtures;
 pub mod guest;
 mod image;
 mod kernel;
@@ -35,6 +36,9 @@ use suite::Suite;
 /// How many lines of the kernel's messages are shown of a machine that crashed.
 const CONSOLE_LINES: usize = 40;
 
+/// How many times as long as usual the tests wait in an emulated machine.
+const PATIENCE: &str = "8";
+
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are switches")]
 pub struct Args {
@@ -47,6 +51,9 @@ pub struct Args {
     /// Only load every program, and hold what that costs against tests/budget.toml
     #[arg(long)]
     verify_only: bool,
+    /// Load programs that must be refused, and fail if they are not
+    #[arg(long, conflicts_with_all = ["bless", "filter"])]
+    fixtures: bool,
     /// Write what the programs cost to tests/budget.toml instead
     #[arg(long)]
     bless: bool,
@@ -78,6 +85,13 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let wanted = matrix.select(&args.kernel, args.all)?;
     let toolchain = setup::ebpf_toolchain(Lint::No)?;
     setup::emulator()?;
+    if args.fixtures {
+        let object = crate::object::build::fixtures(workspace, &toolchain)?;
+        let built = Built { berth: PathBuf::new(), object };
+        let session = Session::open(workspace, args, matrix, &built, &Suite::default())?;
+        let reports: Vec<Report> = wanted.iter().map(|wanted| session.kernel(wanted)).collect::<Result<_>>()?;
+        return fixtures::check(&Budget::read(workspace, budget::FIXTURES)?, &reports);
+    }
     let built = build::build(workspace, &toolchain, None, false)?;
     let suite = if args.verify_only {
         Suite::default()
@@ -120,6 +134,8 @@ impl<'a> Session<'a> {
         }
         let accel = args.accel.unwrap_or_else(Accel::detect);
         println!("vm: machines run by {accel:?}");
+        let slow = if accel == Accel::Tcg { PATIENCE } else { "1" };
+        base.plan.environment.push(("BERTH_PATIENCE".to_owned(), slow.to_owned()));
         Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory })
     }
 
@@ -133,8 +149,11 @@ impl<'a> Session<'a> {
         fs::write(&initramfs, self.base.archive(&modules, &plan)?)?;
         let start = Instant::now();
         let mut report = self.boot(&kernel, &initramfs)?;
-        if report.release.is_none() {
-            eprintln!("vm: kernel {} showed no sign of life, which may be QEMU's fault: once more", kernel.name);
+        if !report.alive {
+            println!("{:<7} no sign of life, which may be the emulator's fault: once more", kernel.name);
+            for problem in &report.problems {
+                println!("{:<7} {problem}", kernel.name);
+            }
             report = self.boot(&kernel, &initramfs)?;
         }
         fs::remove_file(&initramfs)?;
@@ -185,13 +204,13 @@ fn finish(workspace: &Workspace, args: &Args, reports: &[Report]) -> Result<()> 
         failures += usize::from(report.failed());
     }
     if args.bless {
-        let mut budget = Budget::read(workspace).unwrap_or_default();
+        let mut budget = Budget::read(workspace, budget::FILE).unwrap_or_default();
         for report in reports {
             budget.set(&report.kernel, report.costs.clone());
         }
         budget.write(workspace)?;
     } else {
-        let budget = Budget::read(workspace)?;
+        let budget = Budget::read(workspace, budget::FILE)?;
         let over: Vec<String> =
             reports.iter().flat_map(|report| budget.problems(&report.kernel, &report.costs)).collect();
         for problem in &over {

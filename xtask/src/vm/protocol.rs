@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const PLAN: &str = "/plan.json";
 /// Where in the machine the object is.
 pub const OBJECT: &str = "/berth/berth.bpf.o";
-/// Before what the machine tells us, on the same line as nothing else of ours.
+/// Before what the machine tells us.
 const MARK: &str = "@vm ";
 
 /// What is to be done in the machine.
@@ -85,7 +85,9 @@ impl Event {
     }
 
     pub fn parse(line: &str) -> Option<Self> {
-        serde_json::from_str(line.strip_prefix(MARK)?).ok()
+        // What the kernel or a test left on the line may be before it.
+        let (_, json) = line.split_once(MARK)?;
+        serde_json::from_str(json).ok()
     }
 }
 
@@ -98,7 +100,8 @@ mod tests {
         let event = Event::Rejected { program: "p".to_owned(), log: "line\nline \"2\"".to_owned() };
         let line = event.line();
         assert_eq!(line.trim().lines().count(), 1);
-        assert_eq!(Event::parse(line.trim()), Some(event));
+        assert_eq!(Event::parse(line.trim()), Some(event.clone()));
+        assert_eq!(Event::parse(&format!("rest{}", line.trim())), Some(event));
         assert_eq!(Event::parse("anything"), None);
         assert_eq!(Event::parse("@vm broken"), None);
     }

@@ -14,6 +14,8 @@ pub struct Report {
     pub tests: BTreeMap<String, (Outcome, u64)>,
     /// What is wrong with it as a whole, each as one text.
     pub problems: Vec<String>,
+    /// Whether it has told us anything.
+    pub alive: bool,
     pub done: bool,
     /// The present test, and what it has said.
     output: Vec<String>,
@@ -28,7 +30,10 @@ impl Report {
     /// Takes a line that the machine has printed, and shows what the user wants to see of it.
     pub fn line(&mut self, line: &str) {
         match Event::parse(line) {
-            Some(event) => self.event(event),
+            Some(event) => {
+                self.alive = true;
+                self.event(event);
+            }
             None if line.is_empty() => {}
             None => {
                 if self.verbose {

@@ -36,6 +36,9 @@ fn only_these() {
         ("UDP from no address from another port", udp("0.0.0.0:1068", "255.255.255.255:67")),
         ("echo from no address", ping("::", "ff02::1", 5)),
         ("neighbour advertisement from no address", icmp("::", "ff02::1", 136, [0; 4], &[0; 16])),
+        ("DHCP from a foreign address", udp("198.51.100.8:68", "255.255.255.255:67")),
+        ("solicitation from a foreign address", icmp("fe80::99", "ff02::1:ff00:1", 135, [0; 4], &[0; 16])),
+        ("MLD from a foreign address", icmp("fe80::99", "ff02::16", 143, [0; 4], &[0; 20])),
         ("TCP from no address", tcp("0.0.0.0:68", "198.51.100.7:67", SYN)),
     ] {
         assert_eq!(Node::new().send(A, &packet), Reason::SpoofedSource, "{what}");
@@ -62,6 +65,8 @@ fn routers_and_servers_are_not_containers() {
         ("router advertisement", icmp(LINK6, "ff02::1", 134, [0; 4], &[0; 8])),
         ("router advertisement from no address", icmp("::", "ff02::1", 134, [0; 4], &[0; 8])),
         ("redirect", icmp(LINK6, R6, 137, [0; 4], &[0; 32])),
+        ("router advertisement of IPv4", icmp(L4, "224.0.0.1", 9, [0; 4], &[])),
+        ("redirect of IPv4", icmp(L4, R4, 5, [0; 4], &udp("198.51.100.7:53", "192.0.2.1:5000"))),
         ("DHCP offer", udp("192.0.2.1:67", "255.255.255.255:68")),
         ("DHCPv6 advertisement", udp("[fe80::1]:547", "[fe80::7]:546")),
         (

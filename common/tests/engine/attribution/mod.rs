@@ -10,4 +10,5 @@ mod kernel;
 mod local;
 mod queries;
 mod related;
+mod sockets;
 mod stale;

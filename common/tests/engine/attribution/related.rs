@@ -95,6 +95,19 @@ fn errors_to_another_address() {
     assert!(!node.may_receive(A, &error));
 }
 
+/// But a container cannot shoot at another's conversation by sending the error somewhere else.
+#[test]
+fn errors_of_containers_to_another_address() {
+    let node = Node::new();
+    node.send(A, &udp(OUT, FAR));
+    for to in [R4, "198.51.100.8"] {
+        let error = unreachable_to(L4, to, &udp(FAR, OUT));
+        assert_eq!(node.send(B, &error), Reason::Hijack, "to {to}");
+        assert_eq!(node.send(A, &error), Reason::None, "to {to}");
+        assert_eq!(node.leave(&error), (A, Way::Related), "to {to}");
+    }
+}
+
 /// Messages of the link have no ids and errors have none: neither's entry may attract the other.
 #[test]
 fn entries_for_link_messages_attract_no_errors() {

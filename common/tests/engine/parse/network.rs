@@ -140,9 +140,11 @@ fn extension_headers_around_the_fragment_header() {
     assert_eq!((found.fragment, seen(&found)), (Part::First, PORTS));
     assert_eq!(found.transport, 40 + 8 + 8 + 16);
     // What follows the header of a later fragment is data, whatever its first header says it is part of.
-    let later = Ip::behind(&[HOP_BY_HOP, Extension::Fragment(3, true, 9), DESTINATION]);
-    let found = parsed(&udp_behind(&later, V6));
-    assert_eq!((found.fragment, found.protocol.0, found.transport), (Part::Later, 60, 56));
+    for offset in [1, 3, 0x1fff] {
+        let later = Ip::behind(&[HOP_BY_HOP, Extension::Fragment(offset, true, 9), DESTINATION]);
+        let found = parsed(&udp_behind(&later, V6));
+        assert_eq!((found.fragment, found.protocol.0, found.transport), (Part::Later, 60, 56));
+    }
     // A first fragment must hold the whole chain (RFC 7112).
     let torn = Ip::behind(&[Extension::Fragment(0, true, 9), Extension::Raw(60, 2)]);
     let torn = udp_behind(&torn, V6);

@@ -74,6 +74,8 @@ enum Operation {
     Send(usize, Plan, bool),
     Arrive(Plan),
     Leave(Plan),
+    SendByHost(Plan),
+    Speak(usize, Plan),
     Receive(usize, Plan, bool),
     Bind(usize, usize, At, u16, bool),
     Release(usize, usize, At, u16, bool),
@@ -139,6 +141,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => (who(), local_plan()).prop_map(|(id, plan)| Operation::Send(id, plan, true)),
         8 => plan().prop_map(Operation::Arrive),
         3 => plan().prop_map(Operation::Leave),
+        1 => plan().prop_map(Operation::SendByHost),
+        2 => (who(), plan()).prop_map(|(id, plan)| Operation::Speak(id, plan)),
         3 => (who(), plan()).prop_map(|(id, plan)| Operation::Receive(id, plan, false)),
         4 => (who(), local_plan()).prop_map(|(id, plan)| Operation::Receive(id, plan, true)),
         5 => (who(), protocol(), place(), number(), once_in_four())
@@ -223,6 +227,15 @@ impl Both {
                 let talk = plan.talk(true);
                 let said: (ContainerId, Way) = node.leave(&talk.bytes());
                 assert_eq!(said, model.leave(&talk), "{talk:?}");
+            }
+            Operation::SendByHost(plan) => {
+                let talk = plan.talk(true);
+                node.send_by_host(&talk.bytes());
+                model.send_by_host(&talk);
+            }
+            Operation::Speak(who, plan) => {
+                let (id, talk) = (TENANTS[*who], plan.talk(true));
+                assert_eq!(node.speaks(id, &talk.bytes()), model.speaks(id, &talk), "{talk:?}");
             }
             Operation::Receive(who, plan, lo) => {
                 let (id, zone, talk) = (TENANTS[*who], zone_of(*lo), plan.talk(false));

@@ -129,9 +129,14 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
                 let exempt = headers.source.is_wildcard() || headers.protocol.0 == IGMP;
                 assert!(exempt || source == Some(HOST) || source == Some(id), "{headers:?}");
             }
+            let refused = egress::speaks_for_another(tables, headers, (id, zone));
+            assert!(matches!(refused, Reason::None | Reason::Hijack | Reason::PortReserved));
             let received = ingress::receive(tables, packet, headers, (id, zone), None);
             assert!(received.passes() || received.reason == Reason::NotOwner);
         }
+    }
+    if headers.payload.is_multiple_of(16) {
+        egress::by_host(tables, headers, Zone::UPLINK);
     }
     let arrived = ingress::arrive(tables, packet, headers, Zone::UPLINK, PACKET);
     assert!(is_consistent(&arrived), "{arrived:?}");

@@ -134,6 +134,16 @@ impl Node {
         verdict.reason
     }
 
+    /// Whether a raw or packet socket of `sender` may speak for whoever is there, flow or no flow.
+    pub fn speaks(&self, sender: ContainerId, packet: &[u8]) -> Reason {
+        egress::speaks_for_another(&&self.tables, &Self::headers(packet), (sender, Zone::UPLINK))
+    }
+
+    /// A socket of the host sends by an uplink.
+    pub fn send_by_host(&self, packet: &[u8]) {
+        egress::by_host(&&self.tables, &Self::headers(packet), Zone::UPLINK);
+    }
+
     /// A packet socket of `sender` sends a frame that is not IP.
     pub fn send_frame(&self, sender: ContainerId, frame: &[u8]) -> Reason {
         let (kind, offset) = ether::payload(&Bytes(frame));

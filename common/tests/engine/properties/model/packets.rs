@@ -17,9 +17,11 @@ use crate::{
 impl Model {
     /// Whose the local end (the source, or the destination) of the packet is that an error quotes.
     pub(super) fn quoted_end(&self, error: &Talk, zone: Zone, source: bool) -> ContainerId {
-        let Some(inner) = error.quotes.as_deref().filter(|inner| inner.from.0 == error.to.0) else {
+        let Some(inner) = error.quotes.as_deref() else { return UNOWNED };
+        // What arrives must have been sent from where it arrives.
+        if source && inner.from.0 != error.to.0 {
             return UNOWNED;
-        };
+        }
         let local = if source { inner.from } else { inner.to };
         let holder = self.holder(inner.protocol, local);
         if let Some(place) = self.find_live(inner, zone, None) {
@@ -125,6 +127,28 @@ impl Model {
         match self.holder(talk.protocol, talk.from) {
             Some(other) if other != id => Reason::PortReserved,
             holder => self.send_from_free_port(id, talk, (zone, place, holder.is_some())),
+        }
+    }
+
+    /// Whether a raw socket may speak for the packet's source, flows aside.
+    pub fn speaks(&self, id: ContainerId, talk: &Talk) -> Reason {
+        let source = self.address_owner(talk.from.0);
+        if !matches!(talk.from.1, Tag::Port(_)) || source != Some(HOST) && source != Some(id) {
+            return Reason::None;
+        }
+        match (self.holder(talk.protocol, talk.from), self.socket(talk.protocol, talk.from)) {
+            (Some(holder), _) if holder != id => Reason::PortReserved,
+            (None, Some(owner)) if owner != id => Reason::Hijack,
+            _ => Reason::None,
+        }
+    }
+
+    pub fn send_by_host(&mut self, talk: &Talk) {
+        let place = self.find_live(talk, Zone::UPLINK, None);
+        if let (Tag::Port(_), Some(place)) = (talk.from.1, place) {
+            if self.sender(place).is_container() {
+                self.flows[place.0].expires = 1;
+            }
         }
     }
 

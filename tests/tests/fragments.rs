@@ -1,0 +1,210 @@
+//! Fragments, which have no ports, are counted for whom their packet belongs to.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, UdpSocket};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use berth_tests::echo::Echo;
+use berth_tests::exchange::datagrams;
+use berth_tests::frame::Packet;
+use berth_tests::ghost::{GHOST_V4, GHOST_V6};
+use berth_tests::process::ok;
+use berth_tests::sockets::{errno, send_packet};
+use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at, remote_addresses};
+use berth_tests::wait::uninterrupted;
+use berth_tests::{Ghost, Ledger, SharedNode, Sockets, Topology, privileged, sysctl};
+use socket2::Protocol;
+
+const ECHO: u16 = 7;
+const PORT: u16 = 7777;
+const THERE: u16 = 9;
+/// What is sent in six fragments with an MTU of 1500.
+const LARGE: usize = 8192;
+/// Entries of berth's table of fragments.
+const TABLE: usize = 8192;
+
+const HOSTS: [(IpAddr, IpAddr); 2] = [(NODE_V4, REMOTE_V4), (NODE_V6, REMOTE_V6)];
+const GHOSTS: [(IpAddr, IpAddr); 2] = [(NODE_V4, GHOST_V4), (NODE_V6, GHOST_V6)];
+
+#[test]
+fn large_datagrams_of_two_containers() -> Result<()> {
+    privileged!();
+    for offloads in [true, false] {
+        let topology = Topology::builder().with_known_neighbours().offloads(offloads).build()?;
+        let node = SharedNode::on(topology, "")?;
+        let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
+        for (_, remote) in HOSTS {
+            let ledger = Ledger::open(&node)?;
+            let growth = ledger.growth(|| {
+                thread::scope(|scope| {
+                    let threads = [&node.a, &node.b].map(|tenant| {
+                        scope.spawn(|| datagrams(&tenant.udp_connect(at(remote, ECHO))?, 10, LARGE))
+                    });
+                    threads.into_iter().try_for_each(|thread| {
+                        thread.join().map_err(|_| anyhow!("a container's thread failed"))?
+                    })
+                })
+            })?;
+            assert_eq!(growth.packets(), BTreeMap::from([("a", (60, 60)), ("b", (60, 60))]), "{remote}");
+            assert_eq!(growth.drops(), BTreeMap::new());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_hop_by_hop_header() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for size in [100, 3000] {
+        let here = node.a.udp_bind(at(NODE_V6, PORT))?;
+        let there = node.topology.remote.udp_bind(at(REMOTE_V6, THERE))?;
+        let out = Packet::udp(at(NODE_V6, PORT), at(REMOTE_V6, THERE)).payload(vec![1; size]).hop_by_hop();
+        let back = Packet::udp(at(REMOTE_V6, THERE), at(NODE_V6, PORT)).payload(vec![2; size]).hop_by_hop();
+        let protocol = Protocol::from(libc::IPPROTO_RAW);
+        let senders = [
+            (node.a.raw_with_header(NODE_V6, protocol)?, &there, out, REMOTE_V6),
+            (node.topology.remote.raw_with_header(REMOTE_V6, protocol)?, &here, back, NODE_V6),
+        ];
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| {
+            for (sender, receiver, packet, to) in &senders {
+                let packets = if size > 1000 { packet.fragments(77, 1024)? } else { vec![packet.build()?] };
+                for packet in packets {
+                    send_packet(sender, &packet, *to)?;
+                }
+                let mut buffer = [0; 4000];
+                assert_eq!(uninterrupted(|| receiver.recv(&mut buffer))?, size);
+            }
+            Ok(())
+        })?;
+        let count = if size > 1000 { 3 } else { 1 };
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (count, count))]), "{size}");
+        assert_eq!(growth.drops(), BTreeMap::new());
+    }
+    Ok(())
+}
+
+/// Those that come before the first are nobody's on the way in; the socket is asked about the packet when it is whole.
+#[test]
+fn fragments_out_of_order() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for (local, ghostly) in GHOSTS {
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let [here, other] = [node.a.udp_bind(at(local, PORT))?, node.b.udp_bind(at(local, PORT + 1))?];
+        let ledger = Ledger::open(&node)?;
+        for (order, packets) in [
+            ([0, 1, 2, 3], vec![("a", (4, 0))]),
+            ([3, 2, 1, 0], vec![("a", (1, 0)), ("unowned", (3, 0))]),
+            ([1, 0, 3, 2], vec![("a", (3, 0)), ("unowned", (1, 0))]),
+        ] {
+            let packet = Packet::udp(ghost.at(THERE), at(local, PORT)).payload(vec![3; 4000]);
+            let fragments = packet.fragments(u16::try_from(order[0] + 10 * order[1])?, 1024)?;
+            assert_eq!(fragments.len(), 4);
+            let growth = ledger.growth(|| {
+                order.iter().try_for_each(|&place| ghost.send_bytes(&fragments[place]))?;
+                assert_eq!(uninterrupted(|| here.recv(&mut [0; 5000]))?, 4000);
+                Ok(())
+            })?;
+            assert_eq!(growth.packets(), packets.into_iter().collect(), "{order:?}");
+            assert_eq!(growth.drops(), BTreeMap::new());
+        }
+        hears_nothing(&other)?;
+    }
+    Ok(())
+}
+
+/// The first fragment says whose the packet is, and the others share its fate.
+#[test]
+fn a_packet_for_nobody_is_dropped_whole() -> Result<()> {
+    privileged!();
+    let topology = Topology::builder().with_known_neighbours().build()?;
+    let node = SharedNode::on(topology, "unowned = 'drop'")?;
+    for (local, ghostly) in GHOSTS {
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let packet = Packet::udp(ghost.at(THERE), at(local, 9999)).payload(vec![3; 4000]);
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| {
+            packet.fragments(5, 1024)?.iter().try_for_each(|fragment| ghost.send_bytes(fragment))
+        })?;
+        assert_eq!(growth.packets(), BTreeMap::from([("unowned", (4, 0))]));
+        assert_eq!(growth.drops(), BTreeMap::from([(("unowned", "unowned"), 4)]));
+        assert_eq!((growth.dropped(), growth.passed.incoming.packets), ((4, 0), 0));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_first_fragment_on_anothers_flow_is_refused() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for (local, remote) in HOSTS {
+        let _held = node.a.udp_bind(at(local, PORT))?;
+        let packet = Packet::udp(at(local, PORT), at(remote, THERE)).payload(vec![4; 3000]);
+        let socket = node.b.raw_with_header(local, Protocol::from(libc::IPPROTO_RAW))?;
+        // Ports are all that the smallest has of the transport header.
+        for size in [1024, 8] {
+            let first = packet.fragments(6, size)?.swap_remove(0);
+            assert_eq!(errno(send_packet(&socket, &first, remote)), Some(libc::EPERM), "{local} {size}");
+        }
+    }
+    let drops = node.berth.container("b")?.plane.drops;
+    assert_eq!(drops, [("port-reserved".to_owned(), 4)].into());
+    Ok(())
+}
+
+#[test]
+fn a_flood_of_first_fragments() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    // The kernel itself is to have room for them: not its bounds are tried here.
+    for key in ["ipv4/ipfrag_high_thresh", "ipv6/ip6frag_high_thresh"] {
+        sysctl::set(node.netns(), key, "1073741824")?;
+    }
+    let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
+    let memory = node.berth.status()?.memory;
+    let mut flooded = 0;
+    for (local, ghostly) in GHOSTS {
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let _held = node.a.udp_bind(at(local, PORT))?;
+        let packet = Packet::udp(ghost.at(THERE), at(local, PORT)).payload(vec![5; 64]);
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| {
+            (0..20_000).try_for_each(|id| ghost.send_bytes(&packet.fragments(id, 16)?.swap_remove(0)))
+        })?;
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (20_000, 0))]));
+        flooded += 1;
+        let entries = fragment_entries(&node)?;
+        // A least-recently-used table holds its size, give or take what each processor keeps at hand.
+        assert!(entries <= TABLE && entries > TABLE / 2, "{entries} entries");
+    }
+    assert_eq!(flooded, GHOSTS.len());
+    let mut later = node.berth.status()?.memory;
+    // What sockets hold grows and shrinks with them.
+    later.retain(|name, _| !name.starts_with("SOCKET_"));
+    assert!(later.iter().all(|(name, bytes)| memory.get(name) == Some(bytes)), "{memory:?} {later:?}");
+    for (_, remote) in HOSTS {
+        let socket = node.b.udp_connect(at(remote, ECHO))?;
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| datagrams(&socket, 10, LARGE))?;
+        assert_eq!(growth.packets(), BTreeMap::from([("b", (60, 60))]));
+    }
+    Ok(())
+}
+
+fn fragment_entries(node: &SharedNode) -> Result<usize> {
+    let pin = node.berth.pin_dir().join("FRAGMENTS");
+    let pin = if pin.exists() { pin } else { node.berth.pin_dir().join("maps/FRAGMENTS") };
+    let text = ok(Command::new("bpftool").args(["-j", "map", "dump", "pinned"]).arg(pin))?;
+    let entries: Vec<serde_json::Value> = serde_json::from_str(&text)?;
+    Ok(entries.len())
+}
+
+fn hears_nothing(socket: &UdpSocket) -> Result<()> {
+    socket.set_nonblocking(true)?;
+    assert_eq!(errno(socket.recv(&mut [0; 16])), Some(libc::EAGAIN));
+    Ok(())
+}
