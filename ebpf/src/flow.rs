@@ -87,9 +87,12 @@ impl FlowEntry for MapFlow {
     #[inline(always)]
     fn advance(&self, state: State, flags: u8, expires: Nanos) {
         let old = self.expires();
-        // Zero would bring an entry back that is being deleted. The clock is coarse: mostly nothing changes, and
-        // then the cache line stays clean.
-        if old.0 != 0 && old != expires {
+        if old.0 == 0 {
+            // It is being deleted or begun anew, and somebody else's.
+            return;
+        }
+        // The clock is coarse: mostly nothing changes, and then the cache line stays clean.
+        if old != expires {
             self.claim(old, expires);
         }
         if self.state() as u8 != state as u8 || self.flags() != flags {
@@ -113,7 +116,7 @@ impl FlowEntry for MapFlow {
 
     #[inline(always)]
     fn reopen(&self, flow: &Flow) {
-        // `expires` was claimed with the new value already and is left to others.
+        // `expires` stays zero until the caller, who has claimed the entry, gives it its new value.
         // SAFETY: As above.
         unsafe {
             (*self.0).created = flow.created;

@@ -19,13 +19,13 @@ use berth_common::{
         headers::Place,
         parse,
         ports::{self, Refusal},
-        tables::{Found, Which},
+        tables::{Found, Tables as _, Which},
     },
     wire::ether::EtherType,
 };
 
 use crate::{
-    maps::FLOWS,
+    maps::{FLOWS, PORTS},
     packet::{Copied, Skb},
     socket,
     tables::{Maps, Sockets},
@@ -177,7 +177,12 @@ extern "C" fn seam_release(key: *const PortKey, claim: u64) -> u32 {
     if !key.is_null() {
         // SAFETY: As above.
         let key = unsafe { key.read_volatile() };
-        ports::release(&Maps::at(NoSockets, Nanos(0)), &key, Claim(claim));
+        let maps = Maps::at(NoSockets, Nanos(0));
+        ports::release(&maps, &key, Claim(claim));
+        // Not left for the sweep, which a daemon asks for: without one, the table would fill with what nobody holds.
+        if maps.port(&key).is_some_and(ports::retire) {
+            let _ = PORTS.remove(key);
+        }
     }
     0
 }

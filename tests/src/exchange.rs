@@ -41,7 +41,7 @@ pub fn datagrams(socket: &UdpSocket, count: usize, size: usize) -> Result<()> {
 pub fn pings(socket: &Socket, (from, to): (IpAddr, IpAddr), id: u16, count: u16) -> Result<()> {
     let payload = [&id.to_be_bytes()[..], b"0123456789abcdef"].concat();
     for sequence in 0..count {
-        let request = body(Packet::echo_request(from, to, id, sequence).payload(payload.clone()), from)?;
+        let request = body(&Packet::echo_request(from, to, id, sequence).payload(payload.clone()), from)?;
         send_packet(socket, &request, to)?;
         let mut tail = sequence.to_be_bytes().to_vec();
         tail.extend(&payload);
@@ -55,7 +55,7 @@ pub fn pings(socket: &Socket, (from, to): (IpAddr, IpAddr), id: u16, count: u16)
 }
 
 /// What a raw socket that makes no IP header is to be given: a packet without it.
-pub fn body(packet: Packet, family: IpAddr) -> Result<Vec<u8>> {
+pub fn body(packet: &Packet, family: IpAddr) -> Result<Vec<u8>> {
     let header = if family.is_ipv4() { 20 } else { 40 };
     Ok(packet.build()?.split_off(header))
 }

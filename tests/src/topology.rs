@@ -188,7 +188,8 @@ impl Builder {
     }
 }
 
-fn host(name: &str) -> Result<Host> {
+/// A host that nothing joins to others yet, and that says nothing unasked.
+pub fn host(name: &str) -> Result<Host> {
     let netns = Netns::create(name)?;
     for (key, value) in SETTINGS {
         sysctl::set(&netns, key, value)?;

@@ -1,7 +1,6 @@
 //! A container with a network of its own beside those that share the node's.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use anyhow::Result;
 use berth_tests::echo::Echo;
@@ -10,7 +9,9 @@ use berth_tests::link::{self, End};
 use berth_tests::sockets::unspecified;
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, UPLINK, WIRE, at, remote_addresses};
 use berth_tests::view::{Both, Traffic};
-use berth_tests::{Endpoint, Host, Ledger, Netns, SharedNode, Sockets, Topology, name, privileged, sysctl};
+use berth_tests::{
+    Endpoint, Host, Ledger, SharedNode, Sockets, Topology, name, privileged, sysctl, topology,
+};
 
 const ECHO: u16 = 7;
 const PORT: u16 = 7777;
@@ -40,22 +41,19 @@ const FAMILIES: [Family; 2] = [
 /// Makes container C and its network, routed by the node.
 fn container(topology: &Topology) -> Result<Host> {
     let host = &topology.node;
-    let netns = Netns::create(&name::unique())?;
+    let container = topology::host(&name::unique())?;
     let ends = [
         End { netns: host.netns(), name: NODE_SIDE, mac: [2, 0, 0, 0, 0, 1] },
-        End { netns: &netns, name: OWN_SIDE, mac: [2, 0, 0, 0, 0, 2] },
+        End { netns: container.netns(), name: OWN_SIDE, mac: [2, 0, 0, 0, 0, 2] },
     ];
-    for end in &ends {
-        sysctl::set(end.netns, "ipv6/conf/default/accept_dad", "0")?;
-    }
     link::wire(ends[0], ends[1], 1500)?;
     for family in FAMILIES {
         let (gateway, own): (IpAddr, IpAddr) = (family.gateway.parse()?, family.own.parse()?);
         link::add_address(host.netns(), NODE_SIDE, gateway, family.prefix)?;
-        link::add_address(&netns, OWN_SIDE, own, family.prefix)?;
+        link::add_address(ends[1].netns, OWN_SIDE, own, family.prefix)?;
         link::add_neighbour(host.netns(), NODE_SIDE, own, ends[1].mac)?;
-        link::add_neighbour(&netns, OWN_SIDE, gateway, ends[0].mac)?;
-        link::add_route(&netns, OWN_SIDE, (unspecified(own, 0).ip(), 0), gateway)?;
+        link::add_neighbour(ends[1].netns, OWN_SIDE, gateway, ends[0].mac)?;
+        link::add_route(ends[1].netns, OWN_SIDE, (unspecified(own, 0).ip(), 0), gateway)?;
         link::add_route(
             topology.remote.netns(),
             WIRE,
@@ -65,7 +63,7 @@ fn container(topology: &Topology) -> Result<Host> {
     }
     sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
     sysctl::set(host.netns(), "ipv6/conf/all/forwarding", "1")?;
-    Ok(Host::new(Arc::clone(&netns)))
+    Ok(container)
 }
 
 /// Ten datagrams each way, of 100 bytes.

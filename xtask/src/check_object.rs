@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::command;
-use crate::object::{inspect, layout};
 use crate::object::programs::{self, Program};
 use crate::object::verify::{self, Verdict};
+use crate::object::{inspect, layout};
 use crate::privilege::{self, Privilege};
 use crate::workspace::Workspace;
 

@@ -51,7 +51,7 @@ const PORT_SPACES: u32 = 6;
 /// Entries of `PORT_SUMMARY`: six port spaces, two families, 65,536 ports.
 pub const SUMMARY_ENTRIES: u32 = PORT_SPACES * 2 * 65_536;
 
-/// Value of the `PORTS` map. Entries that nobody holds stay until they are swept.
+/// Value of the `PORTS` map. An entry that nobody holds goes with its last claim, or else is swept.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortEntry {

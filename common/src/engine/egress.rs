@@ -87,11 +87,17 @@ fn judge<T: Tables, P: Packet>(
     (sender, zone): (ContainerId, Zone),
     traffic: Option<Traffic>,
 ) -> Reason {
-    if let Some(reason) = exempt::outgoing(tables, headers, sender) {
-        return reason;
-    }
-    if !may_use(tables, &headers.source, sender, zone) {
+    let exempt = exempt::outgoing(tables, headers, sender);
+    // What is sent before there is an address comes from none; all else comes from the sender's own.
+    let addressed = exempt.is_none() || !headers.source.is_wildcard();
+    if addressed
+        && exempt.unwrap_or(Reason::None) == Reason::None
+        && !may_use(tables, &headers.source, sender, zone)
+    {
         return Reason::SpoofedSource;
+    }
+    if let Some(reason) = exempt {
+        return reason;
     }
     // The first fragment of it was judged, or will be; without that one nobody can put it together.
     if headers.fragment == Part::Later {

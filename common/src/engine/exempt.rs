@@ -65,7 +65,7 @@ const fn is_rogue(headers: &Headers) -> bool {
     }
 }
 
-/// DHCP before there is an address, duplicate address detection, group membership.
+/// DHCP before there is an address, duplicate address detection, router solicitation, group membership.
 #[inline(always)]
 fn is_link_control(headers: &Headers) -> bool {
     match headers.protocol {
@@ -76,7 +76,8 @@ fn is_link_control(headers: &Headers) -> bool {
         }
         Protocol::ICMPV6 => {
             headers.source == Address::ANY6
-                && (headers.detail == icmp::NEIGHBOUR_SOLICITATION || icmp::is_mld(headers.detail))
+                && (matches!(headers.detail, icmp::NEIGHBOUR_SOLICITATION | icmp::ROUTER_SOLICITATION)
+                    || icmp::is_mld(headers.detail))
         }
         Protocol::IGMP => true,
         _ => false,

@@ -2,7 +2,7 @@
 //!
 //! One word holds the claim on a key ([`Claim`]), another sums up all keys of a port ([`Summary`]), so that a packet to
 //! a port that nobody has reserved costs one array access. Both words change by compare-and-swap. A key that nobody
-//! holds stays in the map and is claimed again in place; only the sweep deletes, after marking it dead.
+//! holds may stay in the map for a while and is claimed again in place; who deletes it has marked it dead before.
 
 use super::{
     headers::{Headers, Kind},

@@ -18,6 +18,8 @@ pub enum Class {
 
 /// Redirect (RFC 792).
 pub const REDIRECT4: u8 = 5;
+/// Router solicitation (RFC 4861 §4.1).
+pub const ROUTER_SOLICITATION: u8 = 133;
 /// Router advertisement (RFC 1256).
 pub const ROUTER_ADVERTISEMENT4: u8 = 9;
 /// Router advertisement (RFC 4861 §4.2).

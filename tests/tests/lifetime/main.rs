@@ -6,3 +6,4 @@ mod interrupted;
 mod killed;
 mod restarted;
 mod up;
+mod upgraded;

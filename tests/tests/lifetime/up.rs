@@ -1,11 +1,14 @@
 //! Without a daemon.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use anyhow::Result;
 use berth_tests::echo::Echo;
 use berth_tests::exchange;
 use berth_tests::leaks::Objects;
 use berth_tests::topology::{NODE_V4, REMOTE_V4, UPLINK, at};
-use berth_tests::{Berth, Sockets, Tenant, Topology, privileged};
+use berth_tests::{Berth, Process, Sockets, Tenant, Topology, privileged};
 
 #[test]
 fn up_puts_everything_in_force_and_commands_work() -> Result<()> {
@@ -47,4 +50,35 @@ fn up_puts_everything_in_force_and_commands_work() -> Result<()> {
     assert_eq!((output.code(), output.stderr.lines().count()), (Some(1), 1), "{output:?}");
     berth.ok(["down"])?;
     objects.wait_until_gone()
+}
+
+#[test]
+fn commands_at_the_same_time_wait_for_each_other() -> Result<()> {
+    privileged!();
+    let topology = Topology::new()?;
+    let mut berth = Berth::builder(&topology).prepare()?;
+    berth.ok(["up", "--uplink", UPLINK])?;
+    for round in ["without", "with"] {
+        let tenants = (0..6).map(|number| Tenant::new(&topology.node, &format!("{round}-{number}")));
+        let tenants: Vec<_> = tenants.collect::<Result<_>>()?;
+        let adds = tenants.iter().enumerate().map(|(number, tenant)| {
+            let (name, path) = (format!("{round}-{number}"), tenant.cgroup().path().to_string_lossy());
+            Process::spawn(&mut berth.command(["container", "add", &name, "--cgroup", &path])?)
+        });
+        let adds: Vec<_> = adds.collect::<Result<_>>()?;
+        for add in adds {
+            let output = add.wait(Duration::from_secs(10))?;
+            assert!(output.success(), "{output:?}");
+        }
+        let status = berth.status()?;
+        let ids: BTreeSet<_> = status.containers.iter().map(|container| container.id).collect();
+        assert_eq!(ids.len(), status.containers.len());
+        for number in 0..6 {
+            let name = format!("{round}-{number}");
+            assert_eq!(status.container(&name).map(|one| one.state.as_str()), Some("active"));
+            berth.ok(["container", "rm", &name])?;
+        }
+        berth.restart()?;
+    }
+    Ok(())
 }

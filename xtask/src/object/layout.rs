@@ -93,13 +93,9 @@ mod tests {
     fn btf(size: u32) -> Vec<u8> {
         let strings = b"\0u32\0Flow\0";
         let member = [0, 1, 0];
-        let types: Vec<u32> = [
-            vec![1, INT << 24, 4, 32],
-            vec![5, STRUCT << 24 | 2, size],
-            member.to_vec(),
-            member.to_vec(),
-        ]
-        .concat();
+        let types: Vec<u32> =
+            [vec![1, INT << 24, 4, 32], vec![5, STRUCT << 24 | 2, size], member.to_vec(), member.to_vec()]
+                .concat();
         let length = u32::try_from(types.len() * 4).unwrap();
         let mut bytes = vec![0x9f, 0xeb, 1, 0];
         for word in [24, 0, length, length, u32::try_from(strings.len()).unwrap()].into_iter().chain(types) {

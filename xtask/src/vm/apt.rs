@@ -1,5 +1,6 @@
 //! A package tree of our own: Debian's packages of any suite, without root and without touching the system's.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,7 +61,7 @@ impl Apt {
         command::output(fetch.current_dir(directory).arg("download").args(packages)).map(drop)
     }
 
-    /// Options on the command line would come after the system's own hooks, a configuration file before.
+    /// By a file: the system's own hooks would be run in spite of options on the command line.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("APT_CONFIG", self.root.join("apt.conf")).env("LC_ALL", "C");
@@ -92,7 +93,7 @@ fn sources(suites: &[Suite]) -> Result<String> {
         let mirror = mirrors::find(&mirrors, &suite.archive).with_context(|| {
             format!("this system's package sources name no mirror of Debian's archive {}", suite.archive)
         })?;
-        text += &format!("deb [signed-by={KEYRING}] {mirror} {} main\n", suite.suite);
+        let _ = writeln!(text, "deb [signed-by={KEYRING}] {mirror} {} main", suite.suite);
     }
     Ok(text)
 }
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn addresses_are_read_with_their_checksums() {
-        let line = "'http://mirror/pool/l/linux/linux-image-1_2%2b3.deb' linux-image-1_2+3.deb 99 SHA256:abcd";
+        let line =
+            "'http://mirror/pool/l/linux/linux-image-1_2%2b3.deb' linux-image-1_2+3.deb 99 SHA256:abcd";
         assert_eq!(
             parse(line),
             Some(Download { file: "linux-image-1_2+3.deb".to_owned(), sha256: "abcd".to_owned() })

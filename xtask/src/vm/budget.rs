@@ -61,8 +61,10 @@ impl Budget {
                 problems.push(format!("{kernel}: {program} is not in tests/budget.toml"));
                 continue;
             };
-            let counts =
-                [("instructions", cost.instructions, budget.instructions), ("jited bytes", cost.jited, budget.jited)];
+            let counts = [
+                ("instructions", cost.instructions, budget.instructions),
+                ("jited bytes", cost.jited, budget.jited),
+            ];
             for (what, now, before) in counts {
                 if u64::from(now) * 100 > u64::from(before) * (100 + TOLERANCE) {
                     problems.push(format!("{kernel}: {program} has grown from {before} to {now} {what}"));

@@ -35,8 +35,21 @@ impl Archive {
         let length = |count: usize| u32::try_from(count).expect("files of an initramfs are small");
         let links = 1;
         // Inode, mode, owner (2), links, time, size, devices (4), length of the name, checksum.
-        let fields =
-            [self.entries, mode, 0, 0, links, 0, length(content.len()), 0, 0, 0, 0, length(name.len() + 1), 0];
+        let fields = [
+            self.entries,
+            mode,
+            0,
+            0,
+            links,
+            0,
+            length(content.len()),
+            0,
+            0,
+            0,
+            0,
+            length(name.len() + 1),
+            0,
+        ];
         self.bytes.extend(b"070701");
         for field in fields {
             self.bytes.extend(format!("{field:08x}").bytes());

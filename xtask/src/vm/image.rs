@@ -17,16 +17,46 @@ use crate::command;
 
 /// Programs of this system that the tests run.
 const PROGRAMS: [&str; 20] = [
-    "bpftool", "cat", "ethtool", "install", "ip", "iperf3", "ls", "nsenter", "ping", "readlink", "sh", "sleep",
-    "ss", "sysctl", "tc", "tcpdump", "traceroute", "unshare", "capsh", "ps",
+    "bpftool",
+    "cat",
+    "ethtool",
+    "install",
+    "ip",
+    "iperf3",
+    "ls",
+    "nsenter",
+    "ping",
+    "readlink",
+    "sh",
+    "sleep",
+    "ss",
+    "sysctl",
+    "tc",
+    "tcpdump",
+    "traceroute",
+    "unshare",
+    "capsh",
+    "ps",
 ];
 /// Those that are taken along where they are.
 const OPTIONAL: [&str; 6] = ["conntrack", "hping3", "ipset", "iptables", "nft", "nmap"];
 const BUSYBOX: &str = "busybox";
 
 const DIRECTORIES: [&str; 14] = [
-    "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/usr/bin", "/var", "/var/lib", "/berth",
-    "/berth/deps", "/modules",
+    "/dev",
+    "/etc",
+    "/proc",
+    "/root",
+    "/run",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/var",
+    "/var/lib",
+    "/berth",
+    "/berth/deps",
+    "/modules",
 ];
 const LINKS: [(&str, &str); 4] =
     [("/bin", "usr/bin"), ("/sbin", "usr/bin"), ("/usr/sbin", "bin"), ("/var/run", "../run")];

@@ -49,8 +49,7 @@ impl Store {
             Some(apt) => newest(releases(&apt.names("linux-image-")?), series),
             None => newest(self.here()?, series),
         };
-        let release =
-            release.with_context(|| format!("no kernel {} can be had or is here", wanted.name))?;
+        let release = release.with_context(|| format!("no kernel {} can be had or is here", wanted.name))?;
         let tree = self.directory.join(&release);
         if !tree.is_dir() {
             self.fetch(&release, &tree)?;
@@ -132,13 +131,13 @@ fn numbers(text: &str) -> Vec<u32> {
 
 fn find(directory: &Path, matches: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     let entries: Vec<_> = fs::read_dir(directory).ok()?.flatten().collect();
-    let file = entries.iter().find(|entry| {
-        entry.path().is_file() && matches(&entry.file_name().to_string_lossy())
-    });
+    let file =
+        entries.iter().find(|entry| entry.path().is_file() && matches(&entry.file_name().to_string_lossy()));
     if let Some(file) = file {
         return Some(file.path());
     }
-    let directories = entries.iter().map(fs::DirEntry::path).filter(|path| path.is_dir() && !path.is_symlink());
+    let directories =
+        entries.iter().map(fs::DirEntry::path).filter(|path| path.is_dir() && !path.is_symlink());
     directories.filter(|path| !path.ends_with("kernel")).find_map(|path| find(&path, matches))
 }
 

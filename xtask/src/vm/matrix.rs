@@ -76,13 +76,11 @@ impl Matrix {
     }
 
     fn find(&self, name: &str) -> Result<Wanted> {
-        match self.kernels.iter().find(|kernel| kernel.name == name) {
-            Some(kernel) => Ok(kernel.clone()),
-            None => {
-                let known: Vec<&str> = self.kernels.iter().map(|kernel| kernel.name.as_str()).collect();
-                bail!("tests/kernels.toml has no kernel {name}: it has {}", known.join(", "))
-            }
+        if let Some(kernel) = self.kernels.iter().find(|kernel| kernel.name == name) {
+            return Ok(kernel.clone());
         }
+        let known: Vec<&str> = self.kernels.iter().map(|kernel| kernel.name.as_str()).collect();
+        bail!("tests/kernels.toml has no kernel {name}: it has {}", known.join(", "))
     }
 }
 

@@ -60,7 +60,9 @@ pub enum Outcome {
     Failed,
     /// It was killed.
     TooSlow,
-    NotRun { reason: String },
+    NotRun {
+        reason: String,
+    },
 }
 
 impl Plan {

@@ -17,6 +17,7 @@ fn always_allowed() {
     for (what, packet) in [
         ("DHCP client", discovers()),
         ("duplicate address detection", icmp("::", solicited, 135, [0; 4], &[0; 16])),
+        ("router solicitation", icmp("::", "ff02::2", 133, [0; 4], &[])),
         ("MLD report", icmp("::", "ff02::16", 143, [0; 4], &[0; 20])),
         ("MLDv1 report", icmp("::", "ff02::1:ff00:1", 131, [0; 4], &[0; 16])),
         ("MLD done", icmp("::", "ff02::2", 132, [0; 4], &[0; 16])),
@@ -39,6 +40,7 @@ fn only_these() {
         ("DHCP from a foreign address", udp("198.51.100.8:68", "255.255.255.255:67")),
         ("solicitation from a foreign address", icmp("fe80::99", "ff02::1:ff00:1", 135, [0; 4], &[0; 16])),
         ("MLD from a foreign address", icmp("fe80::99", "ff02::16", 143, [0; 4], &[0; 20])),
+        ("IGMP from a foreign address", ip("198.51.100.8", "224.0.0.22", IGMP, &[0x22; 16])),
         ("TCP from no address", tcp("0.0.0.0:68", "198.51.100.7:67", SYN)),
     ] {
         assert_eq!(Node::new().send(A, &packet), Reason::SpoofedSource, "{what}");

@@ -4,6 +4,7 @@ mod bare;
 mod egress;
 mod exempt;
 mod fragments;
+mod hearing;
 mod ingress;
 mod interface;
 mod kernel;

@@ -22,7 +22,7 @@ use crate::support::*;
 const CASES: u32 = 2_000;
 const MOST_OPERATIONS: usize = 80;
 
-/// Stateless, stateless with an address of its own, stateful, full.
+/// Stateless, stateless with a network and addresses of its own, stateful, full.
 const TENANTS: [ContainerId; 4] = [A, O, S, F];
 const LOCAL: [[&str; 3]; 2] = [[L4, M4, OWN4], [L6, LINK6, OWN6]];
 const REMOTE: [[&str; 2]; 2] = [[R4, "198.51.100.8"], [R6, "2001:db8:f::8"]];
@@ -200,6 +200,9 @@ impl Both {
         };
         let limit = |limit: u64| u32::try_from(limit).expect("small");
         self.node.container(id, mode, limit(flow_limit), limit(port_limit));
+        if id == O {
+            self.node.own_network(O);
+        }
         self.model.tenants.insert(id, Tenant { stateful, flow_limit, port_limit });
     }
 

@@ -113,6 +113,13 @@ impl Node {
         assert!(self.tables.add_container(id, container));
     }
 
+    /// Gives a container a network of its own.
+    pub fn own_network(&self, id: ContainerId) {
+        let mut container = (&self.tables).container(id).expect("a container");
+        container.flags |= Container::OWN_NETWORK;
+        assert!(self.tables.add_container(id, container));
+    }
+
     pub fn headers(packet: &[u8]) -> Headers {
         Bytes(packet).in_packet().expect("headers")
     }

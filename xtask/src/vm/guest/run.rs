@@ -7,7 +7,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -51,8 +50,8 @@ pub fn for_at_most(command: &mut Command, output: &File, limit: Duration) -> Res
 
 fn reap() -> Option<WaitStatus> {
     match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => None,
+        // There are children, or none at all.
+        Ok(WaitStatus::StillAlive) | Err(_) => None,
         Ok(status) => Some(status),
-        Err(_) => None,
     }
 }

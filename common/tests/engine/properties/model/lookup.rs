@@ -26,7 +26,7 @@ impl Model {
     /// Who has reserved an end: the exact address before the wildcard.
     pub(super) fn holder(&self, protocol: u8, (address, tag): End) -> Option<ContainerId> {
         let (Tag::Port(number) | Tag::Asks(number) | Tag::Key(number)) = tag else { return None };
-        // A wildcard does not reach addresses that are another container's alone.
+        // Whoever has addresses has them on a network of its own here: others' wildcards do not reach there.
         let reaches = |holder: &ContainerId| self.own_address(address).is_none_or(|owner| owner == *holder);
         self.held_port(protocol, (address, number))
             .or_else(|| self.held_port(protocol, (any_of(address), number)).filter(reaches))

@@ -1,0 +1,76 @@
+//! Other programs come into force in the place of those that are there, without a gap.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use berth_tests::bpf::query;
+use berth_tests::leaks::Objects;
+use berth_tests::topology::{NODE_V4, REMOTE_V4, UPLINK, at};
+use berth_tests::wait::{self, LIMIT};
+use berth_tests::{Direction, Endpoint, Process, SharedNode, Sockets, privileged};
+
+const PINGS: u64 = 300;
+
+#[test]
+fn another_berths_programs_replace_those_in_force() -> Result<()> {
+    privileged!();
+    let mut node = SharedNode::new()?;
+    let _listener = node.a.tcp_listen(at(NODE_V4, 8080))?;
+    let (links, maps) = (ids(&node, "link")?, ids(&node, "map")?);
+    let programs = attached(&node)?;
+    let (count, remote) = (PINGS.to_string(), REMOTE_V4.to_string());
+    let pings = ["-q", "-i", "0.01", "-c", &count, &remote];
+    let pings = Process::spawn(node.a.command("ping")?.args(pings))?;
+    wait::until_true("pings", LIMIT, || Ok(packets(&node)? > PINGS / 10))?;
+
+    node.berth.kill9()?;
+    // What was loaded from another object is told by the name of its directory.
+    let directory = programs_directory(&node)?;
+    fs::rename(&directory, directory.with_file_name("programs-0123456789abcdef"))?;
+    node.berth.restart()?;
+
+    assert_eq!(programs_directory(&node)?, directory);
+    assert_eq!((ids(&node, "link")?, ids(&node, "map")?), (links, maps));
+    let replaced = attached(&node)?;
+    assert_eq!(replaced.len(), programs.len());
+    assert!(replaced.iter().all(|id| !programs.contains(id)), "{replaced:?} for {programs:?}");
+    let pings = pings.wait(Duration::from_secs(10))?;
+    let summary = format!("{PINGS} packets transmitted, {PINGS} received, 0% packet loss");
+    assert!(pings.stdout.contains(&summary), "{pings:?}");
+    assert_eq!(packets(&node)?, PINGS);
+    assert_eq!((node.holders(8080)?.len(), node.ports_held("a")?), (1, 1));
+    let refused = node.b.tcp_listen(at(NODE_V4, 8080)).map_err(|error| error.raw_os_error());
+    assert_eq!(refused.err(), Some(Some(libc::EADDRINUSE)));
+    Ok(())
+}
+
+/// Echo replies to A.
+fn packets(node: &SharedNode) -> Result<u64> {
+    Ok(node.berth.container("a")?.plane.traffic.incoming.packets)
+}
+
+fn programs_directory(node: &SharedNode) -> Result<PathBuf> {
+    let entries = fs::read_dir(node.berth.pin_dir())?.flatten().map(|entry| entry.path());
+    let mut found = entries
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("programs-")));
+    let directory = found.next().context("no directory of programs")?;
+    anyhow::ensure!(found.next().is_none(), "several directories of programs");
+    Ok(directory)
+}
+
+fn ids(node: &SharedNode, kind: &str) -> Result<Vec<u32>> {
+    let pinned = Objects::pinned_under(node.berth.pin_dir())?;
+    Ok(pinned.iter().filter(|object| object.kind == kind).map(|object| object.id).collect())
+}
+
+fn attached(node: &SharedNode) -> Result<Vec<u32>> {
+    let mut found = query::on_cgroup(node.a.cgroup())?;
+    found.extend(query::on_cgroup(node.b.cgroup())?);
+    for direction in [Direction::Ingress, Direction::Egress] {
+        found.extend(query::on_interface(node.netns(), UPLINK, direction)?);
+    }
+    found.extend(query::on_interface(node.netns(), "lo", Direction::Egress)?);
+    Ok(found)
+}
