@@ -157,7 +157,7 @@ impl Connection<'_> {
     /// Waits for the other end to close, closes too, and waits until that is acknowledged. The other end is in
     /// TIME_WAIT then.
     pub fn close_after_peer(&mut self) -> Result<()> {
-        self.wait_for("a FIN", |tcp| tcp.fin())?;
+        self.wait_for("a FIN", |tcp| tcp.fin() && !tcp.rst())?;
         self.expected = self.expected.wrapping_add(1);
         self.send_fin()?;
         self.wait_for_fin_ack()

@@ -197,15 +197,16 @@ enum Claim {
 /// host's included) is there.
 #[inline(always)]
 fn claim<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Result<Claim, Reason> {
-    match tables.port_holder(headers, Which::Source) {
-        Some(holder) if holder == sender => return Ok(Claim::Reserved),
-        Some(_) => return Err(Reason::PortReserved),
-        None => {}
+    let holder = tables.port_holder(headers, Which::Source);
+    if holder == Some(sender) {
+        return Ok(Claim::Reserved);
     }
-    match attribute::socket(tables, headers, Which::Source) {
-        Found::Nothing => Ok(Claim::Nobody),
-        Found::Container(id) if id == sender => Ok(Claim::Socket),
-        Found::Container(_) | Found::Other => Err(Reason::Hijack),
+    match (attribute::socket(tables, headers, Which::Source), holder) {
+        // A connection of its own, beside which the kernel has let another bind.
+        (Found::Container(id), _) if id == sender => Ok(Claim::Socket),
+        (_, Some(_)) => Err(Reason::PortReserved),
+        (Found::Nothing, None) => Ok(Claim::Nobody),
+        (Found::Container(_) | Found::Other, None) => Err(Reason::Hijack),
     }
 }
 

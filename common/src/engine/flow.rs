@@ -1,9 +1,10 @@
 //! Stage 3: the flow a packet belongs to.
 
 use super::{
+    attribute,
     headers::{Headers, Kind, Place},
     ports, quota, state,
-    tables::{FlowEntry, InsertError, Tables, Which},
+    tables::{FlowEntry, Found, InsertError, Tables, Which},
 };
 use crate::abi::{
     counters::Traffic,
@@ -49,7 +50,8 @@ pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hi
     Some(Hit { entry, from_opener: opener_low == headers.source_is_low() })
 }
 
-/// Who has reserved the local `end` since the flow was last held against the reservations, if it is not `holder`.
+/// Who has reserved the local `end` since the flow was last held against the reservations, if it is not `holder` and
+/// `holder` has no socket there either: the kernel lets others bind beside connections, which are not to suffer for it.
 #[inline(always)]
 pub fn voided_by<T: Tables>(
     tables: &T,
@@ -62,7 +64,11 @@ pub fn voided_by<T: Tables>(
         return None;
     }
     match tables.port_holder(headers, end) {
-        Some(other) if other != holder => Some(other),
+        Some(other) if other != holder => {
+            // Asked again each time, since the socket may be closed any time.
+            let its_own = attribute::socket(tables, headers, end) == Found::Container(holder);
+            if its_own { None } else { Some(other) }
+        }
         _ => {
             // Where both ends are containers', the other end has not been looked at.
             if !(hit.entry.opener().is_container() && hit.entry.responder().is_container()) {

@@ -89,7 +89,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
 /// The opener's view of the far end: of an ICMP query the request's type, to which the id is added in the key (see
 /// `berth_common::engine::parse`).
-fn far_port(protocol: units::Protocol, source: Port, destination: Port) -> u16 {
+pub(super) fn far_port(protocol: units::Protocol, source: Port, destination: Port) -> u16 {
     let kind = destination.0.wrapping_sub(source.0);
     let class = match (protocol, u8::try_from(kind)) {
         (units::Protocol::ICMP, Ok(kind)) => icmp::class4(kind),

@@ -2,7 +2,7 @@
 
 use berth_common::abi::{self, event::Event, units::ContainerId};
 
-use super::{Attachment, Enforcer, Node, NodeError, Observer, spec::settings};
+use super::{Attachment, Enforcer, Node, NodeError, Observer, flows::far_port, spec::settings};
 use crate::{
     api::{
         self,
@@ -74,6 +74,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             _ => "drop",
         };
         let conflict = reason == Some(&R::BindConflict);
+        let protocol = abi::units::Protocol(event.protocol);
         api::event::Event {
             time,
             kind: kind.to_owned(),
@@ -81,11 +82,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             reason: reason.map_or_else(|| format!("#{}", event.reason), |one| one.name().to_owned()),
             holder: conflict.then(|| self.owner(event.holder)),
             packet: api::event::Packet {
-                protocol: Protocol(abi::units::Protocol(event.protocol)).to_string(),
+                protocol: Protocol(protocol).to_string(),
                 src: event.source.into(),
                 sport: event.source_port.0,
                 dst: event.destination.into(),
-                dport: event.destination_port.0,
+                dport: far_port(protocol, event.source_port, event.destination_port),
                 ifindex: event.ifindex,
             },
             suppressed: event.suppressed,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use berth_tests::echo::Echo;
 use berth_tests::topology::{NODE_V4, REMOTE_V4, at};
+use berth_tests::view::Plane;
 use berth_tests::{Host, Ledger, Netns, SharedNode, Sockets, Tenant, exchange, link, name, privileged};
 
 #[test]
@@ -52,6 +53,6 @@ fn sockets_in_another_network_namespace_are_left_alone() -> Result<()> {
     let client = there.tcp_connect(([127, 0, 0, 1], 8080).into())?;
     drop((client, listener.accept()?, bound));
     let plane = node.berth.container("c")?.plane;
-    assert_eq!(plane, Default::default());
+    assert_eq!(plane, Plane::default());
     Ok(())
 }

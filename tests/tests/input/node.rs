@@ -9,8 +9,6 @@ use berth_tests::leaks::Objects;
 use berth_tests::{Berth, Host, Output, SharedNode};
 use serde_json::Value;
 
-/// Done.
-pub const DONE: i32 = 0;
 /// Refused or failed.
 pub const FAILED: i32 = 1;
 /// The command line makes no sense.

@@ -16,11 +16,12 @@ mod qemu;
 mod report;
 mod suite;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::build::{self, Built};
 use crate::setup::{self, Lint};
@@ -113,6 +114,8 @@ struct Session<'a> {
     base: Base,
     accel: Accel,
     directory: PathBuf,
+    /// Held while the files in the directory are ours.
+    _lock: Flock<File>,
 }
 
 impl<'a> Session<'a> {
@@ -125,6 +128,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let directory = workspace.target.join("vm");
         fs::create_dir_all(&directory)?;
+        let lock = Flock::lock(File::create(directory.join("lock"))?, FlockArg::LockExclusive);
+        let lock = lock.map_err(|(_, error)| error).context("cannot wait for another run to end")?;
         let mut base = Base::gather(built, suite, &directory)?;
         base.plan.verify = true;
         base.plan.filter.clone_from(&args.filter);
@@ -137,7 +142,7 @@ impl<'a> Session<'a> {
         println!("vm: machines run by {accel:?}");
         let slow = if accel == Accel::Tcg { PATIENCE } else { "1" };
         base.plan.environment.push(("BERTH_PATIENCE".to_owned(), slow.to_owned()));
-        Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory })
+        Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory, _lock: lock })
     }
 
     fn kernel(&self, wanted: &Wanted) -> Result<Report> {

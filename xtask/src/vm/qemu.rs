@@ -87,8 +87,10 @@ impl Machine<'_> {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("qemu-system-x86_64");
+        // The machine goes with us, even where we are killed.
+        let mut command = Command::new("setpriv");
         command
+            .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-m", MEMORY, "-smp", "2"])
             .args(self.accel.arguments())
             .arg("-serial")

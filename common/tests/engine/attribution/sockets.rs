@@ -106,3 +106,34 @@ fn only_ports_of_local_addresses_are_looked_up() {
     assert_eq!(node.speaks(O, &udp("192.0.2.60:5000", FAR)), Reason::Hijack);
     assert_eq!(node.speaks(O, &tcp("192.0.2.60:6000", FAR, SYN)), Reason::PortReserved);
 }
+
+/// The kernel lets others bind a port beside connections that were made from it.
+#[test]
+fn a_connection_outlives_anothers_reservation_of_its_port() {
+    let node = Node::new();
+    node.socket(A, TCP, OUT);
+    assert_eq!(node.send(A, &tcp(OUT, FAR, SYN)), Reason::None);
+    node.reserve(B, TCP, OUT).unwrap();
+    assert_eq!(node.send(A, &tcp(OUT, FAR, SYN)), Reason::None);
+    assert_eq!(node.speaks(A, &tcp(OUT, FAR, SYN)), Reason::None);
+    assert_eq!(node.owner(&tcp(FAR, OUT, SYN)), (A, Way::Flow));
+    // What is no connection of A's is B's.
+    assert_eq!(node.owner(&tcp("198.51.100.7:54", OUT, SYN)), (B, Way::Port));
+
+    node.close(TCP, OUT);
+    assert_eq!(node.owner(&tcp(FAR, OUT, SYN)), (B, Way::Port));
+    assert_eq!(node.send(A, &tcp(OUT, FAR, SYN)), Reason::PortReserved);
+    assert_eq!(node.send(B, &tcp(OUT, FAR, SYN)), Reason::None);
+    node.check();
+}
+
+/// One that was accepted has a flow as soon as it sends once its listener's reservation is gone.
+#[test]
+fn a_connection_without_a_flow_outlives_anothers_reservation_too() {
+    let node = Node::new();
+    node.socket(A, TCP, OUT);
+    node.reserve(B, TCP, OUT).unwrap();
+    assert_eq!(node.send(A, &tcp(OUT, FAR, SYN)), Reason::None);
+    assert_eq!(node.owner(&tcp(FAR, OUT, SYN)), (A, Way::Flow));
+    node.check();
+}

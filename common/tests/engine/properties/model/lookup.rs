@@ -32,6 +32,12 @@ impl Model {
             .or_else(|| self.held_port(protocol, (any_of(address), number)).filter(reaches))
     }
 
+    /// Who has reserved an end that is `owner`'s by flow, if it is somebody else and `owner` has no socket there.
+    pub(super) fn voided_by(&self, protocol: u8, end: End, owner: ContainerId) -> Option<ContainerId> {
+        let other = self.holder(protocol, end).filter(|holder| *holder != owner);
+        other.filter(|_| self.socket(protocol, end) != Some(owner))
+    }
+
     /// Whose socket is at an end; the host's sockets are the host's.
     pub(super) fn socket(&self, protocol: u8, (address, tag): End) -> Option<ContainerId> {
         let Tag::Port(number) = tag else { return None };

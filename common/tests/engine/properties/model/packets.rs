@@ -27,7 +27,7 @@ impl Model {
         if let Some(place) = self.find_live(inner, zone, None) {
             let owner = if source { self.sender(place) } else { self.receiver(place) };
             if owner.is_container() {
-                return holder.unwrap_or(owner);
+                return self.voided_by(inner.protocol, local, owner).unwrap_or(owner);
             }
         }
         holder.or_else(|| self.socket(inner.protocol, local)).unwrap_or(UNOWNED)
@@ -37,9 +37,9 @@ impl Model {
         if let Some(place) = self.find_live(talk, zone, None) {
             let owner = self.receiver(place);
             if owner.is_container() {
-                return match self.holder(talk.protocol, talk.to) {
-                    Some(other) if other != owner => (other, Way::Port),
-                    _ => {
+                return match self.voided_by(talk.protocol, talk.to, owner) {
+                    Some(other) => (other, Way::Port),
+                    None => {
                         self.touch(place, counted);
                         (owner, Way::Flow)
                     }
@@ -91,9 +91,9 @@ impl Model {
         if let Some(place) = self.find_live(talk, zone, None) {
             let owner = self.sender(place);
             if owner.is_container() {
-                return match holder {
-                    Some(other) if other != owner => (other, Way::Port),
-                    _ => {
+                return match self.voided_by(talk.protocol, talk.from, owner) {
+                    Some(other) => (other, Way::Port),
+                    None => {
                         self.touch(place, true);
                         (owner, Way::Flow)
                     }
@@ -124,9 +124,12 @@ impl Model {
             return self.send_bare(id, talk, zone);
         }
         let place = self.find_live(talk, zone, None);
-        match self.holder(talk.protocol, talk.from) {
-            Some(other) if other != id => Reason::PortReserved,
-            holder => self.send_from_free_port(id, talk, (zone, place, holder.is_some())),
+        match self.voided_by(talk.protocol, talk.from, id) {
+            Some(_) => Reason::PortReserved,
+            None => {
+                let reserved = self.holder(talk.protocol, talk.from) == Some(id);
+                self.send_from_free_port(id, talk, (zone, place, reserved))
+            }
         }
     }
 
@@ -137,7 +140,7 @@ impl Model {
             return Reason::None;
         }
         match (self.holder(talk.protocol, talk.from), self.socket(talk.protocol, talk.from)) {
-            (Some(holder), _) if holder != id => Reason::PortReserved,
+            (Some(holder), socket) if holder != id && socket != Some(id) => Reason::PortReserved,
             (None, Some(owner)) if owner != id => Reason::Hijack,
             _ => Reason::None,
         }
