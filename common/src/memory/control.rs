@@ -27,6 +27,14 @@ impl MemoryTables {
         ports::release(&self, key, claim);
     }
 
+    /// As [`Self::release`], and as the programs do it: an entry that nobody holds any more does not wait for the sweep.
+    pub fn release_and_delete(&self, key: &PortKey, claim: Claim) {
+        self.release(key, claim);
+        if self.port(key).is_some_and(ports::retire) {
+            self.ports.remove(key);
+        }
+    }
+
     /// Deletes the flows that have expired and the reservations that nobody holds; returns how many.
     pub fn sweep(&self) -> usize {
         let _deleting = lock(&self.deleting);

@@ -68,7 +68,8 @@ impl Kernel {
             let _ = pins::remove(draft.root());
             return Err(error);
         }
-        Self::open(pins)
+        let programs = pins.programs(&object::digest());
+        Self::open(pins, &programs)
     }
 
     /// Takes over what is pinned. If the programs are not those of this binary, they are replaced in their links,
@@ -81,7 +82,24 @@ impl Kernel {
         pins.require()?;
         pins.check_maps()?;
         replace_programs(&pins)?;
-        Self::open(pins)
+        let programs = pins.programs(&object::digest());
+        Self::open(pins, &programs)
+    }
+
+    /// Works with what is pinned, whichever berth's programs those are: replacing them is for those who put things in
+    /// force.
+    pub fn join(pin_dir: &Path) -> Result<Self, ControlError> {
+        let pins = Pins::new(pin_dir);
+        pins.require()?;
+        let _lock = lock(&pins)?;
+        // As in `adopt`.
+        pins.require()?;
+        pins.check_maps()?;
+        let own = pins.programs(&object::digest());
+        let programs = if own.is_dir() { Some(own.clone()) } else { newest(&pins)? };
+        let damaged = || ControlError::Damaged { directory: pins.root().to_owned(), missing: own };
+        let programs = programs.ok_or_else(damaged)?;
+        Self::open(pins, &programs)
     }
 
     /// Detaches and unpins all that is in the pin directory, whatever version of berth made it. Nothing there is no
@@ -158,8 +176,8 @@ impl Kernel {
         self.maps.config.set(after)
     }
 
-    fn open(pins: Pins) -> Result<Self, ControlError> {
-        let programs = Programs::open(&pins.programs(&object::digest()))?;
+    fn open(pins: Pins, programs: &Path) -> Result<Self, ControlError> {
+        let programs = Programs::open(programs)?;
         let maps = Maps::open(&pins)?;
         let control = SchedClassifier::from_pin(programs.path(names::CONTROL))
             .map_err(std::io::Error::other)

@@ -183,7 +183,7 @@ fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, 
             Err(NodeError::OtherAbi { pin_dir: pin_dir.into(), found: abi })
         }
         Pinned::Berth { .. } => {
-            let kernel = Kernel::adopt(pin_dir)?;
+            let kernel = if enforce { Kernel::adopt(pin_dir)? } else { Kernel::join(pin_dir)? };
             if enforce && kernel.sizes()? != Sizes::from(&config.sizes) {
                 warn!("[sizes] of the configuration holds after `berth down` only: tables are made once");
             }

@@ -93,7 +93,7 @@ impl Memory {
                 };
             }
             Control::RELEASE => {
-                self.tables.release(key, Claim::permanent(*container, false));
+                self.tables.release_and_delete(key, Claim::permanent(*container, false));
                 0
             }
             Control::SWEEP => self.tables.sweep(),

@@ -29,6 +29,10 @@ fn another_berths_programs_replace_those_in_force() -> Result<()> {
     // What was loaded from another object is told by the name of its directory.
     let directory = programs_directory(&node)?;
     fs::rename(&directory, directory.with_file_name("programs-0123456789abcdef"))?;
+    // Commands work with what is in force, and leave it so.
+    node.berth.status()?;
+    node.berth.ok(["ports", "reserve", "b", "udp/53"])?;
+    assert_eq!(attached(&node)?, programs);
     node.berth.restart()?;
 
     assert_eq!(programs_directory(&node)?, directory);
@@ -40,7 +44,7 @@ fn another_berths_programs_replace_those_in_force() -> Result<()> {
     let summary = format!("{PINGS} packets transmitted, {PINGS} received, 0% packet loss");
     assert!(pings.stdout.contains(&summary), "{pings:?}");
     assert_eq!(packets(&node)?, PINGS);
-    assert_eq!((node.holders(8080)?.len(), node.ports_held("a")?), (1, 1));
+    assert_eq!((node.holders(8080)?.len(), node.holders(53)?.len()), (1, 2));
     let refused = node.b.tcp_listen(at(NODE_V4, 8080)).map_err(|error| error.raw_os_error());
     assert_eq!(refused.err(), Some(Some(libc::EADDRINUSE)));
     Ok(())

@@ -37,13 +37,11 @@ impl Model {
         if let Some(place) = self.find_live(talk, zone, None) {
             let owner = self.receiver(place);
             if owner.is_container() {
-                return match self.voided_by(talk.protocol, talk.to, owner) {
-                    Some(other) => (other, Way::Port),
-                    None => {
-                        self.touch(place, counted);
-                        (owner, Way::Flow)
-                    }
-                };
+                if let Some(other) = self.voided_by(talk.protocol, talk.to, owner) {
+                    return (other, Way::Port);
+                }
+                self.touch(place, counted);
+                return (owner, Way::Flow);
             }
         }
         let related = self.quoted_end(talk, zone, true);
@@ -91,13 +89,11 @@ impl Model {
         if let Some(place) = self.find_live(talk, zone, None) {
             let owner = self.sender(place);
             if owner.is_container() {
-                return match self.voided_by(talk.protocol, talk.from, owner) {
-                    Some(other) => (other, Way::Port),
-                    None => {
-                        self.touch(place, true);
-                        (owner, Way::Flow)
-                    }
-                };
+                if let Some(other) = self.voided_by(talk.protocol, talk.from, owner) {
+                    return (other, Way::Port);
+                }
+                self.touch(place, true);
+                return (owner, Way::Flow);
             }
         }
         let related = self.quoted_end(talk, zone, false);
@@ -124,13 +120,11 @@ impl Model {
             return self.send_bare(id, talk, zone);
         }
         let place = self.find_live(talk, zone, None);
-        match self.voided_by(talk.protocol, talk.from, id) {
-            Some(_) => Reason::PortReserved,
-            None => {
-                let reserved = self.holder(talk.protocol, talk.from) == Some(id);
-                self.send_from_free_port(id, talk, (zone, place, reserved))
-            }
+        if self.voided_by(talk.protocol, talk.from, id).is_some() {
+            return Reason::PortReserved;
         }
+        let reserved = self.holder(talk.protocol, talk.from) == Some(id);
+        self.send_from_free_port(id, talk, (zone, place, reserved))
     }
 
     /// Whether a raw socket may speak for the packet's source, flows aside.
