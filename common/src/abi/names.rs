@@ -32,10 +32,10 @@ pub const CGROUP_PROGRAMS: &[&str] = &[
     "berth_bound6",
     "berth_send",
     "berth_receive",
+    "berth_sockopt",
 ];
-/// Fallback for [`LSM_PROGRAMS`] on each container's cgroup.
-pub const SETSOCKOPT_PROGRAM: &str = "berth_sockopt";
-/// BPF LSM programs on each container's cgroup.
+/// BPF LSM programs on each container's cgroup, where the kernel has it. They see every way into the kernel, but only the
+/// calls of the container's tasks; `berth_sockopt` sees whoever uses the container's sockets, but no 32-bit calls.
 pub const LSM_PROGRAMS: &[&str] = &["berth_lsm_opt", "berth_lsm_sock"];
 /// Ingress of an uplink whose packets start with an Ethernet header.
 pub const UPLINK_INGRESS: &str = "berth_up_in";

@@ -1,5 +1,5 @@
-//! setsockopt(): options that would let packets pass the hooks. Only where there is no BPF LSM: 32-bit compatibility
-//! calls do not come by here.
+//! setsockopt() on a container's sockets, whoever calls: options that would let packets pass the hooks. 32-bit
+//! compatibility calls do not come by here; those of the container's own tasks are seen by BPF LSM.
 
 use aya_ebpf::{macros::cgroup_sockopt, programs::SockoptContext};
 use berth_common::abi::reason::Reason;

@@ -25,8 +25,8 @@ impl Programs {
         for name in required() {
             load(ebpf, btf, name)?;
         }
-        let guards = load_guards(ebpf, btf)?;
-        for name in required().chain(guards.iter().copied()) {
+        let lsm = load_lsm(ebpf, btf);
+        for name in required().chain(lsm.iter().copied()) {
             program(ebpf, name)?
                 .pin(directory.join(name))
                 .map_err(io::Error::other)
@@ -110,26 +110,22 @@ fn required() -> impl Iterator<Item = &'static str> {
 }
 
 fn optional() -> impl Iterator<Item = &'static str> {
-    names::LSM_PROGRAMS.iter().copied().chain([names::SETSOCKOPT_PROGRAM])
+    names::LSM_PROGRAMS.iter().copied()
 }
 
-/// Loads the programs that keep packet sockets from going past the hooks: BPF LSM's, which see every way into the
-/// kernel, or where there are none the setsockopt hook, which 32-bit calls go past.
-fn load_guards(ebpf: &mut Ebpf, btf: &Btf) -> Result<&'static [&'static str], ControlError> {
-    const FALLBACK: &[&str] = &[names::SETSOCKOPT_PROGRAM];
-
-    if lsm_is_active() {
-        let loaded: Result<Vec<()>, _> =
-            names::LSM_PROGRAMS.iter().map(|name| load(ebpf, btf, name)).collect();
-        match loaded {
-            Ok(_) => return Ok(names::LSM_PROGRAMS),
-            Err(error) => {
-                log::warn!("BPF LSM is there but not usable, setsockopt hooks take its place: {error}");
-            }
+/// Loads the programs of BPF LSM, where there is any.
+fn load_lsm(ebpf: &mut Ebpf, btf: &Btf) -> &'static [&'static str] {
+    if !lsm_is_active() {
+        return &[];
+    }
+    let loaded: Result<Vec<()>, _> = names::LSM_PROGRAMS.iter().map(|name| load(ebpf, btf, name)).collect();
+    match loaded {
+        Ok(_) => names::LSM_PROGRAMS,
+        Err(error) => {
+            log::warn!("BPF LSM is there but not usable, 32-bit calls of setsockopt go unseen: {error}");
+            &[]
         }
     }
-    load(ebpf, btf, names::SETSOCKOPT_PROGRAM)?;
-    Ok(FALLBACK)
 }
 
 /// Without `bpf` in the list, LSM programs load and attach, and are never called.
