@@ -58,11 +58,11 @@ fn large_datagrams_of_two_containers() -> Result<()> {
 fn a_hop_by_hop_header() -> Result<()> {
     privileged!();
     let node = SharedNode::new()?;
-    for size in [100, 3000] {
-        let here = node.a.udp_bind(at(NODE_V6, PORT))?;
-        let there = node.topology.remote.udp_bind(at(REMOTE_V6, THERE))?;
-        let out = Packet::udp(at(NODE_V6, PORT), at(REMOTE_V6, THERE)).payload(vec![1; size]).hop_by_hop();
-        let back = Packet::udp(at(REMOTE_V6, THERE), at(NODE_V6, PORT)).payload(vec![2; size]).hop_by_hop();
+    for (size, port) in [(100, PORT), (3000, PORT + 1)] {
+        let (near, far) = (at(NODE_V6, port), at(REMOTE_V6, port));
+        let (here, there) = (node.a.udp_bind(near)?, node.topology.remote.udp_bind(far)?);
+        let out = Packet::udp(near, far).payload(vec![1; size]).hop_by_hop();
+        let back = Packet::udp(far, near).payload(vec![2; size]).hop_by_hop();
         let protocol = Protocol::from(libc::IPPROTO_RAW);
         let senders = [
             (node.a.raw_with_header(NODE_V6, protocol)?, &there, out, REMOTE_V6),

@@ -73,10 +73,10 @@ fn a_syn_cookie_of_an_autobound_listener_is_the_listeners() -> Result<()> {
 fn a_hosts_syn_ack_is_the_hosts() -> Result<()> {
     privileged!();
     let node = SharedNode::new()?;
-    for cookies in ["1", "2"] {
+    for (cookies, port) in [("1", PORT), ("2", PORT + 1)] {
         sysctl::set(node.netns(), "ipv4/tcp_syncookies", cookies)?;
         for (local, _) in HOSTS {
-            let listener = node.topology.node.tcp_listen(at(local, PORT))?;
+            let listener = node.topology.node.tcp_listen(at(local, port))?;
             let ledger = Ledger::open(&node)?;
             let (_connection, growth) = ledger.during(|| connect(&node, local, &listener))?;
             assert_eq!(growth.packets(), packets([("host", (2, 1))]), "{local} {cookies}");

@@ -226,7 +226,9 @@ fn new_flow<T: Tables>(tables: &T, headers: &Headers, parties: &Parties, traffic
         back: Traffic::default(),
         opener: parties.opener,
         responder: parties.responder,
-        port_epoch: ports::epoch(tables),
+        // Not yet held against the reservations: the opener may be here by its socket, on a port that another has
+        // reserved, and that socket may be closed any time.
+        port_epoch: ports::epoch(tables).wrapping_sub(1),
         state: state as u8,
         flags: if headers.source_is_low() { Flow::OPENER_LOW } else { 0 },
         padding: 0,

@@ -1,6 +1,6 @@
 //! Packets that arrive at an uplink, by `BPF_PROG_TEST_RUN`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, Result, ensure};
 use berth_common::abi::units::ContainerId;
@@ -18,16 +18,19 @@ const HOST_PORT: u16 = 7003;
 const NOBODYS_PORT: u16 = 7004;
 /// `lo`, on which the kernel has test runs take place.
 const LO: u32 = 1;
+/// How many flows the table has room for unless configured otherwise.
+const DEFAULT_TABLE: u32 = 1 << 16;
 /// Whose last byte the turnstile sets.
-const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 1, 0));
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 1, 0));
 /// How many runs make one measurement, at least.
 const RUNS: u32 = 1 << 18;
 /// So many flows are made at a time where the table is to have few.
 const FEW: u32 = 1 << 10;
 
-/// The measurements with one number of flows in the table.
+/// The measurements with one number of flows in the table, which has room for little more.
 struct Column {
     flows: u32,
+    world: World,
     turnstile: Turnstile,
     /// Makes at least [`FEW`] flows.
     opening: Turnstile,
@@ -37,17 +40,14 @@ struct Column {
 
 /// Measures with each number of flows in the table; they are powers of two.
 pub fn measure(numbers: &[u32], rounds: u32) -> Result<Vec<Case>> {
-    let largest = numbers.iter().copied().max().unwrap_or(1).max(1 << 16);
-    let mut world = World::load(&["berth_up_in"], largest, LO, None)?;
     let netns = Netns::create(&name::unique())?;
-    let _socket = Host::new(netns.clone()).udp_bind(at(std::net::Ipv4Addr::UNSPECIFIED.into(), HOST_PORT))?;
-    let mut columns: Vec<Column> =
-        numbers.iter().map(|&flows| Column::new(&world, flows)).collect::<Result<_>>()?;
+    let _socket = Host::new(netns.clone()).udp_bind(at(Ipv4Addr::UNSPECIFIED.into(), HOST_PORT))?;
+    let mut columns: Vec<Column> = numbers.iter().map(|&flows| Column::new(flows)).collect::<Result<_>>()?;
     in_netns(&netns, || {
         for round in 0..=rounds {
             for column in &mut columns {
                 // The first round warms up.
-                column.measure(&mut world, round > 0)?;
+                column.measure(round > 0)?;
             }
         }
         anyhow::Ok(())
@@ -56,7 +56,8 @@ pub fn measure(numbers: &[u32], rounds: u32) -> Result<Vec<Case>> {
 }
 
 impl Column {
-    fn new(world: &World, flows: u32) -> Result<Self> {
+    fn new(flows: u32) -> Result<Self> {
+        let world = World::load(&["berth_up_in"], flows.max(DEFAULT_TABLE), LO, None)?;
         let program = world.object().program("berth_up_in")?;
         let cases = ["unowned", "host", "flow hit", "port hit", "new flow"];
         Ok(Self {
@@ -65,24 +66,25 @@ impl Column {
             opening: Turnstile::new(program, flows.max(FEW))?,
             empty: Samples::default(),
             cases: cases.map(|name| (name, Samples::default())).into(),
+            world,
         })
     }
 
     /// One round.
-    fn measure(&mut self, world: &mut World, counts: bool) -> Result<()> {
+    fn measure(&mut self, counts: bool) -> Result<()> {
         let runs = RUNS.max(2 * self.flows);
         let empty = self.turnstile.run(Target::Empty, &datagram(TRACKED_PORT)?, runs)?;
-        let opened = self.open(world)?;
-        ensure!(world.flows(TRACKED)? == u64::from(self.flows), "the flows are not there");
+        let opened = self.open()?;
+        ensure!(self.world.flows(TRACKED)? == u64::from(self.flows), "the flows are not there");
         let mut taken = vec![
-            self.run(world, NOBODYS_PORT, ContainerId::UNOWNED, runs)?,
-            self.run(world, HOST_PORT, ContainerId::HOST, runs)?,
-            self.run(world, TRACKED_PORT, TRACKED, runs)?,
-            self.run(world, PLAIN_PORT, PLAIN, runs)?,
+            self.run(NOBODYS_PORT, ContainerId::UNOWNED, runs)?,
+            self.run(HOST_PORT, ContainerId::HOST, runs)?,
+            self.run(TRACKED_PORT, TRACKED, runs)?,
+            self.run(PLAIN_PORT, PLAIN, runs)?,
             opened,
         ];
         ensure!(
-            world.flows(TRACKED)? == u64::from(self.flows),
+            self.world.flows(TRACKED)? == u64::from(self.flows),
             "a flow was opened that should not have been"
         );
         if counts {
@@ -95,28 +97,28 @@ impl Column {
     }
 
     /// Opens all flows, and some more where they are few; leaves as many as there shall be.
-    fn open(&self, world: &mut World) -> Result<f64> {
+    fn open(&mut self) -> Result<f64> {
         let packet = datagram(TRACKED_PORT)?;
         let at_once = self.flows.max(FEW);
         let times = (RUNS / at_once).clamp(1, 64);
         let mut total = 0.0;
         for _ in 0..times {
-            world.flush(TRACKED)?;
+            self.world.flush(TRACKED)?;
             total += self.opening.run(Target::Measured, &packet, at_once)?;
-            ensure!(world.flows(TRACKED)? == u64::from(at_once), "not every packet opened a flow");
+            ensure!(self.world.flows(TRACKED)? == u64::from(at_once), "not every packet opened a flow");
         }
         if self.flows < at_once {
-            world.flush(TRACKED)?;
+            self.world.flush(TRACKED)?;
             self.turnstile.run(Target::Measured, &packet, self.flows)?;
         }
         Ok(total / f64::from(times))
     }
 
     /// Packets to a port; all of them have to be counted for `owner`.
-    fn run(&self, world: &World, port: u16, owner: ContainerId, runs: u32) -> Result<f64> {
-        let before = world.packets(owner)?;
+    fn run(&self, port: u16, owner: ContainerId, runs: u32) -> Result<f64> {
+        let before = self.world.packets(owner)?;
         let taken = self.turnstile.run(Target::Measured, &datagram(port)?, runs)?;
-        let counted = world.packets(owner)? - before;
+        let counted = self.world.packets(owner)? - before;
         ensure!(counted == u64::from(runs), "{counted} of {runs} packets were counted for {owner:?}");
         Ok(taken)
     }

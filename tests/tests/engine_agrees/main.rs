@@ -67,8 +67,8 @@ fn agree(capacity: Capacity, wanted: usize) -> Result<Coverage> {
             let count = 1 + source.below(TRIAL);
             let steps: Vec<Step> = (0..count).map(|_| Step::random(&scene, &mut source)).collect();
             match trial::run(&mut kernel, &setting, &steps, (&scene, capacity))? {
-                Outcome::Agreed(tally) => {
-                    ran += steps.len();
+                Outcome::Agreed { steps, tally } => {
+                    ran += steps;
                     coverage.add(&tally);
                 }
                 Outcome::Disturbed => {

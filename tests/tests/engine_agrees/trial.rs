@@ -17,8 +17,10 @@ use crate::step::Step;
 pub const SECOND: u32 = 30;
 /// How long before the end of such a second no step begins.
 const MARGIN: u64 = 100_000_000;
-/// No flow that is made in a trial ends in it: the shortest time that one has is 10 s.
-const LIMIT: Nanos = Nanos::seconds(8);
+/// No flow that is made in a trial ends in it: the shortest time that one has is 10 s. No step begins after this.
+const LIMIT: Nanos = Nanos::seconds(5);
+/// A step that ends later than this may have been stopped in its middle for too long.
+const LATEST: Nanos = Nanos::seconds(8);
 
 /// What comes of a step: what a program returned, or for a request its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,13 @@ pub type Tally = [Counters; CONTAINERS + 2];
 
 /// How a trial ended.
 pub enum Outcome {
-    /// Both sides said the same, and this is what has been counted.
-    Agreed(Box<Tally>),
+    /// Both sides said the same.
+    Agreed {
+        /// How many steps there was time for.
+        steps: usize,
+        /// What has been counted.
+        tally: Box<Tally>,
+    },
     /// They did not.
     Differed(String),
     /// The machine was so slow that they need not have.
@@ -52,12 +59,17 @@ pub fn run(
     kernel.prepare(setting)?;
     let mut memory = Memory::new(setting, scene, capacity);
     let start = now()?;
+    let mut taken = 0;
     for step in steps {
         let before = calm_now()?;
+        if before > start.after(LIMIT) {
+            break;
+        }
+        taken += 1;
         memory.set_now(before);
         let loaded = kernel.step(step, setting)?;
         let after = now()?;
-        if after.0 >> SECOND != before.0 >> SECOND || after > start.after(LIMIT) {
+        if after.0 >> SECOND != before.0 >> SECOND || after > start.after(LATEST) {
             return Ok(Outcome::Disturbed);
         }
         let engine = memory.step(step);
@@ -71,7 +83,7 @@ pub fn run(
     }
     let (loaded, engine): (Snapshot, Snapshot) = (kernel.snapshot()?, memory.snapshot());
     Ok(match compare::snapshots(&loaded, &engine) {
-        None => Outcome::Agreed(Box::new(*memory.tally())),
+        None => Outcome::Agreed { steps: taken, tally: Box::new(*memory.tally()) },
         Some(text) => Outcome::Differed(format!("the tables afterwards:\n{text}")),
     })
 }

@@ -4,6 +4,7 @@ mod adopted;
 mod down;
 mod interrupted;
 mod killed;
+mod pings;
 mod restarted;
 mod up;
 mod upgraded;

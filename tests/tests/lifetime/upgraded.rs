@@ -2,16 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use berth_tests::bpf::query;
 use berth_tests::leaks::Objects;
-use berth_tests::topology::{NODE_V4, REMOTE_V4, UPLINK, at};
-use berth_tests::wait::{self, LIMIT};
-use berth_tests::{Direction, Endpoint, Process, SharedNode, Sockets, privileged};
+use berth_tests::topology::{NODE_V4, UPLINK, at};
+use berth_tests::{Direction, SharedNode, Sockets, privileged};
 
-const PINGS: u64 = 300;
+use crate::pings::Pings;
 
 #[test]
 fn another_berths_programs_replace_those_in_force() -> Result<()> {
@@ -20,39 +18,33 @@ fn another_berths_programs_replace_those_in_force() -> Result<()> {
     let _listener = node.a.tcp_listen(at(NODE_V4, 8080))?;
     let (links, maps) = (ids(&node, "link")?, kept_maps(&node)?);
     let programs = attached(&node)?;
-    let (count, remote) = (PINGS.to_string(), REMOTE_V4.to_string());
-    let pings = ["-q", "-i", "0.01", "-c", &count, &remote];
-    let pings = Process::spawn(node.a.command("ping")?.args(pings))?;
-    wait::until_true("pings", LIMIT, || Ok(packets(&node)? > PINGS / 10))?;
-
-    node.berth.kill9()?;
-    // What was loaded from another object is told by the name of its directory.
     let directory = programs_directory(&node)?;
-    fs::rename(&directory, directory.with_file_name("programs-0123456789abcdef"))?;
-    // Commands work with what is in force, and leave it so.
-    node.berth.status()?;
-    node.berth.ok(["ports", "reserve", "b", "udp/53"])?;
-    assert_eq!(attached(&node)?, programs);
-    node.berth.restart()?;
+    let pings = Pings::of(&node.a)?;
+    pings.during(|| {
+        pings.wait_for(20)?;
+        node.berth.kill9()?;
+        // What was loaded from another object is told by the name of its directory.
+        fs::rename(&directory, directory.with_file_name("programs-0123456789abcdef"))?;
+        // Commands work with what is in force, and leave it so.
+        node.berth.status()?;
+        node.berth.ok(["ports", "reserve", "b", "udp/53"])?;
+        assert_eq!(attached(&node)?, programs);
+        pings.wait_for(20)?;
+        node.berth.restart()?;
+        pings.wait_for(20)
+    })?;
 
     assert_eq!(programs_directory(&node)?, directory);
     assert_eq!((ids(&node, "link")?, kept_maps(&node)?), (links, maps));
     let replaced = attached(&node)?;
     assert_eq!(replaced.len(), programs.len());
     assert!(replaced.iter().all(|id| !programs.contains(id)), "{replaced:?} for {programs:?}");
-    let pings = pings.wait(Duration::from_secs(10))?;
-    let summary = format!("{PINGS} packets transmitted, {PINGS} received, 0% packet loss");
-    assert!(pings.stdout.contains(&summary), "{pings:?}");
-    assert_eq!(packets(&node)?, PINGS);
+    let traffic = node.berth.container("a")?.plane.traffic;
+    assert_eq!((traffic.incoming.packets, traffic.outgoing.packets), (pings.count(), pings.count()));
     assert_eq!((node.holders(8080)?.len(), node.holders(53)?.len()), (1, 2));
     let refused = node.b.tcp_listen(at(NODE_V4, 8080)).map_err(|error| error.raw_os_error());
     assert_eq!(refused.err(), Some(Some(libc::EADDRINUSE)));
     Ok(())
-}
-
-/// Echo replies to A.
-fn packets(node: &SharedNode) -> Result<u64> {
-    Ok(node.berth.container("a")?.plane.traffic.incoming.packets)
 }
 
 fn programs_directory(node: &SharedNode) -> Result<PathBuf> {

@@ -137,3 +137,15 @@ fn a_connection_without_a_flow_outlives_anothers_reservation_too() {
     assert_eq!(node.owner(&tcp(FAR, OUT, SYN)), (A, Way::Flow));
     node.check();
 }
+
+/// A flow that was opened by a socket on another's port was believed until the next reservation, socket or not.
+#[test]
+fn a_flow_on_anothers_port_ends_with_its_socket() {
+    let node = Node::new();
+    node.socket(A, UDP, OUT);
+    node.bind(B, UDP, OUT).unwrap();
+    assert_eq!(node.send(A, &udp(OUT, FAR)), Reason::None);
+    node.close(UDP, OUT);
+    assert_eq!(node.send(A, &udp(OUT, FAR)), Reason::PortReserved);
+    assert_eq!(node.owner(&udp(FAR, OUT)), (B, Way::Port));
+}
