@@ -59,8 +59,13 @@ pub fn privilege_for_tests() -> Result<Option<Privilege>> {
 
 /// Everything that a plain `cargo test` runs.
 pub fn unit(workspace: &Workspace, filter: &[String]) -> Result<()> {
-    command::run(workspace.cargo().arg("test").arg("--").args(filter))
+    let seed = std::env::var(PROPTEST_SEED).unwrap_or_else(|_| "1".to_owned());
+    command::run(workspace.cargo().arg("test").arg("--").args(filter).env(PROPTEST_SEED, seed))
 }
+
+/// A change must not fail by another's luck: here the random cases are the same each time. Plain `cargo test` draws new
+/// ones.
+const PROPTEST_SEED: &str = "PROPTEST_RNG_SEED";
 
 /// Builds what the privileged tests run, then runs them all.
 pub fn privileged_all(workspace: &Workspace, toolchain: &BpfToolchain, privilege: Privilege) -> Result<()> {

@@ -41,10 +41,10 @@ fn listener(endpoint: &dyn Endpoint, port: u16) -> Result<Socket> {
 fn bind_by(tenant: &Tenant, socket: &Socket, port: u16) -> Result<Option<i32>> {
     socket.set_reuse_port(true)?;
     let (copy, local) = (socket.try_clone()?, SockAddr::from(at(NODE_V4, port)));
-    let mut command = tenant.command("true")?;
+    let mut command = tenant.command("sleep")?;
     // SAFETY: the closure makes one system call on what it owns and neither allocates nor locks, as the child of a
     // fork in a process of many threads must not.
-    unsafe { command.pre_exec(move || copy.bind(&local)) };
+    unsafe { command.arg("0").pre_exec(move || copy.bind(&local)) };
     match command.spawn() {
         Ok(mut child) => {
             child.wait()?;

@@ -10,30 +10,22 @@ use berth_tests::topology::UPLINK;
 use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Berth, Direction, Endpoint, Topology, privileged};
 
-use crate::node::{FAILED, UNREACHABLE, UNSUPPORTED, is_refusal, through};
-
-/// In a mount namespace without bpffs. It may be mounted several times over.
-const WITHOUT: [&str; 6] = [
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    r#"while umount -l /sys/fs/bpf 2>/dev/null; do :; done; exec "$@""#,
-    "sh",
-];
+use crate::node::{FAILED, UNREACHABLE, UNSUPPORTED, is_refusal};
+use crate::sandbox::without_bpffs;
 
 #[test]
 fn it_is_mounted() -> Result<()> {
     privileged!();
     let topology = Topology::new()?;
     let berth = Berth::builder(&topology).prepare()?;
-    // Several commands in one such namespace: the pins end with it.
-    let script = r#"while umount -l /sys/fs/bpf 2>/dev/null; do :; done
-        "$@" status && exit 9
+    // Several commands that share their mounts: the pins end with those.
+    let script = r#""$@" status && exit 9
         "$@" up --uplink uplink0 && "$@" status --json && "$@" down && test ! -e "$PINS""#;
-    let mut command =
-        through(&topology.node, &["unshare", "--mount", "sh", "-c", script, "sh"], &berth, &[])?;
-    let output = run(command.env("PINS", berth.pin_dir()))?;
+    let inner = berth.command::<&str>([])?;
+    let mut command = topology.node.command("sh")?;
+    command.args(["-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    without_bpffs(command.env("PINS", berth.pin_dir()));
+    let output = run(&mut command)?;
     assert!(output.success(), "{output:?}");
     let status: serde_json::Value = serde_json::from_str(&output.stdout)?;
     assert_eq!(status["uplinks"], serde_json::json!([UPLINK]));
@@ -47,13 +39,16 @@ fn enforcement_ends_with_a_private_one() -> Result<()> {
     privileged!();
     let topology = Topology::new()?;
     let berth = Berth::builder(&topology).prepare()?;
-    let output = run(&mut through(&topology.node, &WITHOUT, &berth, &["up", "--uplink", UPLINK])?)?;
+    let mut up = berth.command(["up", "--uplink", UPLINK])?;
+    without_bpffs(&mut up);
+    let output = run(&mut up)?;
     assert!(output.success(), "{output:?}");
     wait::until_true("programs to be gone", LIMIT, || {
         Ok(query::on_interface(topology.node.netns(), UPLINK, Direction::Ingress)?.is_empty())
     })?;
-    let output = run(&mut through(&topology.node, &WITHOUT, &berth, &["status"])?)?;
-    is_refusal(&output, UNREACHABLE, "nothing is pinned at")
+    let mut status = berth.command(["status"])?;
+    without_bpffs(&mut status);
+    is_refusal(&run(&mut status)?, UNREACHABLE, "nothing is pinned at")
 }
 
 #[test]
@@ -79,8 +74,7 @@ fn pin_directories_that_cannot_be() -> Result<()> {
 fn pinning_at(topology: &Topology, berth: &Berth, pins: &str, line: &[&str]) -> Result<Command> {
     let inner = berth.command(line)?;
     let own = berth.pin_dir().as_os_str();
-    let mut command = topology.node.command("env")?;
-    command.arg(inner.get_program());
+    let mut command = topology.node.command(&inner.get_program().to_string_lossy())?;
     command.args(inner.get_args().map(|argument| if argument == own { pins.as_ref() } else { argument }));
     Ok(command)
 }

@@ -10,6 +10,7 @@ mod kernel;
 mod node;
 mod ports;
 mod privilege;
+mod sandbox;
 mod state;
 mod unreachable;
 mod usage;

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use berth_tests::leaks::Objects;
-use berth_tests::{Berth, Host, Output, SharedNode};
+use berth_tests::{Berth, Output, SharedNode};
 use serde_json::Value;
 
 /// Refused or failed.
@@ -71,15 +70,6 @@ pub fn is_refusal(output: &Output, code: i32, words: &str) -> Result<()> {
     ensure!(line.starts_with("berth: ") && line.contains(words), "no {words:?}: {output:?}");
     ensure!(!line.contains("Error") && !line.contains("os error 0"), "not clear: {output:?}");
     Ok(())
-}
-
-/// A command line of berth, run by another program on a host: `program` ends where berth's own words begin.
-pub fn through(host: &Host, program: &[&str], berth: &Berth, arguments: &[&str]) -> Result<Command> {
-    let inner = berth.command(arguments)?;
-    let [first, rest @ ..] = program else { anyhow::bail!("no program") };
-    let mut command = berth_tests::Endpoint::command(host, first)?;
-    command.args(rest).arg(inner.get_program()).args(inner.get_args());
-    Ok(command)
 }
 
 fn list(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

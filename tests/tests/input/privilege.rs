@@ -3,15 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
-use berth_tests::process::run;
+use berth_tests::process::{ok, run};
 use berth_tests::{Berth, SharedNode, Topology, privileged, program};
 
-use crate::node::{Snapshot, UNSUPPORTED, is_refusal, through};
+use crate::node::{Snapshot, UNSUPPORTED, is_refusal};
+use crate::sandbox::{as_nobody, without_capability};
 
-/// As somebody without rights.
-const NOBODY: [&str; 5] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+const CAP_PERFMON: u64 = 38;
 
 #[test]
 fn nobody_may_ask_the_daemon() -> Result<()> {
@@ -20,10 +21,8 @@ fn nobody_may_ask_the_daemon() -> Result<()> {
     let before = Snapshot::take(&node.berth)?;
     let (_directory, binary) = public_copy()?;
     for line in ["status", "container list", "container rm a", "ports reserve a tcp/80", "daemon", "down"] {
-        let arguments: Vec<_> = line.split_whitespace().collect();
-        let mut command = by_nobody(&node.topology, &node.berth, &binary, &arguments)?;
-        let output = run(&mut command)?;
-        is_refusal(&output, UNSUPPORTED, "run it as root")?;
+        let mut command = by_nobody(&node.topology, &node.berth, &binary, line)?;
+        is_refusal(&run(&mut command)?, UNSUPPORTED, "run it as root")?;
     }
     assert_eq!(Snapshot::take(&node.berth)?, before);
     Ok(())
@@ -41,7 +40,7 @@ fn nobody_may_start_anything() -> Result<()> {
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))?;
     }
     for line in ["daemon", "up", "down", "status", "events"] {
-        let output = run(&mut by_nobody(&topology, &berth, &binary, &[line])?)?;
+        let output = run(&mut by_nobody(&topology, &berth, &binary, line)?)?;
         is_refusal(&output, UNSUPPORTED, "CAP_BPF")?;
     }
     assert!(!berth.pin_dir().exists());
@@ -54,22 +53,19 @@ fn what_is_missing_is_named() -> Result<()> {
     privileged!();
     let topology = Topology::new()?;
     let berth = Berth::builder(&topology).prepare()?;
-    let program = ["setpriv", "--bounding-set=-perfmon", "--"];
-    let output = run(&mut through(&topology.node, &program, &berth, &["up"])?)?;
+    let mut command = berth.command(["up"])?;
+    without_capability(&mut command, CAP_PERFMON);
+    let output = run(&mut command)?;
     is_refusal(&output, UNSUPPORTED, "CAP_PERFMON")?;
     assert!(!output.stderr.contains("CAP_BPF"), "{output:?}");
     Ok(())
 }
 
-fn by_nobody(
-    topology: &Topology,
-    berth: &Berth,
-    binary: &Path,
-    arguments: &[&str],
-) -> Result<std::process::Command> {
-    let inner = berth.command(arguments)?;
-    let mut command = berth_tests::Endpoint::command(&topology.node, NOBODY[0])?;
-    command.args(&NOBODY[1..]).arg(binary).args(inner.get_args());
+fn by_nobody(topology: &Topology, berth: &Berth, binary: &Path, line: &str) -> Result<Command> {
+    let inner = berth.command(line.split_whitespace())?;
+    let mut command = berth_tests::Endpoint::command(&topology.node, &binary.to_string_lossy())?;
+    command.args(inner.get_args());
+    as_nobody(&mut command);
     Ok(command)
 }
 
@@ -80,8 +76,6 @@ fn public_copy() -> Result<(tempfile::TempDir, PathBuf)> {
     let copy = directory.path().join("berth");
     // By another process: a child of another thread's could keep our file open for writing meanwhile.
     let source = program::find("berth", "BERTH_BIN")?;
-    berth_tests::process::ok(
-        std::process::Command::new("install").args(["-m", "755"]).args([&source, &copy]),
-    )?;
+    ok(Command::new("install").args(["-m", "755"]).args([&source, &copy]))?;
     Ok((directory, copy))
 }
