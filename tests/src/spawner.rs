@@ -83,7 +83,11 @@ impl Spawner {
         let socket =
             self.socket.lock().map_err(|_| io::Error::other("another thread failed in the spawner"))?;
         uninterrupted(|| Ok(send(socket.as_raw_fd(), &request.to_bytes(), MsgFlags::MSG_NOSIGNAL)?))?;
-        uninterrupted(|| receive(socket.as_fd()))
+        let made = uninterrupted(|| receive(socket.as_fd()))?;
+        // The spawner's own copy is closed by then: a socket that is dropped here at once must be gone at once.
+        let mut closed = [0; 4];
+        uninterrupted(|| Ok(recv(socket.as_raw_fd(), &mut closed, MsgFlags::empty())?))?;
+        Ok(made)
     }
 }
 
@@ -102,6 +106,7 @@ pub fn serve(socket: BorrowedFd<'_>) -> io::Result<()> {
             Ok(made) => {
                 reply(socket, 0, &[made.as_raw_fd()])?;
                 kept.extend(request.keep.then_some(made));
+                reply(socket, 0, &[])?;
             }
             Err(error) => reply(socket, error.raw_os_error().unwrap_or(libc::EIO), &[])?,
         }

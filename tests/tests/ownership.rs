@@ -1,19 +1,22 @@
 //! Containers on one address: each packet is counted, once, for whom it belongs to.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::thread;
 
 use anyhow::{Result, anyhow};
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, pings, stream};
+use berth_tests::ledger::Growth;
 use berth_tests::sniffer::Frame;
-use berth_tests::sockets::icmp;
+use berth_tests::sockets::{icmp, unspecified};
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, WIRE, at, remote_addresses};
 use berth_tests::view::{Both, Traffic};
+use berth_tests::wait::LIMIT;
 use berth_tests::{Endpoint, Ledger, SharedNode, Sniffer, Sockets, Topology, privileged};
 
 const ECHO: u16 = 7;
+const SERVICE: u16 = 8080;
 
 #[test]
 fn every_packet_of_two_containers_with_offloads() -> Result<()> {
@@ -44,12 +47,7 @@ fn two_containers(offloads: bool) -> Result<()> {
         })?;
         let marks: Vec<(&str, Marks)> = marks;
         let expected = by_owner(&sniffer.frames()?, &marks);
-        let counted: BTreeMap<&str, Both> = growth
-            .packets()
-            .into_keys()
-            .map(|name| Ok((name, growth.of(name)?.traffic)))
-            .collect::<Result<_>>()?;
-        assert_eq!(counted, expected);
+        assert_eq!(traffic(&growth)?, expected);
         // A raw socket is offered the other's replies, too, if it is open at the time.
         assert!(growth.drops().keys().all(|&(_, reason)| reason == "not-owner"), "{:?}", growth.drops());
         assert!(expected.values().all(|both| both.incoming.packets > 100 && both.outgoing.packets > 100));
@@ -104,4 +102,40 @@ fn by_owner<'a>(frames: &[Frame], marks: &[(&'a str, Marks)]) -> BTreeMap<&'a st
         *total = *total + both;
     }
     owners
+}
+
+/// IPv4 through IPv6 sockets.
+#[test]
+fn every_packet_to_mapped_addresses() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
+    let IpAddr::V4(remote) = REMOTE_V4 else { unreachable!() };
+    let out = node.a.tcp(NODE_V6)?;
+    let listener = node.b.tcp(NODE_V6)?;
+    listener.set_only_v6(false)?;
+    listener.bind(&unspecified(NODE_V6, SERVICE).into())?;
+    listener.listen(1)?;
+    let (ledger, sniffer) = (Ledger::open(&node)?, Sniffer::start(&node.topology.remote, WIRE)?);
+    let ((connection, _caller, _accepted), growth) = ledger.during(|| {
+        out.connect_timeout(&at(remote.to_ipv6_mapped().into(), ECHO).into(), LIMIT)?;
+        let connection: TcpStream = out.into();
+        stream(&connection, 100_000)?;
+        let caller = node.topology.remote.tcp_connect(at(NODE_V4, SERVICE))?;
+        Ok((connection, caller, listener.accept()?))
+    })?;
+    let marks = [
+        ("a", Marks { ports: [connection.local_addr()?.port(); 2], ids: [0; 2] }),
+        ("b", Marks { ports: [SERVICE; 2], ids: [0; 2] }),
+    ];
+    let expected = by_owner(&sniffer.frames()?, &marks);
+    assert_eq!(traffic(&growth)?, expected);
+    assert_eq!(expected.len(), 2);
+    assert_eq!(growth.drops(), BTreeMap::new());
+    Ok(())
+}
+
+/// What was counted for each owner who had anything.
+fn traffic(growth: &Growth) -> Result<BTreeMap<&str, Both>> {
+    growth.packets().into_keys().map(|name| Ok((name, growth.of(name)?.traffic))).collect()
 }

@@ -15,8 +15,8 @@ use berth_tests::topology::{
     NODE_MAC, NODE_V4, NODE_V6, REMOTE_MAC, REMOTE_V4, REMOTE_V6, REMOTE2_V4, REMOTE2_V6, UPLINK, at,
     remote_addresses,
 };
-use berth_tests::{Ledger, SharedNode, Sockets, privileged};
-use socket2::{Protocol, Socket};
+use berth_tests::{Endpoint, Ledger, SharedNode, Sockets, privileged};
+use socket2::{Domain, Protocol, Socket, Type};
 
 const ECHO: u16 = 7;
 const SERVICE: u16 = 8080;
@@ -137,6 +137,20 @@ fn from_an_address_that_is_not_the_nodes() -> Result<()> {
                 intruder.is_refused(&ledger, &packet, remote, "spoofed-source")?;
             }
         }
+        // The kernel would let it be bound to any address.
+        let foreign: IpAddr = nobodys.parse()?;
+        let socket = node.b.socket(Domain::for_address(at(foreign, 0)), Type::DGRAM, Some(Protocol::UDP))?;
+        if foreign.is_ipv4() {
+            socket.set_ip_transparent_v4(true)?;
+        } else {
+            socket.set_freebind_v6(true)?;
+        }
+        socket.bind(&at(foreign, 1234).into())?;
+        let growth = ledger.growth(|| {
+            assert_eq!(errno(socket.send_to(b"intruder", &at(remote, ECHO).into())), Some(libc::EPERM));
+            Ok(())
+        })?;
+        assert_refused(&growth, 0, &[("spoofed-source", 1)]);
     }
     Ok(())
 }

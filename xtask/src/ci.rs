@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::check_object;
+use crate::command;
+use crate::demo;
 use crate::lint;
 use crate::object::build::{self as object, Arch};
 use crate::setup::{self, Lint};
@@ -35,6 +37,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     });
     if let Some(privilege) = privilege {
         report.step("privileged tests", || test::privileged_all(workspace, &toolchain, privilege));
+        report.step("demo", || command::run(&mut demo::ready(workspace, &toolchain, privilege, false)?));
     } else {
         report.add("privileged tests", "NOT RUN", Duration::ZERO);
     }

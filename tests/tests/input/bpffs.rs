@@ -5,12 +5,11 @@ use std::process::Command;
 
 use anyhow::Result;
 use berth_tests::bpf::query;
-use berth_tests::process::run;
 use berth_tests::topology::UPLINK;
 use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Berth, Direction, Endpoint, Topology, privileged};
 
-use crate::node::{FAILED, UNREACHABLE, UNSUPPORTED, is_refusal};
+use crate::node::{FAILED, UNREACHABLE, UNSUPPORTED, is_refusal, run};
 use crate::sandbox::without_bpffs;
 
 #[test]

@@ -4,11 +4,10 @@ use std::fs;
 
 use anyhow::Result;
 use berth_tests::leaks::Objects;
-use berth_tests::process::run;
 use berth_tests::topology::UPLINK;
 use berth_tests::{Berth, SharedNode, Topology, privileged};
 
-use crate::node::{UNSUPPORTED, is_refusal};
+use crate::node::{UNSUPPORTED, is_refusal, run};
 use crate::sandbox::{with_part_of_cgroup2, with_release, without_cgroup2};
 
 const STARTS: [&[&str]; 2] = [&["up", "--uplink", UPLINK], &["daemon", "--uplink", UPLINK]];

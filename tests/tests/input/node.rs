@@ -2,11 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use berth_tests::leaks::Objects;
+use berth_tests::process::run_for;
 use berth_tests::{Berth, Output, SharedNode};
 use serde_json::Value;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Refused or failed.
 pub const FAILED: i32 = 1;
@@ -57,6 +63,11 @@ pub fn refuses(node: &SharedNode, cases: &[(&str, i32, &str)]) -> Result<()> {
     }
     assert_eq!(Objects::pinned_under(node.berth.pin_dir())?, objects);
     Ok(())
+}
+
+/// Runs a command line, whatever comes of it.
+pub fn run(command: &mut Command) -> Result<Output> {
+    run_for(command, PATIENCE)
 }
 
 /// Whether this is a refusal in one clear line.

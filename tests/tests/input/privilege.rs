@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
-use berth_tests::process::{ok, run};
+use berth_tests::process::ok;
 use berth_tests::{Berth, SharedNode, Topology, privileged, program};
 
-use crate::node::{Snapshot, UNSUPPORTED, is_refusal};
+use crate::node::{Snapshot, UNSUPPORTED, is_refusal, run};
 use crate::sandbox::{as_nobody, without_capability};
 
 const CAP_PERFMON: u64 = 38;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use berth_tests::topology::UPLINK;
 use berth_tests::{Berth, SharedNode, Topology, privileged};
 
-use crate::node::{FAILED, UNREACHABLE, is_refusal, refuses};
+use crate::node::{FAILED, UNREACHABLE, is_refusal, refuses, run};
 
 const COMMANDS: [&str; 7] = [
     "status",
@@ -70,7 +70,7 @@ fn another_network_namespace() -> Result<()> {
     let words = "serves another network namespace";
     for line in ["status", "container list", "daemon", "up"] {
         let mut command = node.berth.command_by(&node.topology.remote, line.split_whitespace())?;
-        is_refusal(&berth_tests::process::run(&mut command)?, FAILED, words)?;
+        is_refusal(&run(&mut command)?, FAILED, words)?;
     }
     node.berth.restart()?;
     assert_eq!(node.berth.status()?.containers.len(), 2);
