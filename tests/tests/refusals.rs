@@ -140,10 +140,9 @@ fn from_an_address_that_is_not_the_nodes() -> Result<()> {
         // The kernel would let it be bound to any address.
         let foreign: IpAddr = nobodys.parse()?;
         let socket = node.b.socket(Domain::for_address(at(foreign, 0)), Type::DGRAM, Some(Protocol::UDP))?;
-        if foreign.is_ipv4() {
-            socket.set_ip_transparent_v4(true)?;
-        } else {
-            socket.set_freebind_v6(true)?;
+        match foreign {
+            IpAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+            IpAddr::V6(_) => socket.set_freebind_v6(true)?,
         }
         socket.bind(&at(foreign, 1234).into())?;
         let growth = ledger.growth(|| {
