@@ -15,6 +15,7 @@ use crate::endpoint::{Endpoint, Host};
 use crate::name;
 use crate::process::{Output, Process, run_for};
 use crate::program;
+use crate::spares::{self, Kept};
 use crate::topology::{Topology, UPLINK};
 use crate::view::{Container, Flow, Port, Status};
 use crate::wait::{self, LIMIT};
@@ -39,6 +40,8 @@ pub struct Berth {
     /// Of daemons that have ended.
     log: String,
     shows_log: bool,
+    /// Whether its maps are as large as everybody's.
+    is_usual: bool,
 }
 
 /// What an instance is to be like.
@@ -78,6 +81,7 @@ impl Builder {
         crate::sweep::once();
         mount_bpffs()?;
         let name = name::unique();
+        let is_usual = self.binary.is_none() && !self.config.contains("[sizes]");
         let berth = Berth {
             binary: self.binary.map_or_else(|| program::find("berth", "BERTH_BIN"), Ok)?,
             node: self.node,
@@ -87,6 +91,7 @@ impl Builder {
             daemon: None,
             log: String::new(),
             shows_log: self.shows_log,
+            is_usual,
         };
         fs::create_dir(&berth.directory)?;
         fs::write(berth.config_file(), self.config)?;
@@ -96,6 +101,9 @@ impl Builder {
     /// Makes the instance and starts its daemon.
     pub fn start(self) -> Result<Berth> {
         let mut berth = self.prepare()?;
+        if spares::are_wanted() && berth.is_usual {
+            spares::take(&berth.pins)?;
+        }
         berth.restart()?;
         Ok(berth)
     }
@@ -269,6 +277,9 @@ impl Berth {
 
     fn clean_up(&mut self) -> Result<()> {
         self.kill9()?;
+        // One that is not whole is nothing to keep.
+        let wanted = spares::are_wanted() && self.is_usual;
+        let kept = if wanted { Kept::of(&self.pins).ok() } else { None };
         let down = self.ok(["down"]);
         for directory in [&self.directory, &self.pins] {
             match fs::remove_dir_all(directory) {
@@ -276,7 +287,8 @@ impl Berth {
                 _ => {}
             }
         }
-        down.map(drop)
+        down?;
+        kept.map_or(Ok(()), Kept::offer)
     }
 }
 

@@ -33,6 +33,7 @@ pub mod program;
 pub mod shared_node;
 pub mod sniffer;
 pub mod sockets;
+pub mod spares;
 pub mod spawner;
 pub mod sweep;
 pub mod sysctl;

@@ -8,3 +8,4 @@ pub mod pair;
 pub mod query;
 mod requests;
 pub mod sys;
+pub mod wipe;

@@ -88,3 +88,69 @@ pub struct TestRun {
     pub batch_size: u32,
     pub padding: u32,
 }
+
+#[repr(C)]
+#[derive(Default)]
+pub struct Pin {
+    pub pathname: u64,
+    pub bpf_fd: u32,
+    pub file_flags: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct ById {
+    pub id: u32,
+    pub next_id: u32,
+    pub open_flags: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct InfoByFd {
+    pub bpf_fd: u32,
+    pub info_len: u32,
+    pub info: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct Batch {
+    pub first: u64,
+    pub next: u64,
+    pub keys: u64,
+    pub values: u64,
+    pub count: u32,
+    pub map_fd: u32,
+    pub element_flags: u64,
+    pub flags: u64,
+}
+
+/// The beginning of `struct bpf_map_info`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MapInfo {
+    pub map_type: u32,
+    pub id: u32,
+    pub key_size: u32,
+    pub value_size: u32,
+    pub max_entries: u32,
+    pub map_flags: u32,
+}
+
+/// The beginning of `struct bpf_prog_info`.
+#[repr(C)]
+#[derive(Default)]
+pub struct ProgInfo {
+    pub prog_type: u32,
+    pub id: u32,
+    pub tag: [u8; 8],
+    pub jited_len: u32,
+    pub xlated_len: u32,
+    pub jited: u64,
+    pub xlated: u64,
+    pub load_time: u64,
+    pub created_by_uid: u32,
+    pub map_count: u32,
+    pub map_ids: u64,
+}

@@ -1,20 +1,33 @@
 //! The bpf(2) system call, as far as it is needed here. Numbers are from linux/bpf.h.
 
+use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::asm::Insn;
-use super::requests::{LinkCreate, MapCreate, MapElement, ProgLoad, ProgQuery, TestRun};
+use super::requests::{
+    Batch, ById, InfoByFd, LinkCreate, MapCreate, MapElement, MapInfo, Pin, ProgInfo, ProgLoad, ProgQuery,
+    TestRun,
+};
 
 const MAP_CREATE: libc::c_long = 0;
 const MAP_LOOKUP_ELEM: libc::c_long = 1;
 const MAP_UPDATE_ELEM: libc::c_long = 2;
+const MAP_DELETE_ELEM: libc::c_long = 3;
+const MAP_GET_NEXT_KEY: libc::c_long = 4;
 const PROG_LOAD: libc::c_long = 5;
+const OBJ_PIN: libc::c_long = 6;
+const OBJ_GET: libc::c_long = 7;
 const PROG_TEST_RUN: libc::c_long = 10;
+const MAP_GET_FD_BY_ID: libc::c_long = 14;
+const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const PROG_QUERY: libc::c_long = 16;
+const MAP_UPDATE_BATCH: libc::c_long = 26;
 const LINK_CREATE: libc::c_long = 28;
 
 const MAP_TYPE_ARRAY: u32 = 2;
@@ -164,6 +177,97 @@ pub fn attached(target: u32, attach_type: u32) -> io::Result<Vec<u32>> {
     unsafe { call(PROG_QUERY, &mut request) }?;
     let count = usize::try_from(request.count).map_err(io::Error::other)?;
     Ok(ids.into_iter().take(count).collect())
+}
+
+/// Opens what is pinned somewhere.
+pub fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut request = Pin { pathname: address(path.as_ptr()), ..Pin::default() };
+    // SAFETY: the request is the one of this command, and the path lives until the call returns.
+    unsafe { make(OBJ_GET, &mut request) }
+}
+
+/// Pins something.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut request = Pin { pathname: address(path.as_ptr()), bpf_fd: number(object), ..Pin::default() };
+    // SAFETY: the request is the one of this command, and the path lives until the call returns.
+    unsafe { call(OBJ_PIN, &mut request) }?;
+    Ok(())
+}
+
+/// The ids of the maps that a program uses.
+pub fn maps_of(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut ids = vec![0_u32; 256];
+    let mut info = ProgInfo { map_count: 256, map_ids: address(ids.as_mut_ptr()), ..ProgInfo::default() };
+    // SAFETY: the ids live until the call returns and are as many as it says.
+    unsafe { describe(program, &mut info) }?;
+    ids.truncate(usize::try_from(info.map_count).map_err(io::Error::other)?);
+    Ok(ids)
+}
+
+/// A map, by its id.
+pub fn map_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut request = ById { id, ..ById::default() };
+    // SAFETY: the request is the one of this command and points nowhere.
+    unsafe { make(MAP_GET_FD_BY_ID, &mut request) }
+}
+
+/// What a map is like.
+pub(super) fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
+    let mut info = MapInfo::default();
+    // SAFETY: there is no pointer in it.
+    unsafe { describe(map, &mut info) }?;
+    Ok(info)
+}
+
+/// # Safety
+/// `info` is the beginning of what the kernel tells of this kind of object; what it points to is as long as it says.
+unsafe fn describe<T>(object: BorrowedFd<'_>, info: &mut T) -> io::Result<()> {
+    let mut request = InfoByFd {
+        bpf_fd: number(object),
+        info_len: u32::try_from(size_of::<T>()).map_err(io::Error::other)?,
+        info: address(&raw mut *info),
+    };
+    // SAFETY: the caller's promise; what is described lives until the call returns.
+    unsafe { call(OBJ_GET_INFO_BY_FD, &mut request) }?;
+    Ok(())
+}
+
+/// Puts a map's first key into `key`, which is as long as its keys are; false if it has none.
+pub fn first_key(map: BorrowedFd<'_>, key: &mut [u8]) -> io::Result<bool> {
+    let mut request =
+        MapElement { map_fd: number(map), value: address(key.as_mut_ptr()), ..MapElement::default() };
+    // SAFETY: the request is the one of this command, without a key to go on from; the caller says that there is room
+    // for one.
+    match unsafe { call(MAP_GET_NEXT_KEY, &mut request) } {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes an entry.
+pub fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
+    let mut request = MapElement { map_fd: number(map), key: address(key.as_ptr()), ..MapElement::default() };
+    // SAFETY: the request is the one of this command; the caller says that the key is as long as the map's are.
+    unsafe { call(MAP_DELETE_ELEM, &mut request) }?;
+    Ok(())
+}
+
+/// Sets these elements of an array to the values, of which there may be more.
+pub fn update_batch(map: BorrowedFd<'_>, keys: &[u32], values: &[u8]) -> io::Result<()> {
+    let mut request = Batch {
+        map_fd: number(map),
+        keys: address(keys.as_ptr()),
+        values: address(values.as_ptr()),
+        count: u32::try_from(keys.len()).map_err(io::Error::other)?,
+        ..Batch::default()
+    };
+    // SAFETY: the request is the one of this command; the caller says that there is a value as long as the map's for
+    // each key.
+    unsafe { call(MAP_UPDATE_BATCH, &mut request) }?;
+    Ok(())
 }
 
 /// The number the kernel knows a descriptor by, as bpf(2) wants it.

@@ -98,7 +98,12 @@ impl Base {
         base.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n");
         base.text("/etc/group", "root:x:0:\nnogroup:x:65534:\n");
         base.text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
-        let variables = [("BERTH_BIN", "/berth/berth"), ("BERTH_OBJECT", OBJECT), ("BERTH_VM", "1")];
+        let variables = [
+            ("BERTH_BIN", "/berth/berth"),
+            ("BERTH_OBJECT", OBJECT),
+            ("BERTH_VM", "1"),
+            ("BERTH_REUSE", "1"),
+        ];
         base.plan.environment.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Ok(base)
     }

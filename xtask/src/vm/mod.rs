@@ -16,8 +16,12 @@ mod qemu;
 mod report;
 mod suite;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -90,9 +94,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         let object = crate::object::build::fixtures(workspace, &toolchain)?;
         let built = Built { berth: PathBuf::new(), object };
         let session = Session::open(workspace, args, matrix, &built, &Suite::default())?;
-        let reports: Vec<Report> =
-            wanted.iter().map(|wanted| session.kernel(wanted)).collect::<Result<_>>()?;
-        return fixtures::check(&Budget::read(workspace, budget::FIXTURES)?, &reports);
+        return fixtures::check(&Budget::read(workspace, budget::FIXTURES)?, &session.kernels(&wanted)?);
     }
     let built = build::build(workspace, &toolchain, None, false)?;
     let suite = if args.verify_only {
@@ -102,8 +104,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         suite::build(workspace)?
     };
     let session = Session::open(workspace, args, matrix, &built, &suite)?;
-    let reports: Vec<Report> = wanted.iter().map(|wanted| session.kernel(wanted)).collect::<Result<_>>()?;
-    finish(workspace, args, &reports)
+    finish(workspace, args, &session.kernels(&wanted)?)
 }
 
 /// All that is the same for every kernel.
@@ -145,8 +146,29 @@ impl<'a> Session<'a> {
         Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory, _lock: lock })
     }
 
-    fn kernel(&self, wanted: &Wanted) -> Result<Report> {
-        let kernel = self.store.get(wanted)?;
+    /// As many machines at a time as there are processors: one test of each seldom has work for two.
+    fn kernels(&self, wanted: &[Wanted]) -> Result<Vec<Report>> {
+        let kernels: Vec<Kernel> =
+            wanted.iter().map(|wanted| self.store.get(wanted)).collect::<Result<_>>()?;
+        let at_once = thread::available_parallelism()?.get().min(kernels.len());
+        let next = AtomicUsize::new(0);
+        let reports = Mutex::new(BTreeMap::new());
+        thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(kernel) = kernels.get(index) else { break };
+                        let report = self.kernel(kernel);
+                        reports.lock().unwrap_or_else(PoisonError::into_inner).insert(index, report);
+                    }
+                });
+            }
+        });
+        reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+    }
+
+    fn kernel(&self, kernel: &Kernel) -> Result<Report> {
         let modules = modules::collect(&kernel.modules, &self.matrix.modules)?;
         let mut plan = self.base.plan.clone();
         plan.modules = modules.iter().map(image::module_path).collect();
@@ -154,13 +176,13 @@ impl<'a> Session<'a> {
         let initramfs = self.directory.join(format!("{}.cpio", kernel.name));
         fs::write(&initramfs, self.base.archive(&modules, &plan)?)?;
         let start = Instant::now();
-        let mut report = self.boot(&kernel, &initramfs)?;
+        let mut report = self.boot(kernel, &initramfs)?;
         if !report.alive {
             println!("{:<7} no sign of life, which may be the emulator's fault: once more", kernel.name);
             for problem in &report.problems {
                 println!("{:<7} {problem}", kernel.name);
             }
-            report = self.boot(&kernel, &initramfs)?;
+            report = self.boot(kernel, &initramfs)?;
         }
         fs::remove_file(&initramfs)?;
         println!("{:<7} took {:.0} s", kernel.name, start.elapsed().as_secs_f64());
