@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod berth;
 pub mod bpf;
+pub mod cases;
 pub mod cgroup;
 pub mod command;
 pub mod demo;

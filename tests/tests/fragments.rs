@@ -160,7 +160,11 @@ fn a_first_fragment_on_anothers_flow_is_refused() -> Result<()> {
 fn a_flood_of_first_fragments() -> Result<()> {
     privileged!();
     let node = SharedNode::new()?;
-    // The kernel itself is to have room for them: not its bounds are tried here.
+    // The kernel itself is to have room for them, and not to tell the senders that the rest is late: not its bounds are
+    // tried here.
+    for key in ["ipv4/ipfrag_time", "ipv6/ip6frag_time"] {
+        sysctl::set(node.netns(), key, "3600")?;
+    }
     for key in ["ipv4/ipfrag_high_thresh", "ipv6/ip6frag_high_thresh"] {
         sysctl::set(node.netns(), key, "1073741824")?;
     }

@@ -19,6 +19,12 @@ pub struct Args {
     /// Privileged tests at a time: they share one kernel, so one unless told otherwise
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: u32,
+    /// How many cases the tests that try many are to try, in percent of the usual
+    #[arg(long, value_name = "PERCENT")]
+    cases: Option<u32>,
+    /// What random cases are drawn from, if not from the same as always
+    #[arg(long)]
+    seed: Option<u64>,
     /// Names of tests, or parts of them, and options for the test programs
     #[arg(last = true)]
     filter: Vec<String>,
@@ -35,8 +41,9 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if !args.privileged_only {
         unit(workspace, &args.filter)?;
     }
+    let effort = Effort { jobs: args.jobs, cases: args.cases, seed: args.seed };
     match privilege {
-        Some(privilege) => privileged(workspace, &built, privilege, args.jobs, &args.filter),
+        Some(privilege) => privileged(workspace, &built, privilege, &effort, &args.filter),
         None if args.unit_only => Ok(()),
         None => {
             println!("privileged tests NOT RUN: there is no root here");
@@ -67,35 +74,49 @@ pub fn unit(workspace: &Workspace, filter: &[String]) -> Result<()> {
 /// ones.
 const PROPTEST_SEED: &str = "PROPTEST_RNG_SEED";
 
+/// What the privileged tests read: see `tests/src/cases.rs`.
+pub const CASES: &str = "BERTH_CASES";
+const SEED: &str = "BERTH_SEED";
+
 /// Builds what the privileged tests run, then runs them all.
 pub fn privileged_all(workspace: &Workspace, toolchain: &BpfToolchain, privilege: Privilege) -> Result<()> {
     let built = build::build(workspace, toolchain, None, false)?;
-    privileged(workspace, &built, privilege, 1, &[])
+    privileged(workspace, &built, privilege, &Effort { jobs: 1, cases: None, seed: None }, &[])
+}
+
+/// How the privileged tests are run.
+struct Effort {
+    jobs: u32,
+    cases: Option<u32>,
+    seed: Option<u64>,
 }
 
 fn privileged(
     workspace: &Workspace,
     built: &Built,
     privilege: Privilege,
-    jobs: u32,
+    effort: &Effort,
     filter: &[String],
 ) -> Result<()> {
     command::run(
         workspace
             .cargo()
             .args(["test", "--package", "berth-tests", "--lib", "--bins", "--tests", "--config"])
-            .arg(format!("target.'cfg(unix)'.runner = {}", runner(built, privilege)?))
+            .arg(format!("target.'cfg(unix)'.runner = {}", runner(built, privilege, effort)?))
             .arg("--")
-            .arg(format!("--test-threads={jobs}"))
+            .arg(format!("--test-threads={}", effort.jobs))
             .args(filter),
     )
 }
 
 /// What starts a test program, in TOML. Only the test program becomes root: what cargo writes stays the user's.
 /// Only it gets the variables: in cargo's own environment they would have crates built again.
-fn runner(built: &Built, privilege: Privilege) -> Result<String> {
+fn runner(built: &Built, privilege: Privilege, effort: &Effort) -> Result<String> {
     let sudo: &[&str] = if privilege == Privilege::Sudo { &["sudo", "-E"] } else { &[] };
     let variables = built.variables().map(|(name, path)| format!("{name}={}", path.display()));
+    let cases = effort.cases.map(|cases| format!("{CASES}={cases}"));
+    let seed = effort.seed.map(|seed| format!("{SEED}={seed}"));
+    let variables = variables.into_iter().chain(cases).chain(seed);
     let words = sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables);
     // TOML reads JSON's strings, and arrays of them.
     Ok(serde_json::to_string(&words.collect::<Vec<_>>())?)
@@ -108,13 +129,14 @@ mod tests {
     #[test]
     fn paths_with_spaces_reach_the_tests() {
         let built = Built { berth: "/a b/berth".into(), object: "/o".into() };
+        let effort = Effort { jobs: 1, cases: None, seed: None };
         assert_eq!(
-            runner(&built, Privilege::Sudo).unwrap(),
+            runner(&built, Privilege::Sudo, &effort).unwrap(),
             r#"["sudo","-E","env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#
         );
         assert_eq!(
-            runner(&built, Privilege::Root).unwrap(),
-            r#"["env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#
+            runner(&built, Privilege::Root, &Effort { cases: Some(5), ..effort }).unwrap(),
+            r#"["env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o","BERTH_CASES=5"]"#
         );
     }
 }

@@ -29,6 +29,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::build::{self, Built};
 use crate::setup::{self, Lint};
+use crate::test;
 use crate::workspace::Workspace;
 use budget::Budget;
 use image::Base;
@@ -42,7 +43,9 @@ use suite::Suite;
 const CONSOLE_LINES: usize = 40;
 
 /// How many times as long as usual the tests wait in an emulated machine.
-const PATIENCE: &str = "8";
+const PATIENCE: u32 = 8;
+/// How many cases they try there, in percent.
+const CASES: u32 = 5;
 
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are switches")]
@@ -74,6 +77,9 @@ pub struct Args {
     /// Seconds that a test may take
     #[arg(long, value_name = "SECONDS", default_value = "120")]
     test_limit: u64,
+    /// How many cases the tests that try many are to try, in percent of the usual; 5 where the processor is emulated
+    #[arg(long, value_name = "PERCENT")]
+    cases: Option<u32>,
     /// Settings for the machines, under /proc/sys, as net/core/bpf_jit_harden=2; the budget is left aside then
     #[arg(long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
@@ -141,8 +147,11 @@ impl<'a> Session<'a> {
         }
         let accel = args.accel.unwrap_or_else(Accel::detect);
         println!("vm: machines run by {accel:?}");
-        let slow = if accel == Accel::Tcg { PATIENCE } else { "1" };
-        base.plan.environment.push(("BERTH_PATIENCE".to_owned(), slow.to_owned()));
+        let (patience, cases) = if accel == Accel::Tcg { (PATIENCE, CASES) } else { (1, 100) };
+        let cases = args.cases.unwrap_or(cases);
+        for (name, value) in [("BERTH_PATIENCE", patience), (test::CASES, cases)] {
+            base.plan.environment.push((name.to_owned(), value.to_string()));
+        }
         Ok(Self { args, store: Store::open(&matrix)?, matrix, base, accel, directory, _lock: lock })
     }
 
