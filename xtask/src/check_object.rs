@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::command;
 use crate::object::programs::{self, Program};
 use crate::object::verify::{self, Verdict};
-use crate::object::{inspect, layout};
+use crate::object::{inspect, layout, stack};
 use crate::privilege::{self, Privilege};
 use crate::workspace::Workspace;
 
@@ -44,6 +44,11 @@ fn not_verified() -> Result<()> {
 fn look_inside(object: &[u8], programs: &[Program]) -> Result<()> {
     let mut problems = inspect::problems(object, programs)?;
     problems.extend(layout::problems(object)?);
+    for (program, depth) in stack::depths(object, programs)? {
+        if depth > stack::LIMIT {
+            problems.push(format!("{program} needs {depth} bytes of stack, and there are {}", stack::LIMIT));
+        }
+    }
     for problem in &problems {
         println!("{problem}");
     }
@@ -60,13 +65,15 @@ fn look_inside(object: &[u8], programs: &[Program]) -> Result<()> {
 }
 
 fn have_verified(object: &[u8], programs: &[Program]) -> Result<()> {
-    println!("{:<32} {:>10} {:>12}", "program", "verified", "jited bytes");
+    let depths = stack::depths(object, programs)?;
+    println!("{:<32} {:>10} {:>12} {:>6}", "program", "verified", "jited bytes", "stack");
     let mut rejected = 0;
     for (name, verdict) in verify::verify(object, programs)? {
         match verdict {
             Verdict::Verified { walked, jited_bytes } => {
                 let walked = walked.map_or_else(|| "?".to_owned(), |count| count.to_string());
-                println!("{name:<32} {walked:>10} {jited_bytes:>12}");
+                let depth = depths.get(&name).copied().unwrap_or(0);
+                println!("{name:<32} {walked:>10} {jited_bytes:>12} {depth:>6}");
             }
             Verdict::RefusedHere(reason) => println!("{name:<32} refused here: {reason}"),
             Verdict::Rejected(error) => {

@@ -20,35 +20,87 @@ pub mod units;
 /// Version of all layouts together. Pins of another version are refused.
 pub const VERSION: u32 = 1;
 
-macro_rules! sizes {
-    ($($ty:ty = $size:literal),+ $(,)?) => {
+/// How a struct is laid out, to be held against the object's BTF.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Path below this module.
+    pub name: &'static str,
+    /// In bytes.
+    pub size: usize,
+    /// Name and offset in bytes of every field, in order.
+    pub fields: &'static [(&'static str, usize)],
+}
+
+macro_rules! layouts {
+    ($($ty:path = $size:literal { $($field:tt),+ $(,)? }),+ $(,)?) => {
         $(const _: () = assert!(core::mem::size_of::<$ty>() == $size, stringify!($ty));)+
 
-        /// Name and size in bytes of every layout, to be held against the object's BTF.
-        pub const SIZES: &[(&str, usize)] = &[$((stringify!($ty), $size)),+];
+        /// Every struct that both sides use.
+        pub const LAYOUTS: &[Layout] = &[$(Layout {
+            name: stringify!($ty),
+            size: $size,
+            fields: &[$((stringify!($field), core::mem::offset_of!($ty, $field))),+],
+        }),+];
     };
 }
 
-sizes! {
-    address::Address = 16,
-    address::AddressEntry = 8,
-    config::Config = 72,
-    config::Runtime = 8,
-    config::Interface = 8,
-    container::Container = 56,
-    container::Usage = 64,
-    control::Control = 40,
-    counters::Counters = 416,
-    counters::Traffic = 16,
-    event::Event = 72,
-    flow::FlowKey = 40,
-    flow::Flow = 64,
-    fragment::FragmentKey = 40,
-    fragment::Fragment = 16,
-    port::PortKey = 24,
-    port::PortEntry = 8,
-    socket::Adoption = 40,
-    socket::Bound = 56,
-    socket::CgroupEntry = 8,
-    socket::SocketOwner = 16,
+layouts! {
+    address::Address = 16 { 0 },
+    address::AddressEntry = 8 { owner, generation },
+    config::Config = 72 {
+        abi,
+        unowned,
+        netns,
+        uplinks,
+        container_addresses,
+        sock_net_offset,
+        net_cookie_offset,
+        ipv6only_bit,
+        cgroup_levels,
+    },
+    config::Runtime = 8 { port_epoch },
+    config::Interface = 8 { container, generation },
+    container::PortRange = 4 { first, last },
+    container::Container = 56 {
+        generation,
+        mode,
+        flags,
+        range_count,
+        padding,
+        flow_limit,
+        port_limit,
+        ranges,
+        reserved,
+    },
+    container::Quota = 24 { held, maxheld, failcnt },
+    container::Usage = 64 { flows, ports, control, padding },
+    control::Control = 40 { operation, container, key, flags, result },
+    counters::Traffic = 16 { packets, bytes },
+    counters::Both = 32 { inward, outward },
+    counters::Counters = 416 { uplink, local, interface, forwarded, dropped, drops },
+    event::Event = 72 {
+        time,
+        source,
+        destination,
+        container,
+        holder,
+        source_port,
+        destination_port,
+        protocol,
+        reason,
+        padding,
+        suppressed,
+        ifindex,
+        reserved,
+    },
+    flow::FlowKey = 40 { low, high, low_port, high_port, zone_protocol },
+    flow::Flow = 64 { expires, created, out, back, opener, responder, port_epoch, state, flags, padding },
+    fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
+    fragment::Fragment = 16 { expires, owner, reason },
+    port::PortKey = 24 { address, port, protocol, padding, reserved },
+    port::PortEntry = 8 { claim },
+    socket::Adoption = 40 { key, container, generation, dual, padding },
+    socket::Bound = 56 { key, second, owner, dual },
+    socket::CgroupEntry = 8 { container, generation },
+    socket::SocketOwner = 16 { container, generation, netns },
 }

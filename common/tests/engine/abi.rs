@@ -162,9 +162,9 @@ fn ids_and_moments() {
 /// The loader refuses pins of another version; whoever changes a layout must change that.
 #[test]
 fn layouts() {
-    let sizes: BTreeSet<&str> = abi::SIZES.iter().map(|(name, _)| *name).collect();
-    assert_eq!(sizes.len(), abi::SIZES.len());
-    assert!(abi::SIZES.iter().all(|(_, size)| size % 4 == 0));
+    let names: BTreeSet<&str> = abi::LAYOUTS.iter().map(|layout| layout.name).collect();
+    assert_eq!(names.len(), abi::LAYOUTS.len());
+    assert!(abi::LAYOUTS.iter().all(|layout| layout.size % 4 == 0));
     assert_eq!(abi::VERSION, 1);
     let maps: BTreeSet<&&str> = abi::names::MAPS.iter().collect();
     assert_eq!(maps.len(), abi::names::MAPS.len());

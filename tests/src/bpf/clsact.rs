@@ -62,6 +62,16 @@ impl Drop for Filter {
     }
 }
 
+/// The ids of the programs that filters on an interface run, in this order.
+pub fn programs(netns: &Netns, interface: &str, direction: Direction) -> Result<Vec<u32>> {
+    let mut show = tc(netns)?;
+    show.args(["-j", "filter", "show", "dev", interface, direction.name()]);
+    let text = process::ok(&mut show)?;
+    let filters: Vec<serde_json::Value> = serde_json::from_str(&text).context("what tc printed")?;
+    let ids = filters.iter().filter_map(|filter| filter["options"]["prog"]["id"].as_u64());
+    ids.map(|id| Ok(u32::try_from(id)?)).collect()
+}
+
 impl Direction {
     fn name(self) -> &'static str {
         match self {

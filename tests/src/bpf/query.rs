@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
+use anyhow::Result;
+
+use super::clsact;
 use super::counter::Direction;
 use super::sys;
 use crate::cgroup::Cgroup;
@@ -13,10 +16,17 @@ use crate::netns::{Netns, in_netns};
 /// Above every attach type of a cgroup that the newest kernel has.
 const ATTACH_TYPES: u32 = 64;
 
-/// The ids of the TCX programs on an interface, in the order in which they run.
-pub fn on_interface(netns: &Netns, interface: &str, direction: Direction) -> io::Result<Vec<u32>> {
+/// The ids of the programs on an interface, in the order in which they run: TCX's, or clsact's where the kernel has no
+/// TCX.
+pub fn on_interface(netns: &Netns, interface: &str, direction: Direction) -> Result<Vec<u32>> {
     let index = link::index(netns, interface)?;
-    in_netns(netns, || sys::attached(index, direction.tcx()))?
+    match in_netns(netns, || sys::attached(index, direction.tcx()))? {
+        // It knows no such place.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            clsact::programs(netns, interface, direction)
+        }
+        attached => Ok(attached?),
+    }
 }
 
 /// The ids of the programs on a cgroup, of every kind.

@@ -1,10 +1,11 @@
 //! Whether the object lays out what it shares with user space as the loader does: its type information (BTF) against
-//! the sizes that the loader was built with. All these structs are `repr(C)` without gaps, so sizes tell.
+//! the sizes and offsets that the loader was built with.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use anyhow::{Context as _, Result, bail};
-use berth_common::abi;
+use berth_common::abi::{self, Layout};
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _};
 
@@ -21,28 +22,45 @@ const DATASEC: u32 = 15;
 const DECL_TAG: u32 = 17;
 const ENUM64: u32 = 19;
 
+/// A struct of the object.
+struct Found {
+    size: u32,
+    /// Name and offset in bytes of each member. Rust's tuples call theirs `__0` and so on.
+    members: Vec<(String, u32)>,
+}
+
 /// Every type that differs or is missing, as one line.
 pub fn problems(object: &[u8]) -> Result<Vec<String>> {
     let elf = ElfFile64::<object::Endianness>::parse(object).context("not a 64-bit ELF file")?;
     let btf = elf.section_by_name(".BTF").context("no .BTF")?;
-    Ok(differences(&structs(btf.data()?)?, abi::SIZES))
+    Ok(differences(&structs(btf.data()?)?, abi::LAYOUTS))
 }
 
-fn differences(found: &BTreeMap<String, u32>, wanted: &[(&str, usize)]) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (path, size) in wanted {
-        let name = path.rsplit("::").next().unwrap_or(path);
-        match found.get(name) {
-            Some(found) if usize::try_from(*found) == Ok(*size) => {}
-            Some(found) => problems.push(format!("{path} has {found} bytes in the object, {size} here")),
-            None => problems.push(format!("{path} is not in the object's type information")),
-        }
+fn differences(found: &BTreeMap<String, Found>, wanted: &[Layout]) -> Vec<String> {
+    wanted.iter().filter_map(|layout| difference(found, layout)).collect()
+}
+
+fn difference(found: &BTreeMap<String, Found>, layout: &Layout) -> Option<String> {
+    let path = layout.name;
+    let name = path.rsplit("::").next().unwrap_or(path);
+    let Some(found) = found.get(name) else {
+        return Some(format!("{path} is not in the object's type information"));
+    };
+    if usize::try_from(found.size) != Ok(layout.size) {
+        return Some(format!("{path} has {} bytes in the object, {} here", found.size, layout.size));
     }
-    problems
+    let there = list(found.members.iter().map(|(name, offset)| (name.trim_start_matches('_'), *offset)));
+    let here = list(layout.fields.iter().copied());
+    (there != here).then(|| format!("{path} has {there} in the object, {here} here"))
 }
 
-/// Names and sizes of all structs.
-fn structs(btf: &[u8]) -> Result<BTreeMap<String, u32>> {
+fn list<'a, O: Display>(fields: impl Iterator<Item = (&'a str, O)>) -> String {
+    let fields: Vec<String> = fields.map(|(name, offset)| format!("{name} at {offset}")).collect();
+    fields.join(", ")
+}
+
+/// All structs, by name.
+fn structs(btf: &[u8]) -> Result<BTreeMap<String, Found>> {
     let magic = btf.get(..2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
     if magic != Some(MAGIC) {
         bail!("no BTF of a little-endian machine");
@@ -50,15 +68,23 @@ fn structs(btf: &[u8]) -> Result<BTreeMap<String, u32>> {
     let header = usize::try_from(word(btf, 4)?)?;
     let (types, length) = (header + usize::try_from(word(btf, 8)?)?, usize::try_from(word(btf, 12)?)?);
     let strings = header + usize::try_from(word(btf, 16)?)?;
+    let name = |offset: u32| string(btf, strings + usize::try_from(offset)?);
     let mut structs = BTreeMap::new();
     let mut at = types;
     while at < types + length {
-        let (name, info, size) = (word(btf, at)?, word(btf, at + 4)?, word(btf, at + 8)?);
+        let (own_name, info, size) = (word(btf, at)?, word(btf, at + 4)?, word(btf, at + 8)?);
         let (kind, count) = (info >> 24 & 0x1f, usize::try_from(info & 0xffff)?);
+        at += 12;
         if kind == STRUCT {
-            structs.insert(string(btf, strings + usize::try_from(name)?)?, size);
+            let member = |index| {
+                let at = at + 12 * index;
+                // In bits.
+                anyhow::Ok((name(word(btf, at)?)?, word(btf, at + 8)? / 8))
+            };
+            let members = (0..count).map(member).collect::<Result<_>>()?;
+            structs.insert(name(own_name)?, Found { size, members });
         }
-        at += 12 + trailer(kind, count);
+        at += trailer(kind, count);
     }
     Ok(structs)
 }
@@ -91,10 +117,9 @@ mod tests {
 
     /// Type information with one integer and one struct of two members.
     fn btf(size: u32) -> Vec<u8> {
-        let strings = b"\0u32\0Flow\0";
-        let member = [0, 1, 0];
+        let strings = b"\0u32\0Flow\0a\0__0\0";
         let types: Vec<u32> =
-            [vec![1, INT << 24, 4, 32], vec![5, STRUCT << 24 | 2, size], member.to_vec(), member.to_vec()]
+            [vec![1, INT << 24, 4, 32], vec![5, STRUCT << 24 | 2, size], vec![10, 1, 0], vec![12, 1, 32]]
                 .concat();
         let length = u32::try_from(types.len() * 4).unwrap();
         let mut bytes = vec![0x9f, 0xeb, 1, 0];
@@ -106,14 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_compared() {
+    fn sizes_and_offsets_are_compared() {
         let found = structs(&btf(8)).unwrap();
-        assert!(differences(&found, &[("flow::Flow", 8)]).is_empty());
+        let layout = |name, size| Layout { name, size, fields: &[("a", 0), ("0", 4)] };
+        let other = Layout { fields: &[("a", 0), ("c", 4)], ..layout("flow::Flow", 8) };
+        assert!(differences(&found, &[layout("flow::Flow", 8)]).is_empty());
         assert_eq!(
-            differences(&found, &[("flow::Flow", 16), ("flow::Key", 4)]),
+            differences(&found, &[layout("flow::Flow", 16), layout("flow::Key", 4), other]),
             [
                 "flow::Flow has 8 bytes in the object, 16 here",
                 "flow::Key is not in the object's type information",
+                "flow::Flow has a at 0, 0 at 4 in the object, a at 0, c at 4 here",
             ]
         );
     }

@@ -5,4 +5,5 @@ pub mod inspect;
 pub mod layout;
 mod panics;
 pub mod programs;
+pub mod stack;
 pub mod verify;

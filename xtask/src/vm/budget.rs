@@ -18,9 +18,9 @@ pub const FIXTURES: &str = "tests/fixtures.toml";
 const TOLERANCE: u64 = 10;
 
 const HEAD: &str = "\
-# What each program costs each kernel: instructions that its verifier walks through (of a million) and bytes of machine
-# code. `cargo xtask vm` fails if either has grown by more than a tenth; `cargo xtask vm --all --bless` writes this
-# file, for the same commit as the growth and with a reason in its message.
+# What each program costs each kernel: bytes of stack (of 512), instructions that its verifier walks through (of a
+# million), and bytes of machine code. `cargo xtask vm` fails if one has grown by more than a tenth;
+# `cargo xtask vm --all --bless` writes this file, for the same commit as the growth and with a reason in its message.
 ";
 
 /// What a program costs a kernel.
@@ -31,9 +31,16 @@ pub struct Cost {
     pub jited: u32,
 }
 
-/// By kernel, by program.
+/// What is known of all programs.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Budget(BTreeMap<String, BTreeMap<String, Cost>>);
+pub struct Budget {
+    /// Bytes of stack, by program.
+    #[serde(default)]
+    stack: BTreeMap<String, u64>,
+    /// By kernel, by program.
+    #[serde(flatten)]
+    kernels: BTreeMap<String, BTreeMap<String, Cost>>,
+}
 
 impl Budget {
     pub fn read(workspace: &Workspace, file: &str) -> Result<Self> {
@@ -48,13 +55,33 @@ impl Budget {
 
     /// Takes over what a kernel has found.
     pub fn set(&mut self, kernel: &str, costs: BTreeMap<String, Cost>) {
-        self.0.insert(kernel.to_owned(), costs);
+        self.kernels.insert(kernel.to_owned(), costs);
+    }
+
+    /// Takes over what the object needs on every kernel.
+    pub fn set_stack(&mut self, depths: BTreeMap<String, u64>) {
+        self.stack = depths;
+    }
+
+    /// Like [`Budget::problems`], of the stack.
+    pub fn stack_problems(&self, depths: &BTreeMap<String, u64>) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (program, now) in depths {
+            match self.stack.get(program) {
+                Some(before) if grown(*now, *before) => {
+                    problems.push(format!("{program} has grown from {before} to {now} bytes of stack"));
+                }
+                Some(_) => {}
+                None => problems.push(format!("the stack of {program} is not in {FILE}")),
+            }
+        }
+        problems
     }
 
     /// What is too much, or unknown, each as one line.
     pub fn problems(&self, kernel: &str, costs: &BTreeMap<String, Cost>) -> Vec<String> {
         let empty = BTreeMap::new();
-        let known = self.0.get(kernel).unwrap_or(&empty);
+        let known = self.kernels.get(kernel).unwrap_or(&empty);
         let mut problems = Vec::new();
         for (program, cost) in costs {
             let Some(budget) = known.get(program) else {
@@ -66,7 +93,7 @@ impl Budget {
                 ("jited bytes", cost.jited, budget.jited),
             ];
             for (what, now, before) in counts {
-                if u64::from(now) * 100 > u64::from(before) * (100 + TOLERANCE) {
+                if grown(now.into(), before.into()) {
                     problems.push(format!("{kernel}: {program} has grown from {before} to {now} {what}"));
                 }
             }
@@ -76,7 +103,11 @@ impl Budget {
 
     fn text(&self) -> String {
         let mut text = HEAD.to_owned();
-        for (kernel, programs) in &self.0 {
+        let _ = writeln!(text, "\n[stack]");
+        for (program, depth) in &self.stack {
+            let _ = writeln!(text, "{program} = {depth}");
+        }
+        for (kernel, programs) in &self.kernels {
             let _ = writeln!(text, "\n[\"{kernel}\"]");
             for (program, cost) in programs {
                 let Cost { instructions, jited } = cost;
@@ -85,6 +116,10 @@ impl Budget {
         }
         text
     }
+}
+
+fn grown(now: u64, before: u64) -> bool {
+    now * 100 > before * (100 + TOLERANCE)
 }
 
 #[cfg(test)]
@@ -118,10 +153,27 @@ mod tests {
     }
 
     #[test]
+    fn the_stack_has_a_budget() {
+        let depths = |depth| BTreeMap::from([("berth_send".to_owned(), depth)]);
+        let mut budget = Budget::default();
+        assert_eq!(
+            budget.stack_problems(&depths(1)),
+            ["the stack of berth_send is not in tests/budget.toml"]
+        );
+        budget.set_stack(depths(320));
+        assert!(budget.stack_problems(&depths(352)).is_empty());
+        assert_eq!(
+            budget.stack_problems(&depths(384)),
+            ["berth_send has grown from 320 to 384 bytes of stack"]
+        );
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         let mut budget = Budget::default();
         budget.set("6.1", costs(1, 2));
         budget.set("newest", costs(3, 4));
+        budget.set_stack([("berth_send".to_owned(), 480)].into());
         assert_eq!(toml::from_str::<Budget>(&budget.text()).unwrap(), budget);
     }
 }

@@ -28,6 +28,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::build::{self, Built};
+use crate::object::{programs, stack};
 use crate::setup::{self, Lint};
 use crate::test;
 use crate::workspace::Workspace;
@@ -110,7 +111,9 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         suite::build(workspace)?
     };
     let session = Session::open(workspace, args, matrix, &built, &suite)?;
-    finish(workspace, args, &session.kernels(&wanted)?)
+    let object = fs::read(&built.object)?;
+    let depths = stack::depths(&object, &programs::expected()?)?;
+    finish(workspace, args, &session.kernels(&wanted)?, depths)
 }
 
 /// All that is the same for every kernel.
@@ -227,7 +230,12 @@ impl<'a> Session<'a> {
 }
 
 /// Prints what came of it, and fails if that is not good.
-fn finish(workspace: &Workspace, args: &Args, reports: &[Report]) -> Result<()> {
+fn finish(
+    workspace: &Workspace,
+    args: &Args,
+    reports: &[Report],
+    depths: BTreeMap<String, u64>,
+) -> Result<()> {
     println!("\ninstructions verified, bytes of machine code:\n{}", report::costs(reports));
     if !args.verify_only {
         println!("\n{}", report::table(reports));
@@ -245,16 +253,19 @@ fn finish(workspace: &Workspace, args: &Args, reports: &[Report]) -> Result<()> 
         for report in reports {
             budget.set(&report.kernel, report.costs.clone());
         }
+        budget.set_stack(depths);
         budget.write(workspace)?;
     } else if args.sysctl.is_empty() {
         let budget = Budget::read(workspace, budget::FILE)?;
-        let over: Vec<String> =
-            reports.iter().flat_map(|report| budget.problems(&report.kernel, &report.costs)).collect();
+        let mut over = budget.stack_problems(&depths);
+        for report in reports {
+            over.extend(budget.problems(&report.kernel, &report.costs));
+        }
         for problem in &over {
             println!("{problem}");
         }
         if !over.is_empty() {
-            bail!("{} programs cost more than tests/budget.toml allows (--bless writes it anew)", over.len());
+            bail!("{} costs are above what tests/budget.toml allows (--bless writes it anew)", over.len());
         }
     }
     if failures > 0 {

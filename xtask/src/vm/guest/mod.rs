@@ -68,6 +68,8 @@ impl Guest {
             self.verify()?;
         }
         if !plan.programs.is_empty() {
+            // For scripts; what is there stays.
+            Command::new("/usr/bin/busybox").args(["--install", "-s", "/usr/bin"]).status()?;
             Command::new("/usr/bin/ip").args(["link", "set", "lo", "up"]).status()?;
             for (name, path) in &plan.programs {
                 tests::program(self, &plan, name, path)?;
