@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::command;
 use crate::object::build::{self as object, Arch};
+use crate::setup::cross::{self, Cross};
 use crate::setup::{self, BpfToolchain, Lint};
 use crate::workspace::Workspace;
 
@@ -47,13 +48,8 @@ pub fn build(
     release: bool,
 ) -> Result<Built> {
     let object = object::build(workspace, toolchain, Arch::of(triple)?)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package", "berth"]);
-    cargo.args(profile(release));
-    if let Some(triple) = triple {
-        cargo.args(["--target", triple]);
-    }
-    command::run(&mut cargo)?;
+    let Cross { mut cargo, arguments } = cross::provide(workspace, toolchain, triple)?;
+    command::run(cargo.args(["build", "--package", "berth"]).args(profile(release)).args(arguments))?;
     Ok(Built { berth: workspace.binary(triple, release, "berth"), object })
 }
 

@@ -11,6 +11,7 @@ use crate::lint;
 use crate::object::build::{self as object, Arch};
 use crate::setup::{self, Lint};
 use crate::test;
+use crate::vm;
 use crate::workspace::Workspace;
 
 pub fn run(workspace: &Workspace) -> Result<()> {
@@ -37,6 +38,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     });
     if let Some(privilege) = privilege {
         report.step("privileged tests", || test::privileged_all(workspace, &toolchain, privilege));
+        report.step("other kernels", || vm::run(workspace, &vm::Args::for_ci()));
         report.step("demo", || command::run(&mut demo::ready(workspace, &toolchain, privilege, false)?));
     } else {
         report.add("privileged tests", "NOT RUN", Duration::ZERO);

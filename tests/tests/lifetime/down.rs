@@ -16,7 +16,6 @@ fn nothing_is_left_of_it() -> Result<()> {
     let mut node = SharedNode::new()?;
     let guest = Host::new(Netns::create(&format!("{}-guest", name::unique()))?);
     wire_guest(&node, &guest)?;
-    let clean = qdiscs(node.netns())?;
     node.berth.ok(["container", "add", "guest", "--interface", "guest0"])?;
     node.berth.ok(["ports", "reserve", "a", "tcp/40000"])?;
     assert_eq!(sysctl::get(node.netns(), "ipv4/ip_local_reserved_ports")?, "40000");
@@ -41,7 +40,7 @@ fn nothing_is_left_of_it() -> Result<()> {
     for tenant in [&node.a, &node.b] {
         assert!(query::on_cgroup(tenant.cgroup())?.is_empty());
     }
-    assert_eq!(qdiscs(node.netns())?, clean);
+    assert_eq!(qdiscs(node.netns())?, []);
     assert_eq!(sysctl::get(node.netns(), "ipv4/ip_local_reserved_ports")?, "");
     assert!(!node.berth.run_dir().join("berth.sock").exists());
     assert_eq!(node.berth.run(["status"])?.code(), Some(3));

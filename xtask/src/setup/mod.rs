@@ -3,6 +3,7 @@
 
 mod choice;
 mod compiler;
+pub mod cross;
 mod debian;
 mod ebpf;
 mod host;

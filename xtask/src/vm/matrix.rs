@@ -17,6 +17,9 @@ pub struct Matrix {
     pub kernels: Vec<Wanted>,
     #[serde(default)]
     cannot: Vec<Cannot>,
+    /// Tests that tell nothing of a kernel.
+    #[serde(default)]
+    native: Vec<Cannot>,
 }
 
 /// A suite of a Debian archive.
@@ -36,7 +39,7 @@ pub struct Wanted {
     pub series: Option<String>,
 }
 
-/// Tests that cannot run somewhere.
+/// Tests that are not to run somewhere.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cannot {
@@ -64,10 +67,12 @@ impl Matrix {
         names.iter().map(|name| self.find(name)).collect()
     }
 
-    /// Tests that `kernel` cannot run, each as the beginning of names and the reason.
-    pub fn cannot(&self, kernel: &str) -> Vec<(String, String)> {
+    /// Tests that `kernel` cannot run, or need not if it is to be `brief`; each as the beginning of names and the reason.
+    pub fn cannot(&self, kernel: &str, brief: bool) -> Vec<(String, String)> {
+        let native = if brief { self.native.as_slice() } else { &[] };
         self.cannot
             .iter()
+            .chain(native)
             .filter(|cannot| {
                 cannot.kernels.as_ref().is_none_or(|kernels| kernels.iter().any(|name| name == kernel))
             })
@@ -93,6 +98,7 @@ mod tests {
         modules = []
         kernel = [{ name = "6.1", series = "6.1" }, { name = "6.12", series = "6.12" }, { name = "newest" }]
         cannot = [{ test = "a::", kernels = ["6.1"], reason = "old" }, { test = "b", reason = "never" }]
+        native = [{ test = "c", reason = "it only parses" }]
     "#;
 
     #[test]
@@ -112,8 +118,9 @@ mod tests {
     #[test]
     fn what_cannot_run_is_known_by_kernel() {
         let matrix: Matrix = toml::from_str(TEXT).unwrap();
-        assert_eq!(matrix.cannot("6.1").len(), 2);
-        assert_eq!(matrix.cannot("newest"), [("b".to_owned(), "never".to_owned())]);
+        assert_eq!(matrix.cannot("6.1", false).len(), 2);
+        assert_eq!(matrix.cannot("newest", false), [("b".to_owned(), "never".to_owned())]);
+        assert_eq!(matrix.cannot("newest", true).len(), 2);
     }
 
     #[test]

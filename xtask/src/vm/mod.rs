@@ -40,6 +40,10 @@ use qemu::{Accel, End, Machine};
 use report::Report;
 use suite::Suite;
 
+/// Seconds for a kernel, and for a test.
+const LIMIT: u64 = 2400;
+const TEST_LIMIT: u64 = 180;
+
 /// How many lines of the kernel's messages are shown of a machine that crashed.
 const CONSOLE_LINES: usize = 40;
 
@@ -57,6 +61,9 @@ pub struct Args {
     /// Every kernel of tests/kernels.toml
     #[arg(long)]
     all: bool,
+    /// Leave out the tests that tell nothing of a kernel
+    #[arg(long)]
+    brief: bool,
     /// Only load every program, and hold what that costs against tests/budget.toml
     #[arg(long)]
     verify_only: bool,
@@ -73,10 +80,10 @@ pub struct Args {
     #[arg(long)]
     accel: Option<Accel>,
     /// Seconds that a kernel may take for everything
-    #[arg(long, value_name = "SECONDS", default_value = "1200")]
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT)]
     limit: u64,
     /// Seconds that a test may take
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    #[arg(long, value_name = "SECONDS", default_value_t = TEST_LIMIT)]
     test_limit: u64,
     /// How many cases the tests that try many are to try, in percent of the usual; 5 where the processor is emulated
     #[arg(long, value_name = "PERCENT")]
@@ -90,6 +97,28 @@ pub struct Args {
     /// Names of tests (program::test), or parts of them
     #[arg(last = true)]
     filter: Vec<String>,
+}
+
+impl Args {
+    /// The oldest and the newest kernel, in the time that CI has.
+    pub fn for_ci() -> Self {
+        Self {
+            kernel: Vec::new(),
+            all: false,
+            brief: true,
+            verify_only: false,
+            fixtures: false,
+            bless: false,
+            verbose: false,
+            accel: None,
+            limit: LIMIT,
+            test_limit: TEST_LIMIT,
+            cases: None,
+            sysctl: Vec::new(),
+            append: String::new(),
+            filter: Vec::new(),
+        }
+    }
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -184,7 +213,7 @@ impl<'a> Session<'a> {
         let modules = modules::collect(&kernel.modules, &self.matrix.modules)?;
         let mut plan = self.base.plan.clone();
         plan.modules = modules.iter().map(image::module_path).collect();
-        plan.cannot = self.matrix.cannot(&kernel.name);
+        plan.cannot = self.matrix.cannot(&kernel.name, self.args.brief);
         let initramfs = self.directory.join(format!("{}.cpio", kernel.name));
         fs::write(&initramfs, self.base.archive(&modules, &plan)?)?;
         let start = Instant::now();

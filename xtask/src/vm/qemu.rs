@@ -102,7 +102,7 @@ impl Machine<'_> {
             .arg("-initrd")
             .arg(self.initramfs)
             .arg("-append")
-            .arg(format!("console=ttyS0 panic=-1 quiet no_timer_check {}", self.append))
+            .arg(format!("console=ttyS0 panic=-1 quiet no_timer_check mitigations=off init_on_alloc=0 rcupdate.rcu_expedited=1 {}", self.append))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         command
