@@ -217,8 +217,10 @@ fn remove_filter(place: &Place) -> Result<(), ControlError> {
     };
     let what = || format!("detach {} from interface {name}", place.program);
     match present_filter(place, &name).context(what)?.detach().map_err(from_program) {
-        // The filter, or with the qdisc all filters, were removed by somebody else.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(()),
+        // The filter, or with the qdisc all filters, were removed by somebody else; or the interface just now.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL | libc::ENODEV)) => {
+            Ok(())
+        }
         detached => detached.context(what),
     }
 }
@@ -260,6 +262,10 @@ const fn attach_type(direction: Direction) -> TcAttachType {
 
 fn interface_name(ifindex: u32) -> io::Result<String> {
     let name = nix::net::if_::if_indextoname(ifindex)?;
+    // What the library says of an index that no interface has.
+    if name.is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::ENXIO));
+    }
     name.into_string().map_err(io::Error::other)
 }
 
@@ -284,6 +290,12 @@ fn from_tc(error: TcError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_of_no_interface_has_no_name() {
+        assert_eq!(interface_name(1).unwrap(), "lo");
+        assert_eq!(interface_name(0x7fff_ffff).unwrap_err().raw_os_error(), Some(libc::ENXIO));
+    }
 
     #[test]
     fn places_survive_their_names() {

@@ -36,6 +36,7 @@ const PROG_TYPE_SCHED_CLS: u32 = 3;
 const PROG_TYPE_CGROUP_SKB: u32 = 8;
 /// Where programs that see what the sockets of a cgroup send are attached.
 pub const CGROUP_EGRESS: u32 = 1;
+const LSM_CGROUP: u32 = 43;
 const LOG_LENGTH: usize = 1 << 16;
 
 /// Makes an array map.
@@ -165,15 +166,19 @@ pub fn create_link(
 
 /// The ids of the programs attached to what `target` names, in the order in which they run.
 pub fn attached(target: u32, attach_type: u32) -> io::Result<Vec<u32>> {
-    let mut ids = [0_u32; 64];
+    let (mut ids, mut flags) = ([0_u32; 64], [0_u32; 64]);
+    // Of LSM programs, of which there is a list for each hook, the kernel tells only if it may tell that, too.
+    let prog_attach_flags = if attach_type == LSM_CGROUP { address(flags.as_mut_ptr()) } else { 0 };
     let mut request = ProgQuery {
         target,
         attach_type,
         prog_ids: address(ids.as_mut_ptr()),
         count: 64,
+        prog_attach_flags,
         ..ProgQuery::default()
     };
-    // SAFETY: the request is the one of this command; the ids live until the call returns and are as many as it says.
+    // SAFETY: the request is the one of this command; ids and flags live until the call returns and are as many as it
+    // says.
     unsafe { call(PROG_QUERY, &mut request) }?;
     let count = usize::try_from(request.count).map_err(io::Error::other)?;
     Ok(ids.into_iter().take(count).collect())
