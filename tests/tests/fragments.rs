@@ -14,7 +14,7 @@ use berth_tests::process::ok;
 use berth_tests::sockets::{errno, send_packet};
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at, remote_addresses};
 use berth_tests::wait::uninterrupted;
-use berth_tests::{Ghost, Ledger, SharedNode, Sockets, Topology, privileged, sysctl};
+use berth_tests::{Ghost, Ledger, SharedNode, Sockets, Topology, cases, privileged, sysctl};
 use socket2::Protocol;
 
 const ECHO: u16 = 7;
@@ -170,6 +170,8 @@ fn a_flood_of_first_fragments() -> Result<()> {
     }
     let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
     let memory = node.berth.status()?.memory;
+    // More than the table holds.
+    let count = cases::number(20_000, TABLE + 2_000)?;
     let mut flooded = 0;
     for (local, ghostly) in GHOSTS {
         let ghost = Ghost::appear(&node.topology, ghostly)?;
@@ -177,9 +179,10 @@ fn a_flood_of_first_fragments() -> Result<()> {
         let packet = Packet::udp(ghost.at(THERE), at(local, PORT)).payload(vec![5; 64]);
         let ledger = Ledger::open(&node)?;
         let growth = ledger.growth(|| {
-            (0..20_000).try_for_each(|id| ghost.send_bytes(&packet.fragments(id, 16)?.swap_remove(0)))
+            (0..u16::try_from(count)?)
+                .try_for_each(|id| ghost.send_bytes(&packet.fragments(id, 16)?.swap_remove(0)))
         })?;
-        assert_eq!(growth.packets(), BTreeMap::from([("a", (20_000, 0))]));
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (count as u64, 0))]));
         flooded += 1;
         let entries = fragment_entries(&node)?;
         // A least-recently-used table holds its size, give or take what each processor keeps at hand.
