@@ -1,8 +1,8 @@
 //! The parts of the `berth` binary.
 //!
 //! [`containers`] observes the system, [`control`] alone changes what is in the kernel, [`node`] carries out requests
-//! ([`api`]) with both and keeps the [`state`], as [`config`] says; [`daemon`] keeps that running, and only [`cli`]
-//! prints.
+//! ([`api`]) with both and keeps the [`state`], as [`config`] says; [`daemon`] keeps that running, [`doctor`] tells
+//! whether all that can work here, and only [`cli`] prints.
 
 pub mod api;
 pub mod cli;
@@ -10,5 +10,6 @@ pub mod config;
 pub mod containers;
 pub mod control;
 pub mod daemon;
+pub mod doctor;
 pub mod node;
 pub mod state;

@@ -4,6 +4,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    Global,
     helpers::generated::{bpf_for_each_map_elem, bpf_map_delete_elem},
     macros::classifier,
     programs::TcContext,
@@ -26,6 +27,12 @@ use crate::{
     tables::Maps,
 };
 
+/// Whether the kernel may call back, which it does to compiled programs only. The loader makes it zero where the JIT is
+/// off; being constant, it then keeps the verifier from ever seeing the calls. What is to be swept is named by the loader
+/// instead, entry by entry: see [`without_callbacks`].
+#[unsafe(no_mangle)]
+static CALLBACKS: Global<u32> = Global::new(1);
+
 /// What the callbacks share.
 struct Sweep {
     maps: Maps<NoSockets>,
@@ -35,27 +42,25 @@ struct Sweep {
 }
 
 #[classifier]
-pub fn berth_control(_: TcContext) -> i32 {
+pub fn berth_control(ctx: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
+    if CALLBACKS.load() == 0 {
+        without_callbacks(&ctx, request);
+        return 0;
+    }
     // SAFETY: The loader runs one request at a time and waits for its end.
     let Control { operation, container, key, flags, .. } = unsafe { *request };
     let maps = Maps::new(NoSockets);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
-        Control::RELEASE => {
-            seams::release(&key, Claim::permanent(container, false));
-            (0, 0)
-        }
+        Control::RELEASE => release(container, &key),
         Control::SWEEP => (0, sweep(maps, ContainerId::UNOWNED, true, true)),
         Control::FLUSH_FLOWS => (0, sweep(maps, container, true, false)),
         Control::FLUSH_PORTS => (0, sweep(maps, container, false, true)),
         _ => (u32::MAX, 0),
     };
     // SAFETY: As above.
-    unsafe {
-        (*request).flags = refusal;
-        (*request).result = result;
-    }
+    unsafe { answer(request, refusal, result) };
     0
 }
 
@@ -69,6 +74,24 @@ fn reserve(maps: &Maps<NoSockets>, owner: ContainerId, key: &PortKey, raw: bool)
     match seams::reserve(key, Claim::permanent(owner, raw), limit) {
         Ok(()) => (0, 0),
         Err(refusal) => (refusal.reason as u32, refusal.holder.0),
+    }
+}
+
+#[inline(always)]
+fn release(owner: ContainerId, key: &PortKey) -> (u32, u32) {
+    seams::release(key, Claim::permanent(owner, false));
+    (0, 0)
+}
+
+/// # Safety
+///
+/// `request` must point to the value of the `CONTROL` map.
+#[inline(always)]
+unsafe fn answer(request: *mut Control, refusal: u32, result: u32) {
+    // SAFETY: The caller's.
+    unsafe {
+        (*request).flags = refusal;
+        (*request).result = result;
     }
 }
 
@@ -108,17 +131,27 @@ unsafe extern "C" fn sweep_flow(
 ) -> i64 {
     // SAFETY: The helper gives an element of the map, and the state above.
     unsafe {
-        let entry = MapFlow::new(value);
-        let owner = (*state).owner;
-        let flush = owner != ContainerId::UNOWNED;
-        if flush && entry.opener() != owner && entry.responder() != owner {
-            return 0;
-        }
-        if flow::retire(&(*state).maps, &entry, flush) && bpf_map_delete_elem(map, key.cast()) == 0 {
+        if retire_flow(&(*state).maps, value, (*state).owner) && bpf_map_delete_elem(map, key.cast()) == 0 {
             (*state).changed = (*state).changed.wrapping_add(1);
         }
     }
     0
+}
+
+/// Marks an entry for deletion if it is the owner's, or, for [`ContainerId::UNOWNED`], if it has expired.
+///
+/// # Safety
+///
+/// `flow` must point to a value of the `FLOWS` map.
+#[inline(always)]
+unsafe fn retire_flow(maps: &Maps<NoSockets>, flow: *mut Flow, owner: ContainerId) -> bool {
+    // SAFETY: The caller's.
+    let entry = unsafe { MapFlow::new(flow) };
+    let flush = owner != ContainerId::UNOWNED;
+    if flush && entry.opener() != owner && entry.responder() != owner {
+        return false;
+    }
+    flow::retire(maps, &entry, flush)
 }
 
 unsafe extern "C" fn sweep_port(
@@ -142,4 +175,39 @@ unsafe extern "C" fn sweep_port(
         }
     }
     0
+}
+
+/// Carries out a request where the kernel does not call back: what flushes is about the entry whose key the packet is, and
+/// adds to the result if that went.
+#[inline(never)]
+fn without_callbacks(ctx: &TcContext, request: *mut Control) {
+    // SAFETY: As for all requests.
+    let Control { operation, container, key, flags, result } = unsafe { *request };
+    let (refusal, result) = match operation {
+        Control::RESERVE => reserve(&Maps::new(NoSockets), container, &key, flags & Control::RAW != 0),
+        Control::RELEASE => release(container, &key),
+        Control::FLUSH_FLOWS => (0, result.wrapping_add(named_flow(ctx, container) as u32)),
+        Control::FLUSH_PORTS => (0, result.wrapping_add(named_port(ctx, container) as u32)),
+        _ => (u32::MAX, 0),
+    };
+    // SAFETY: As above.
+    unsafe { answer(request, refusal, result) };
+}
+
+#[inline(always)]
+fn named_flow(ctx: &TcContext, owner: ContainerId) -> bool {
+    let Ok(key) = ctx.load::<FlowKey>(0) else { return false };
+    let Some(value) = FLOWS.get_ptr_mut(key) else { return false };
+    // SAFETY: A value of the map.
+    unsafe { retire_flow(&Maps::new(NoSockets), value, owner) && FLOWS.remove(key).is_ok() }
+}
+
+#[inline(always)]
+fn named_port(ctx: &TcContext, owner: ContainerId) -> bool {
+    let Ok(key) = ctx.load::<PortKey>(0) else { return false };
+    let maps = Maps::new(NoSockets);
+    if owner != ContainerId::UNOWNED {
+        return ports::evict(&maps, &key, owner);
+    }
+    maps.port(&key).is_some_and(ports::retire) && PORTS.remove(key).is_ok()
 }

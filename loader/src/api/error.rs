@@ -10,13 +10,22 @@ pub struct ApiError {
     pub code: Code,
     /// The line.
     pub message: String,
+    /// What helps those who look into it: lines that may follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 impl ApiError {
     /// A failure of kind `code`.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         // An error of the system may bring line breaks; whoever reads the line shall get one.
-        Self { code, message: message.into().lines().collect::<Vec<_>>().join(" ") }
+        let message = message.into().lines().collect::<Vec<_>>().join(" ");
+        Self { code, message, details: Vec::new() }
+    }
+
+    /// The same, with lines that may follow.
+    pub fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
     }
 }
 
@@ -32,6 +41,8 @@ pub enum Code {
     Unreachable = 3,
     /// No permission, or the kernel cannot do it.
     Unsupported = 4,
+    /// The kernel's verifier refuses a program.
+    Unverified = 5,
 }
 
 impl From<Code> for u8 {
@@ -41,6 +52,7 @@ impl From<Code> for u8 {
             Code::Usage => 2,
             Code::Unreachable => 3,
             Code::Unsupported => 4,
+            Code::Unverified => 5,
         }
     }
 }
@@ -54,6 +66,7 @@ impl TryFrom<u8> for Code {
             2 => Ok(Self::Usage),
             3 => Ok(Self::Unreachable),
             4 => Ok(Self::Unsupported),
+            5 => Ok(Self::Unverified),
             _ => Err(format!("{number} is no kind of failure")),
         }
     }

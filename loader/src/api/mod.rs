@@ -5,6 +5,7 @@
 
 pub mod allowance;
 pub mod container;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod flow;

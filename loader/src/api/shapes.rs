@@ -49,5 +49,24 @@ fn refusals_are_one_line_with_a_number() {
     let expected = json!({"code": 4, "message": "no way"});
     assert_eq!(serde_json::to_value(&error).unwrap(), expected);
     assert_eq!(serde_json::from_value::<ApiError>(expected).unwrap(), error);
-    assert!(serde_json::from_value::<ApiError>(json!({"code": 0, "message": ""})).is_err());
+    for number in [0, 6] {
+        assert!(serde_json::from_value::<ApiError>(json!({"code": number, "message": ""})).is_err());
+    }
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code() {
+    for number in 1..=5_u8 {
+        let code = Code::try_from(number).unwrap();
+        assert_eq!(u8::from(code), number);
+        assert_eq!(code as u8, number);
+    }
+}
+
+#[test]
+fn lines_that_may_follow_a_refusal_cross_too() {
+    let error = ApiError::new(Code::Unverified, "no").with_details(vec!["because".to_owned()]);
+    let expected = json!({"code": 5, "message": "no", "details": ["because"]});
+    assert_eq!(serde_json::to_value(&error).unwrap(), expected);
+    assert_eq!(serde_json::from_value::<ApiError>(expected).unwrap(), error);
 }

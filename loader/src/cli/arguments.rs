@@ -1,20 +1,32 @@
 //! What can stand on the command line.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{container::ContainerCommand, options::Options};
-use crate::api::{name::Name, request::Request, reservation::Service};
+use crate::{
+    api::{name::Name, request::Request, reservation::Service},
+    node::Purpose,
+};
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 1)");
+/// Shown below the commands.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed
+  2  wrong usage
+  3  no daemon to be reached and nothing in force
+  4  not permitted, or not supported by this kernel (`berth doctor` tells)
+  5  the kernel's verifier refuses a program";
 const _: () = assert!(berth_common::abi::VERSION == 1, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]
-#[command(name = "berth", version = VERSION, max_term_width = 100)]
+#[command(name = "berth", version = VERSION, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -28,9 +40,9 @@ pub struct Arguments {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Put everything in force and keep it so, serve requests
-    Daemon(Uplinks),
+    Daemon(Start),
     /// Put everything in force, without a daemon
-    Up(Uplinks),
+    Up(Start),
     /// End all enforcement; what was set up stays on file
     Down,
     /// Containers
@@ -46,6 +58,8 @@ pub enum Command {
     Status(Json),
     /// What was dropped or refused lately
     Events(Events),
+    /// What this kernel has and lacks of what berth uses, and what is in force
+    Doctor(Json),
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
@@ -60,13 +74,23 @@ impl Command {
     }
 }
 
-/// Interfaces that carry traffic to other hosts.
+/// What to put in force.
 #[derive(Args, Debug)]
-pub struct Uplinks {
+pub struct Start {
     /// Interface that carries traffic to other hosts; may be repeated [default: those of the configuration, or else
     /// those that a default route leads over]
     #[arg(long = "uplink", value_name = "IF", num_args = 1.., value_delimiter = ',')]
-    pub uplinks: Vec<String>,
+    uplinks: Vec<String>,
+    /// For developers: load the programs of this eBPF object instead of those in this binary
+    #[arg(long, value_name = "FILE", hide = true)]
+    object: Option<PathBuf>,
+}
+
+impl Start {
+    /// The same for the node. Who is `patient` carries on without uplinks that do not exist yet.
+    pub fn purpose(self, patient: bool) -> Purpose {
+        Purpose::Enforce { uplinks: self.uplinks, object: self.object, patient }
+    }
 }
 
 /// How to print.
@@ -192,6 +216,8 @@ mod tests {
             "berth daemon",
             "berth daemon --uplink eth0 --uplink eth1",
             "berth up --uplink eth0 eth1 --pin-dir /sys/fs/bpf/other",
+            "berth up --object /tmp/berth.bpf.o",
+            "berth doctor --json",
             "berth --state-dir /tmp/s --run-dir /tmp/r down",
             "berth container add a --cgroup /a --cgroup /b --mode full --ports 80,8000-8100",
             "berth container add a --interface veth0 --address 192.0.2.1 --address 2001:db8::1",

@@ -16,7 +16,7 @@ use crate::{
         request::Request,
         response::Response,
     },
-    daemon,
+    daemon, doctor,
     node::{Lock, Node, NodeError, Paths, Purpose, take_down},
 };
 
@@ -24,11 +24,10 @@ use crate::{
 pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
     let paths = arguments.options.paths();
     let (request, json) = match arguments.command {
-        Command::Daemon(uplinks) => {
-            return daemon::run(&paths, uplinks.uplinks, free(&paths)?);
-        }
-        Command::Up(uplinks) => return up(&paths, uplinks.uplinks),
+        Command::Daemon(start) => return daemon::run(&paths, &start.purpose(true), free(&paths)?),
+        Command::Up(start) => return up(&paths, &start.purpose(false)),
         Command::Down => return down(&paths),
+        Command::Doctor(json) => return doctor(&paths, json.json, output),
         Command::Events(events) if events.follow => return follow(&paths, &events, output),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
@@ -47,9 +46,9 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
     }
 }
 
-fn up(paths: &Paths, uplinks: Vec<String>) -> Result<(), ApiError> {
+fn up(paths: &Paths, purpose: &Purpose) -> Result<(), ApiError> {
     let lock = free(paths)?;
-    let node = Node::open(paths, &Purpose::Enforce { uplinks, patient: false })?;
+    let node = Node::open(paths, purpose)?;
     let problem = node.problem().map(|problem| ApiError::new(Code::Failed, problem));
     drop((node, lock));
     problem.map_or(Ok(()), Err)
@@ -67,6 +66,15 @@ fn down(paths: &Paths) -> Result<(), ApiError> {
     take_down(paths)?;
     drop(lock);
     Ok(())
+}
+
+fn doctor(paths: &Paths, json: bool, output: &Output) -> Result<(), ApiError> {
+    let report = doctor::examine(paths)?;
+    views::doctor(&report, json, output)?;
+    match doctor::verdict(&report) {
+        Ok(_) => Ok(()),
+        Err(obstacles) => Err(ApiError::new(Code::Unsupported, obstacles)),
+    }
 }
 
 fn follow(paths: &Paths, events: &Events, output: &Output) -> Result<(), ApiError> {

@@ -36,6 +36,7 @@ fn line(message: &str) -> String {
 /// Says why the command came to nothing.
 pub fn report(error: &ApiError, output: &Output) -> ExitCode {
     output.complain(&error.message);
+    output.explain(&error.details);
     error.code.into()
 }
 

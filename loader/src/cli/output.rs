@@ -85,6 +85,15 @@ impl Output {
         let _ = writeln!(io::stderr(), "{name} {message}");
     }
 
+    /// Says on standard error what helps to look into it.
+    pub fn explain(&self, lines: &[String]) {
+        if !self.quiet {
+            for line in lines {
+                let _ = writeln!(io::stderr(), "  {line}");
+            }
+        }
+    }
+
     fn bold(&self, text: &str) -> String {
         if self.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }

@@ -3,8 +3,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage, link::LinkMessage};
 use netlink_sys::{Socket, SocketAddr};
@@ -23,6 +23,14 @@ where
     M: NetlinkSerializable + NetlinkDeserializable,
 {
     converse(protocol, request, NLM_F_ACK)
+}
+
+/// Makes something that must not be there yet. Returns what came before the acknowledgement.
+pub fn create<M>(protocol: libc::c_int, request: M) -> io::Result<Vec<M>>
+where
+    M: NetlinkSerializable + NetlinkDeserializable,
+{
+    converse(protocol, request, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// All interfaces of the calling thread's network namespace.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use berth_common::abi::{
     config::{Interface, MAX_CGROUP_LEVELS},
     container::{Container, MAX_PORT_RANGES, PortRange, Usage},
-    control::Control,
     names,
     socket::CgroupEntry,
     units::{ContainerId, Port},
@@ -67,7 +66,7 @@ impl Kernel {
         self.maps.containers.set(id.0, zero())?;
         self.detach_except(id, &Members::default())?;
         self.flush_flows(Some(id))?;
-        self.request(Control::FLUSH_PORTS, id)?;
+        self.clear_ports(id)?;
         self.maps.usage.set(id.0, Usage::default())
     }
 

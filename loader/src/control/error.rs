@@ -13,6 +13,7 @@ use berth_common::abi::{
     units::ContainerId,
 };
 
+use super::{Feature, refusal::Refusal};
 use crate::containers::ContainersError;
 
 /// Why something is not in force.
@@ -71,8 +72,19 @@ pub enum ControlError {
     /// The object lacks a map or program, or it is of another type.
     #[error("the eBPF object has no usable {0}: build berth anew with `cargo xtask build`")]
     Incomplete(&'static str),
-    /// The kernel refused a program.
-    #[error("the kernel refuses program {name}: {}", refusal(.error))]
+    /// The verifier refused a program.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The kernel does not have what berth cannot do without.
+    #[error("berth cannot run on this kernel, which lacks {}: {why}; `berth doctor` lists all it has and lacks", feature.name())]
+    Lacking {
+        /// What it does not have.
+        feature: Feature,
+        /// How that showed.
+        why: String,
+    },
+    /// The kernel did not take a program, before its verifier had looked at it.
+    #[error("the kernel does not take program {name}: {}", without_log(.error))]
     Program {
         /// Its name.
         name: &'static str,
@@ -175,7 +187,7 @@ impl ControlError {
     /// Whether the machine or our rights on it are at fault, rather than the request (exit code 4).
     pub fn is_unsupported(&self) -> bool {
         match self {
-            Self::NoBtf(_) | Self::NotBpffs(_) | Self::Program { .. } => true,
+            Self::NoBtf(_) | Self::NotBpffs(_) | Self::Program { .. } | Self::Lacking { .. } => true,
             Self::Containers(error) => error.is_unsupported(),
             Self::System { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
@@ -217,37 +229,17 @@ fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The verifier writes pages, of which the last line but its statistics says what is wrong.
-fn refusal(error: &ProgramError) -> String {
-    let ProgramError::LoadError { io_error, verifier_log } = error else {
-        return one_line(error);
-    };
-    let log = verifier_log.to_string();
-    match verifier_complaint(&log) {
-        Some(line) => format!("{io_error}: {line} (the whole log is shown with -vv)"),
-        None => io_error.to_string(),
+/// The library would print the whole log.
+fn without_log(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError { io_error, .. } => io_error.to_string(),
+        other => one_line(other),
     }
-}
-
-fn verifier_complaint(log: &str) -> Option<&str> {
-    log.lines().map(str::trim).rfind(|line| {
-        !line.is_empty()
-            && !["processed ", "verification time", "stack depth", "max_states"]
-                .iter()
-                .any(|prefix| line.starts_with(prefix))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_verifier_s_complaint_is_found_before_its_statistics() {
-        let log = "0: (79) r6 = *(u64 *)(r1 +0)\nR1 type=ctx\ninvalid mem access 'scalar'\nverification time 71 usec\nstack depth 0\nprocessed 12 insns (limit 1000000)\n\n";
-        assert_eq!(verifier_complaint(log), Some("invalid mem access 'scalar'"));
-        assert_eq!(verifier_complaint("processed 1 insns\n"), None);
-    }
 
     #[test]
     fn errors_are_one_line_with_their_cause() {

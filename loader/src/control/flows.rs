@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use berth_common::abi::{
-    control::Control,
     flow::{Flow, FlowKey},
     units::ContainerId,
 };
@@ -32,13 +31,8 @@ impl Kernel {
         };
         let mut count = 0_u32;
         for owner in owners {
-            count = count.saturating_add(self.request(Control::FLUSH_FLOWS, owner)?);
+            count = count.saturating_add(self.clear_flows(owner)?);
         }
         Ok(count)
-    }
-
-    /// Deletes flows that have ended and reservations that nobody holds. Returns how many there were.
-    pub fn sweep(&mut self) -> Result<u32, ControlError> {
-        self.request(Control::SWEEP, ContainerId::HOST)
     }
 }

@@ -16,9 +16,10 @@ use super::{
     btf::Offsets,
     cgroups,
     error::Context as _,
+    features,
     maps::{self, Maps},
     members::{self, Members},
-    object,
+    object::{self, Object},
     pins::{self, Pins, lock},
     programs::Programs,
     tc::{self, Method},
@@ -33,6 +34,8 @@ pub struct Kernel {
     pub(super) maps: Maps,
     pub(super) programs: Programs,
     pub(super) control: SchedClassifier,
+    /// Whether the control program goes through tables by itself.
+    pub(super) calls_back: bool,
     pub(super) method: Method,
     pub(super) members: HashMap<ContainerId, Members>,
 }
@@ -45,7 +48,7 @@ impl Kernel {
 
     /// Makes the maps, loads the programs and pins both. Fails if something is pinned there already; leaves nothing
     /// behind when it fails.
-    pub fn load(pin_dir: &Path, sizes: &Sizes) -> Result<Self, ControlError> {
+    pub fn load(pin_dir: &Path, sizes: &Sizes, object: &Object) -> Result<Self, ControlError> {
         bpffs::check(pin_dir)?;
         let pins = Pins::new(pin_dir);
         if let Some(parent) = pin_dir.parent() {
@@ -59,7 +62,7 @@ impl Kernel {
         }
         let draft = pins.draft();
         pins::remove(draft.root())?;
-        let made = make(&draft, sizes).and_then(|()| {
+        let made = make(&draft, sizes, object).and_then(|()| {
             std::fs::rename(draft.root(), pins.root())
                 .context(|| format!("put the pins in place at {}", pin_dir.display()))
         });
@@ -68,21 +71,21 @@ impl Kernel {
             let _ = pins::remove(draft.root());
             return Err(error);
         }
-        let programs = pins.programs(&object::digest());
+        let programs = pins.programs(object.digest());
         Self::open(pins, &programs)
     }
 
-    /// Takes over what is pinned. If the programs are not those of this binary, they are replaced in their links,
-    /// without a gap.
-    pub fn adopt(pin_dir: &Path) -> Result<Self, ControlError> {
+    /// Takes over what is pinned. If the programs are not those of the object, they are replaced in their links,
+    /// without a gap. If that fails, those that are there stay in force.
+    pub fn adopt(pin_dir: &Path, object: &Object) -> Result<Self, ControlError> {
         let pins = Pins::new(pin_dir);
         pins.require()?;
         let _lock = lock(&pins)?;
         // Somebody else may have had the lock, and taken it all down.
         pins.require()?;
         pins.check_maps()?;
-        replace_programs(&pins)?;
-        let programs = pins.programs(&object::digest());
+        replace_programs(&pins, object)?;
+        let programs = pins.programs(object.digest());
         Self::open(pins, &programs)
     }
 
@@ -95,7 +98,7 @@ impl Kernel {
         // As in `adopt`.
         pins.require()?;
         pins.check_maps()?;
-        let own = pins.programs(&object::digest());
+        let own = pins.programs(Object::embedded().digest());
         let programs = if own.is_dir() { Some(own.clone()) } else { newest(&pins)? };
         let damaged = || ControlError::Damaged { directory: pins.root().to_owned(), missing: own };
         let programs = programs.ok_or_else(damaged)?;
@@ -182,9 +185,15 @@ impl Kernel {
         let control = SchedClassifier::from_pin(programs.path(names::CONTROL))
             .map_err(std::io::Error::other)
             .context(|| format!("open program {}", names::CONTROL))?;
+        let info = control
+            .info()
+            .map_err(std::io::Error::other)
+            .context(|| format!("inspect program {}", names::CONTROL))?;
         Ok(Self {
             members: members::read(&pins, &maps)?,
             method: Method::detect(),
+            // As it was when it was loaded; the JIT may have been switched since.
+            calls_back: info.size_jitted() > 0,
             pins,
             maps,
             programs,
@@ -194,24 +203,25 @@ impl Kernel {
 }
 
 /// Puts everything together that does not depend on containers or uplinks.
-fn make(draft: &Pins, sizes: &Sizes) -> Result<(), ControlError> {
-    let digest = object::digest();
-    draft.create(&digest)?;
+fn make(draft: &Pins, sizes: &Sizes, object: &Object) -> Result<(), ControlError> {
     let btf = object::kernel_btf()?;
-    let mut ebpf = object::open(draft, sizes, &btf)?;
+    features::require(&btf, draft.root())?;
+    draft.create(object.digest())?;
+    let mut ebpf = object.open(draft, sizes, &btf, features::calls_back())?;
     draft.check_maps()?;
-    Programs::load(&mut ebpf, &btf, &draft.programs(&digest))?;
+    let directory = draft.programs(object.digest());
+    Programs::load(&mut ebpf, &btf, &directory, || object.sources())?;
     Ok(())
 }
 
-/// Has all links run this binary's programs, unless they do.
-fn replace_programs(pins: &Pins) -> Result<(), ControlError> {
-    let present = pins.programs(&object::digest());
+/// Has all links run the object's programs, unless they do.
+fn replace_programs(pins: &Pins, object: &Object) -> Result<(), ControlError> {
+    let present = pins.programs(object.digest());
     let draft = pins.programs_draft();
     let others: Vec<_> =
         pins.program_directories()?.into_iter().filter(|directory| *directory != present).collect();
     if !present.is_dir() {
-        put_in_force(pins, &draft, &present)?;
+        put_in_force(pins, object, &draft, &present)?;
     } else if draft.is_dir() || !others.is_empty() {
         // Another version was killed while it put its own programs in the place of these.
         run_everywhere(pins, &Programs::open(&present)?)?;
@@ -231,14 +241,15 @@ fn discard_programs(pins: &Pins, directory: &Path) -> Result<(), ControlError> {
     pins::remove(&discarded)
 }
 
-/// Loads this binary's programs at `draft` and has all links run them. They are at `present` when that is done.
-fn put_in_force(pins: &Pins, draft: &Path, present: &Path) -> Result<(), ControlError> {
-    pins::remove(draft)?;
-    pins::create_directory(draft)?;
-    let btf = object::kernel_btf()?;
-    // The maps are all there, so their sizes are not asked for.
-    let mut ebpf = object::open(pins, &Sizes::default(), &btf)?;
-    let new = Programs::load(&mut ebpf, &btf, draft)?;
+/// Loads the object's programs at `draft` and has all links run them. They are at `present` when that is done.
+fn put_in_force(pins: &Pins, object: &Object, draft: &Path, present: &Path) -> Result<(), ControlError> {
+    let new = match load_beside(pins, object, draft) {
+        Ok(new) => new,
+        Err(error) => {
+            pins::remove(draft)?;
+            return Err(error);
+        }
+    };
     if let Err(error) = run_everywhere(pins, &new) {
         // Back to the programs that were there: a mixture of versions is nobody's choice.
         if let Some(old) = newest(pins)? {
@@ -248,6 +259,17 @@ fn put_in_force(pins: &Pins, draft: &Path, present: &Path) -> Result<(), Control
         return Err(error);
     }
     std::fs::rename(draft, present).context(|| format!("put {} in place", present.display()))
+}
+
+/// Loads the object's programs at `draft`, for the maps that are there.
+fn load_beside(pins: &Pins, object: &Object, draft: &Path) -> Result<Programs, ControlError> {
+    pins::remove(draft)?;
+    let btf = object::kernel_btf()?;
+    features::require(&btf, pins.root())?;
+    pins::create_directory(draft)?;
+    // The maps are all there, so their sizes are not asked for.
+    let mut ebpf = object.open(pins, &Sizes::default(), &btf, features::calls_back())?;
+    Programs::load(&mut ebpf, &btf, draft, || object.sources())
 }
 
 fn run_everywhere(pins: &Pins, programs: &Programs) -> Result<(), ControlError> {

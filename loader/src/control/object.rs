@@ -1,31 +1,87 @@
-//! The eBPF object in this binary.
+//! The eBPF object: maps and programs as they were compiled.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
 
 use aya::{Btf, Ebpf, EbpfLoader};
 use berth_common::abi::names;
 
-use super::{ControlError, Sizes, pins::Pins};
+use super::{ControlError, Sizes, error::Context as _, pins::Pins, refusal::Sources};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/berth.bpf.o"));
+static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/berth.bpf.o"));
 
-/// Creates the maps, each pinned; those that are pinned already are used as they are. Loads no program yet.
-pub fn open(pins: &Pins, sizes: &Sizes, btf: &Btf) -> Result<Ebpf, ControlError> {
-    if OBJECT.is_empty() {
-        return Err(ControlError::NoObject);
-    }
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(btf));
-    for name in names::MAPS {
-        loader.map_pin_path(name, pins.map(name));
-    }
-    for (map, entries) in entries(sizes) {
-        loader.map_max_entries(map, entries);
-    }
-    loader.load(OBJECT).map_err(|error| ControlError::Object(Box::new(error)))
+/// The object's constant that tells `berth_control` to go through tables by itself.
+const CALLBACKS: &str = "CALLBACKS";
+
+/// An eBPF object.
+#[derive(Debug)]
+pub struct Object {
+    bytes: Cow<'static, [u8]>,
+    digest: String,
 }
 
-/// Tells apart the objects of different builds (FNV-1a; nobody forges them, for who could may load programs anyway).
-pub fn digest() -> String {
-    let hash = OBJECT.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+impl Object {
+    /// The one in this binary.
+    pub fn embedded() -> Self {
+        Self::new(Cow::Borrowed(EMBEDDED))
+    }
+
+    /// The one in a file.
+    pub fn read(path: &Path) -> Result<Self, ControlError> {
+        let bytes = fs::read(path).context(|| format!("read the eBPF object {}", path.display()))?;
+        Ok(Self::new(Cow::Owned(bytes)))
+    }
+
+    fn new(bytes: Cow<'static, [u8]>) -> Self {
+        Self { digest: digest(&bytes), bytes }
+    }
+
+    /// Whether berth was built without any.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Tells apart the objects of different builds.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Creates the maps, each pinned; those that are pinned already are used as they are. Loads no program yet.
+    ///
+    /// `callbacks` tells whether programs may have the kernel call back, which it does only to compiled ones.
+    pub(super) fn open(
+        &self,
+        pins: &Pins,
+        sizes: &Sizes,
+        btf: &Btf,
+        callbacks: bool,
+    ) -> Result<Ebpf, ControlError> {
+        if self.is_empty() {
+            return Err(ControlError::NoObject);
+        }
+        let callbacks = u32::from(callbacks);
+        let mut loader = EbpfLoader::new();
+        loader.btf(Some(btf));
+        loader.override_global(CALLBACKS, &callbacks, true);
+        for name in names::MAPS {
+            loader.map_pin_path(name, pins.map(name));
+        }
+        for (map, entries) in entries(sizes) {
+            loader.map_max_entries(map, entries);
+        }
+        loader.load(&self.bytes).map_err(|error| ControlError::Object(Box::new(error)))
+    }
+
+    /// Where in berth's source its instructions come from.
+    pub(super) fn sources(&self) -> Sources {
+        Sources::of(&self.bytes)
+    }
+}
+
+/// FNV-1a; nobody forges objects, for who could may load programs anyway.
+fn digest(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("{hash:016x}")
@@ -70,7 +126,20 @@ mod tests {
 
     #[test]
     fn digests_are_names_that_bpffs_takes() {
-        assert_eq!(digest().len(), 16);
-        assert!(!digest().contains('.'));
+        let digest = Object::embedded().digest;
+        assert_eq!(digest.len(), 16);
+        assert!(!digest.contains('.'));
+    }
+
+    #[test]
+    fn an_object_in_a_file_differs_by_what_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| directory.path().join(name));
+        fs::write(&one, EMBEDDED).unwrap();
+        fs::write(&other, [EMBEDDED, b"more"].concat()).unwrap();
+        assert_eq!(Object::read(&one).unwrap().digest, Object::embedded().digest);
+        assert_ne!(Object::read(&other).unwrap().digest, Object::embedded().digest);
+        let error = Object::read(&directory.path().join("none")).unwrap_err().to_string();
+        assert!(error.contains("read the eBPF object"), "{error}");
     }
 }

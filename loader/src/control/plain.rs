@@ -63,6 +63,12 @@ pub fn zero<T: Layout>() -> T {
     unsafe { std::mem::zeroed() }
 }
 
+/// Its bytes.
+pub fn bytes<T: Layout>(value: &T) -> &[u8] {
+    // SAFETY: a layout has no padding, so that all its bytes have values; they live as long as it does.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
+}
+
 /// From the first bytes of a slice, if it is long enough.
 pub fn read<T: Layout>(bytes: &[u8]) -> Option<T> {
     if bytes.len() < size_of::<T>() {

@@ -58,7 +58,7 @@ impl Kernel {
 
     /// Gives up all of a container's reservations. Returns how many there were.
     pub fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError> {
-        self.request(Control::FLUSH_PORTS, id)
+        self.clear_ports(id)
     }
 
     /// All reservations that somebody holds.

@@ -1,7 +1,6 @@
 //! The programs: what each is for, loading and pinning them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,13 @@ use aya::{Btf, Ebpf};
 use aya_obj::generated::bpf_attach_type;
 use berth_common::abi::names;
 
-use super::{ControlError, error::Context as _, sys};
+use super::{
+    ControlError,
+    error::Context as _,
+    features::lsm_is_active,
+    refusal::{Refusal, Sources},
+    sys,
+};
 
 /// Programs that are loaded, each pinned in one directory.
 pub struct Programs {
@@ -20,12 +25,18 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Loads all that this kernel can use and pins them in `directory`.
-    pub fn load(ebpf: &mut Ebpf, btf: &Btf, directory: &Path) -> Result<Self, ControlError> {
+    /// Loads all that this kernel can use and pins them in `directory`. `sources` are those of the object, for what the
+    /// verifier may have to say.
+    pub fn load(
+        ebpf: &mut Ebpf,
+        btf: &Btf,
+        directory: &Path,
+        sources: impl Fn() -> Sources,
+    ) -> Result<Self, ControlError> {
         for name in required() {
-            load(ebpf, btf, name)?;
+            load(ebpf, btf, name, &sources)?;
         }
-        let lsm = load_lsm(ebpf, btf);
+        let lsm = load_lsm(ebpf, btf, &sources);
         for name in required().chain(lsm.iter().copied()) {
             program(ebpf, name)?
                 .pin(directory.join(name))
@@ -114,32 +125,31 @@ fn optional() -> impl Iterator<Item = &'static str> {
 }
 
 /// Loads the programs of BPF LSM, where there is any.
-fn load_lsm(ebpf: &mut Ebpf, btf: &Btf) -> &'static [&'static str] {
-    if !lsm_is_active() {
+fn load_lsm(ebpf: &mut Ebpf, btf: &Btf, sources: impl Fn() -> Sources) -> &'static [&'static str] {
+    if let Err(reason) = lsm_is_active() {
+        log::debug!("BPF LSM is not used: {reason}");
         return &[];
     }
-    let loaded: Result<Vec<()>, _> = names::LSM_PROGRAMS.iter().map(|name| load(ebpf, btf, name)).collect();
+    let loaded: Result<Vec<()>, _> =
+        names::LSM_PROGRAMS.iter().map(|name| load(ebpf, btf, name, &sources)).collect();
     match loaded {
         Ok(_) => names::LSM_PROGRAMS,
         Err(error) => {
+            if let ControlError::Refused(refusal) = &error {
+                log::debug!("the verifier on {}:\n{}", refusal.program, refusal.log);
+            }
             log::warn!("BPF LSM is there but not usable, 32-bit calls of setsockopt go unseen: {error}");
             &[]
         }
     }
 }
 
-/// Without `bpf` in the list, LSM programs load and attach, and are never called.
-fn lsm_is_active() -> bool {
-    match fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(list) => list.trim().split(',').any(|name| name == "bpf"),
-        Err(error) => {
-            log::debug!("no list of security modules, so BPF LSM is not used: {error}");
-            false
-        }
-    }
-}
-
-fn load(ebpf: &mut Ebpf, btf: &Btf, name: &'static str) -> Result<(), ControlError> {
+fn load(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &'static str,
+    sources: impl Fn() -> Sources,
+) -> Result<(), ControlError> {
     let hook = hook(name);
     let loaded = match (program(ebpf, name)?, hook) {
         (Program::CgroupSock(program), _) => program.load(),
@@ -151,12 +161,18 @@ fn load(ebpf: &mut Ebpf, btf: &Btf, name: &'static str) -> Result<(), ControlErr
         (Program::Iter(program), Some(kind)) => program.load(kind, btf),
         _ => return Err(ControlError::Incomplete(name)),
     };
-    loaded.map_err(|error| {
-        if let ProgramError::LoadError { verifier_log, .. } = &error {
-            log::debug!("the verifier on {name}:\n{verifier_log}");
+    loaded.map_err(|error| not_loaded(name, error, sources))
+}
+
+fn not_loaded(name: &'static str, error: ProgramError, sources: impl Fn() -> Sources) -> ControlError {
+    if let ProgramError::LoadError { io_error, verifier_log } = &error {
+        let same =
+            io_error.raw_os_error().map_or_else(|| io_error.kind().into(), io::Error::from_raw_os_error);
+        if let Some(refusal) = Refusal::read(name, same, &verifier_log.to_string(), &sources()) {
+            return ControlError::Refused(Box::new(refusal));
         }
-        ControlError::Program { name, error: Box::new(error) }
-    })
+    }
+    ControlError::Program { name, error: Box::new(error) }
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Program, ControlError> {

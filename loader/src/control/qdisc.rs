@@ -1,4 +1,4 @@
-//! Removing a clsact qdisc.
+//! clsact qdiscs and what is in them.
 
 use std::io;
 
@@ -7,6 +7,7 @@ use netlink_packet_route::{
     tc::{TcAttribute, TcHandle, TcMessage},
 };
 
+use super::tc::Direction;
 use crate::containers::netlink;
 
 /// Parent of the clsact qdisc and, with other lower halves, of its filters (linux/pkt_sched.h).
@@ -33,10 +34,34 @@ pub fn remove_if_unused(ifindex: u32) -> io::Result<()> {
     }
 }
 
+/// Whether there is a filter of this priority and handle.
+pub fn has_filter(ifindex: u32, direction: Direction, (priority, handle): (u16, u32)) -> io::Result<bool> {
+    let index = i32::try_from(ifindex).map_err(io::Error::other)?;
+    let parent = match direction {
+        Direction::In => INGRESS,
+        Direction::Out => EGRESS,
+    };
+    Ok(filters(index, parent)?.iter().any(|filter| {
+        // The upper half is the priority, the lower one the protocol.
+        u32::from(filter.header.handle) == handle && filter.header.info >> 16 == u32::from(priority)
+    }))
+}
+
 /// If that cannot be read, there is something.
 fn has_filters(index: i32, parent: u32) -> bool {
+    filters(index, parent).map_or(true, |filters| !filters.is_empty())
+}
+
+fn filters(index: i32, parent: u32) -> io::Result<Vec<TcMessage>> {
     let request = RouteNetlinkMessage::GetTrafficFilter(message(index, parent));
-    netlink::dump(libc::NETLINK_ROUTE, request).map_or(true, |answers| !answers.is_empty())
+    let answers = netlink::dump(libc::NETLINK_ROUTE, request)?;
+    Ok(answers
+        .into_iter()
+        .filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewTrafficFilter(filter) => Some(filter),
+            _ => None,
+        })
+        .collect())
 }
 
 fn message(index: i32, parent: u32) -> TcMessage {

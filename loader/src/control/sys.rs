@@ -1,4 +1,5 @@
-//! The bpf() commands that the library does not offer for all kinds of links. Everything unsafe about links is here.
+//! The bpf() commands that the library does not offer, or not for all kinds of things. Everything unsafe about them is
+//! here.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -7,7 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_prog_info, bpf_prog_type};
 
 use super::plain::{Layout, Plain};
 
@@ -85,6 +86,82 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
     descriptor(bpf_cmd::BPF_OBJ_GET, &mut attr)
 }
 
+/// One instruction as the kernel takes it (linux/bpf.h, `struct bpf_insn`).
+pub type Instruction = [u8; 8];
+
+/// What a program is, apart from its code.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its type.
+    pub program: bpf_prog_type,
+    /// Where it is to be attached, for types that are told.
+    pub attach: Option<bpf_attach_type>,
+    /// The kernel's function that it hooks into, by its type's number, for types that do.
+    pub function: u32,
+}
+
+/// Loads a program that needs neither maps nor type information of its own.
+pub fn load(kind: Kind, code: &[Instruction]) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.__bindgen_anon_3.prog_type = kind.program as u32;
+    attr.__bindgen_anon_3.expected_attach_type = kind.attach.map_or(0, |attach| attach as u32);
+    attr.__bindgen_anon_3.attach_btf_id = kind.function;
+    attr.__bindgen_anon_3.insns = code.as_ptr() as u64;
+    attr.__bindgen_anon_3.insn_cnt = u32::try_from(code.len()).map_err(io::Error::other)?;
+    attr.__bindgen_anon_3.license = c"Dual MIT/GPL".as_ptr() as u64;
+    descriptor(bpf_cmd::BPF_PROG_LOAD, &mut attr)
+}
+
+/// Gives the kernel type information.
+pub fn load_types(blob: &[u8]) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.__bindgen_anon_7.btf = blob.as_ptr() as u64;
+    attr.__bindgen_anon_7.btf_size = u32::try_from(blob.len()).map_err(io::Error::other)?;
+    descriptor(bpf_cmd::BPF_BTF_LOAD, &mut attr)
+}
+
+/// Makes a socket storage whose key and value are both the first of these types, a 32-bit integer.
+pub fn create_socket_storage(types: BorrowedFd<'_>, flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    // SAFETY: all members are integers, for which zero is a value.
+    let map = unsafe { &mut attr.__bindgen_anon_1 };
+    map.map_type = aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_SK_STORAGE as u32;
+    (map.key_size, map.value_size) = (4, 4);
+    map.map_flags = flags;
+    map.btf_fd = number(types);
+    (map.btf_key_type_id, map.btf_value_type_id) = (1, 1);
+    descriptor(bpf_cmd::BPF_MAP_CREATE, &mut attr)
+}
+
+/// Lengths in bytes of a program's instructions as the kernel has them: as it rewrote them, and compiled (zero if they
+/// are not).
+pub fn lengths(program: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    // SAFETY: a struct of integers and arrays of such, for all of which zero is a value.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    inspect(program, &mut info)?;
+    Ok((info.xlated_prog_len, info.jited_prog_len))
+}
+
+/// Whether a TCX link is still attached; the interface may be gone.
+pub fn is_attached(link: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: a struct of integers and a union of structs of such, for all of which zero is a value.
+    let mut info: bpf_link_info = unsafe { std::mem::zeroed() };
+    inspect(link, &mut info)?;
+    // SAFETY: the kernel fills this member for such links; all bytes make a value of it.
+    Ok(unsafe { info.__bindgen_anon_1.tcx.ifindex } != 0)
+}
+
+/// Asks which programs are attached to an interface that does not exist, and gives the error.
+pub fn query_no_interface(attach_type: bpf_attach_type) -> io::Result<()> {
+    /// No interface has this index: the kernel gives them out from 1.
+    const NONE: u32 = i32::MAX.cast_unsigned();
+
+    let mut attr = empty();
+    attr.query.__bindgen_anon_1.target_ifindex = NONE;
+    attr.query.attach_type = attach_type as u32;
+    call(bpf_cmd::BPF_PROG_QUERY, &mut attr).map(drop)
+}
+
 /// All entries of a hash map. Unlike stepping from key to key, this goes by bucket, so that entries that programs
 /// delete meanwhile make it neither begin anew nor leave out others.
 pub fn dump<K: Layout, V: Layout>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
@@ -155,6 +232,15 @@ impl<K: Layout, V: Layout> Batch<K, V> {
         }
         result
     }
+}
+
+/// Has the kernel describe an object in a structure of its own choice of version.
+fn inspect<T>(object: BorrowedFd<'_>, info: &mut T) -> io::Result<()> {
+    let mut attr = empty();
+    attr.info.bpf_fd = number(object);
+    attr.info.info_len = u32::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    attr.info.info = std::ptr::from_mut(info) as u64;
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr).map(drop)
 }
 
 fn empty() -> bpf_attr {

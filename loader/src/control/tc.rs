@@ -1,4 +1,4 @@
-//! Programs on interfaces: TCX links where the kernel has them (6.6), filters of the clsact qdisc before.
+//! Programs on interfaces: TCX links where the kernel has them (6.6), filters of the clsact qdisc elsewhere.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle};
 use aya::programs::{Link as _, ProgramError, SchedClassifier, TcAttachType, tc};
-use aya::util::KernelVersion;
 use aya_obj::generated::bpf_attach_type;
 
 use super::{
     ControlError,
     error::Context as _,
+    features::has_tcx,
     pins::{self, Pins, create_directory, names_in},
     programs::Programs,
     qdisc,
@@ -79,8 +79,7 @@ pub enum Method {
 impl Method {
     /// The better one of those this kernel has.
     pub fn detect() -> Self {
-        let has_tcx = KernelVersion::current().is_ok_and(|found| found >= KernelVersion::new(6, 6, 0));
-        if has_tcx { Self::Tcx } else { Self::Clsact }
+        if has_tcx() { Self::Tcx } else { Self::Clsact }
     }
 }
 
@@ -130,6 +129,20 @@ pub fn detach(pins: &Pins, place: &Place) -> Result<(), ControlError> {
         }
     }
     pins::remove(&path)
+}
+
+/// How the program at a place is attached, and whether it still is: others can take filters away, and what is attached
+/// goes with its interface.
+pub fn state(pins: &Pins, place: &Place) -> Result<(Method, bool), ControlError> {
+    let path = pin(pins, place);
+    let what = || format!("look at {}", path.display());
+    if path.is_dir() {
+        let there =
+            qdisc::has_filter(place.ifindex, place.direction, (PRIORITY, HANDLE.into())).context(what)?;
+        return Ok((Method::Clsact, there));
+    }
+    let link = sys::open(&path).context(what)?;
+    Ok((Method::Tcx, sys::is_attached(link.as_fd()).context(what)?))
 }
 
 fn pin(pins: &Pins, place: &Place) -> PathBuf {

@@ -40,8 +40,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs until a signal or a request ends it. `lock` shows that no other berth has the node in care.
-pub fn run(paths: &Paths, uplinks: Vec<String>, lock: Lock) -> Result<(), ApiError> {
-    let node = Node::open(paths, &Purpose::Enforce { uplinks, patient: true })?;
+///
+/// If nothing can be put in force it ends at once: whoever restarts it tells by the exit code whether that would help.
+pub fn run(paths: &Paths, purpose: &Purpose, lock: Lock) -> Result<(), ApiError> {
+    let node = Node::open(paths, purpose)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("berth")

@@ -112,6 +112,7 @@ fn refusal(error: ApiError) -> Response {
         Code::Usage => StatusCode::BAD_REQUEST,
         Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Unsupported => StatusCode::FORBIDDEN,
+        Code::Unverified => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, Json(error)).into_response()
 }

@@ -12,7 +12,7 @@ use crate::{
     },
     config::ConfigError,
     containers::ContainersError,
-    control::{ControlError, PortRefusal},
+    control::{ControlError, PortRefusal, Refusal},
     state::StateError,
 };
 
@@ -197,6 +197,14 @@ pub enum NodeError {
     /// The system could not be observed, or does not have what was asked for.
     #[error(transparent)]
     Containers(#[from] ContainersError),
+    /// The kernel's verifier refuses a program.
+    #[error("{refusal}; {}", kept(.log))]
+    Refused {
+        /// What it says.
+        refusal: Box<Refusal>,
+        /// Where its whole log is, or what kept it from being there.
+        log: Result<PathBuf, io::Error>,
+    },
     /// The kernel could not be changed.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -212,6 +220,7 @@ impl NodeError {
     fn code(&self) -> Code {
         match self {
             Self::NoTarget(_) | Self::NoChange(_) => Code::Usage,
+            Self::Refused { .. } | Self::Control(ControlError::Refused(_)) => Code::Unverified,
             Self::NeedsDaemon(_) | Self::NotUp { .. } => Code::Unreachable,
             Self::Containers(error) if error.is_unsupported() => Code::Unsupported,
             Self::Control(error) if error.is_unsupported() => Code::Unsupported,
@@ -225,8 +234,19 @@ impl NodeError {
     }
 }
 
+fn kept(log: &Result<PathBuf, io::Error>) -> String {
+    match log {
+        Ok(path) => format!("its whole log is in {}, which a report of this should have", path.display()),
+        Err(error) => format!("its whole log could not be kept ({error})"),
+    }
+}
+
 impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let refusal = Self::new(error.code(), error.to_string());
+        match error {
+            NodeError::Refused { refusal: by_verifier, .. } => refusal.with_details(by_verifier.excerpt),
+            _ => refusal,
+        }
     }
 }

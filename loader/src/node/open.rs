@@ -9,11 +9,11 @@ use std::{
 use berth_common::abi;
 use log::{error, info, warn};
 
-use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks};
+use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks, refused};
 use crate::{
     config::{Config, Unowned, declared},
     containers::{self, Host},
-    control::{Bpffs, Kernel, Pinned, Sizes, ensure_bpffs},
+    control::{Bpffs, Kernel, Object, Pinned, Sizes, ensure_bpffs},
     state::{Instance, State, Store},
 };
 
@@ -51,6 +51,8 @@ pub enum Purpose {
     Enforce {
         /// Uplinks named on the command line; none for those of the configuration.
         uplinks: Vec<String>,
+        /// The eBPF object to load; the one in this binary if none is named.
+        object: Option<PathBuf>,
         /// Whether to carry on without uplinks that do not exist: they may come.
         patient: bool,
     },
@@ -71,7 +73,8 @@ impl Node<Kernel, Host> {
         }
         let uplinks = choose_uplinks(&host, &config, purpose)?;
 
-        let (kernel, adopted) = attach(paths, &config, purpose)?;
+        let (kernel, adopted) =
+            attach(paths, &config, purpose).map_err(|error| refused::keep(paths, error))?;
         let has_past = known.is_some();
         let node = Self {
             most: kernel.sizes()?.containers,
@@ -151,7 +154,7 @@ fn configuration(paths: &Paths, known: Option<&State>) -> Result<(Config, Option
 }
 
 fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Uplinks, NodeError> {
-    let Purpose::Enforce { uplinks, patient } = purpose else {
+    let Purpose::Enforce { uplinks, patient, .. } = purpose else {
         return Ok(Uplinks::Kept);
     };
     let mut names = if uplinks.is_empty() { config.uplinks.clone() } else { uplinks.clone() };
@@ -171,20 +174,28 @@ fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Upl
 /// The kernel, and whether what was pinned was taken over.
 fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, bool), NodeError> {
     let pin_dir = paths.pin_dir.as_path();
-    let enforce = matches!(purpose, Purpose::Enforce { .. });
-    if enforce {
-        mount(pin_dir)?;
-    }
-    match Kernel::pinned(pin_dir)? {
-        Pinned::Nothing if enforce => Ok((Kernel::load(pin_dir, &Sizes::from(&config.sizes))?, false)),
-        Pinned::Nothing => Err(NodeError::NotUp { socket: paths.socket(), pin_dir: pin_dir.into() }),
-        Pinned::Foreign => Err(NodeError::Foreign(pin_dir.into())),
-        Pinned::Berth { abi } if abi != abi::VERSION => {
+    let object = match purpose {
+        Purpose::Enforce { object, .. } => {
+            mount(pin_dir)?;
+            Some(object.as_deref().map_or_else(|| Ok(Object::embedded()), Object::read)?)
+        }
+        Purpose::Request => None,
+    };
+    match (Kernel::pinned(pin_dir)?, &object) {
+        (Pinned::Nothing, Some(object)) => {
+            Ok((Kernel::load(pin_dir, &Sizes::from(&config.sizes), object)?, false))
+        }
+        (Pinned::Nothing, None) => Err(NodeError::NotUp { socket: paths.socket(), pin_dir: pin_dir.into() }),
+        (Pinned::Foreign, _) => Err(NodeError::Foreign(pin_dir.into())),
+        (Pinned::Berth { abi }, _) if abi != abi::VERSION => {
             Err(NodeError::OtherAbi { pin_dir: pin_dir.into(), found: abi })
         }
-        Pinned::Berth { .. } => {
-            let kernel = if enforce { Kernel::adopt(pin_dir)? } else { Kernel::join(pin_dir)? };
-            if enforce && kernel.sizes()? != Sizes::from(&config.sizes) {
+        (Pinned::Berth { .. }, object) => {
+            let kernel = match object {
+                Some(object) => Kernel::adopt(pin_dir, object)?,
+                None => Kernel::join(pin_dir)?,
+            };
+            if object.is_some() && kernel.sizes()? != Sizes::from(&config.sizes) {
                 warn!("[sizes] of the configuration holds after `berth down` only: tables are made once");
             }
             info!("took over what is pinned at {}", pin_dir.display());
@@ -206,7 +217,7 @@ fn mount(pin_dir: &Path) -> Result<(), NodeError> {
 }
 
 /// This network namespace, in this run of the kernel.
-pub(super) fn instance() -> Result<Instance, NodeError> {
+pub fn instance() -> Result<Instance, NodeError> {
     let path = PathBuf::from("/proc/sys/kernel/random/boot_id");
     let boot = fs::read_to_string(&path).map_err(|error| NodeError::Sysctl { path, error })?;
     Ok(Instance { boot: boot.trim().to_owned(), netns: containers::netns_cookie()? })

@@ -23,7 +23,7 @@ pub enum Direction {
 
 impl Direction {
     /// The attach type of a TCX program.
-    pub(crate) fn tcx(self) -> u32 {
+    pub fn tcx(self) -> u32 {
         match self {
             Self::Ingress => 46,
             Self::Egress => 47,

@@ -39,6 +39,11 @@ pub struct Input<'a> {
 impl Object {
     /// Creates the maps, those of `sizes` with as many entries, and loads the named programs.
     pub fn load(programs: &[&str], sizes: &[(&str, u32)]) -> Result<Self> {
+        Self::load_with(programs, sizes, &[])
+    }
+
+    /// As [`Object::load`], with other values for some of the object's constants.
+    pub fn load_with(programs: &[&str], sizes: &[(&str, u32)], constants: &[(&str, u32)]) -> Result<Self> {
         let path = path()?;
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let btf = Btf::from_sys_fs().context("this kernel has no type information (BTF)")?;
@@ -46,6 +51,9 @@ impl Object {
         loader.btf(Some(&btf));
         for &(map, entries) in sizes {
             loader.map_max_entries(map, entries);
+        }
+        for (name, value) in constants {
+            loader.override_global(name, value, true);
         }
         let mut ebpf = loader.load(&bytes).context("create the object's maps")?;
         for &name in programs {
@@ -94,7 +102,7 @@ impl Object {
 }
 
 /// Where the object is: where the environment says, or else where `cargo xtask build` leaves it.
-fn path() -> Result<PathBuf> {
+pub fn path() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("BERTH_OBJECT") {
         return Ok(path.into());
     }

@@ -61,7 +61,7 @@ pub struct Args {
     /// Every kernel of tests/kernels.toml
     #[arg(long)]
     all: bool,
-    /// Leave out the tests that tell nothing of a kernel
+    /// Leave out the tests that tell nothing of a kernel, and try once more what fails
     #[arg(long)]
     brief: bool,
     /// Only load every program, and hold what that costs against tests/budget.toml
@@ -173,6 +173,7 @@ impl<'a> Session<'a> {
         base.plan.verify = true;
         base.plan.filter.clone_from(&args.filter);
         base.plan.limit = args.test_limit;
+        base.plan.again = args.brief;
         for setting in &args.sysctl {
             let (name, value) = setting.split_once('=').with_context(|| format!("no value: {setting}"))?;
             base.plan.sysctls.push((name.to_owned(), value.to_owned()));

@@ -28,6 +28,8 @@ pub struct Plan {
     pub cannot: Vec<(String, String)>,
     /// For each test, in seconds.
     pub limit: u64,
+    /// Whether a test that fails is given a second chance.
+    pub again: bool,
     /// For the test programs.
     pub environment: Vec<(String, String)>,
 }
@@ -57,6 +59,8 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Passed,
+    /// At the second try, and not at the first.
+    PassedAtLast,
     Failed,
     /// It was killed.
     TooSlow,

@@ -79,7 +79,8 @@ impl Report {
             Outcome::Passed => self.reason().map_or(Outcome::Passed, |reason| Outcome::NotRun { reason }),
             other => other,
         };
-        if matches!(outcome, Outcome::Failed | Outcome::TooSlow) && !self.verbose {
+        let failed = matches!(outcome, Outcome::Failed | Outcome::TooSlow | Outcome::PassedAtLast);
+        if failed && !self.verbose {
             for line in &self.output {
                 println!("{:<7} | {line}", self.kernel);
             }
@@ -144,6 +145,7 @@ fn row(name: &str, width: usize, cells: impl Iterator<Item = String>) -> String 
 fn shown(outcome: &Outcome, millis: u64) -> String {
     match outcome {
         Outcome::Passed => format!("ok {:>5}.{} s", millis / 1000, millis % 1000 / 100),
+        Outcome::PassedAtLast => "SECOND TRY".to_owned(),
         Outcome::Failed => "FAILED    ".to_owned(),
         Outcome::TooSlow => "TOO SLOW  ".to_owned(),
         Outcome::NotRun { .. } => "not run   ".to_owned(),

@@ -1,11 +1,13 @@
 //! Answers, as tables for people or as JSON for programs.
 
 mod container;
+mod doctor;
 mod event;
 mod flow;
 mod port;
 mod status;
 
+pub use doctor::doctor;
 pub use event::event;
 
 use super::output::Output;

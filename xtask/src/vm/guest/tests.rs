@@ -33,17 +33,24 @@ fn one(guest: &mut Guest, plan: &Plan, path: &str, own: &str, test: String) -> R
     }
     guest.tell(&Event::Begin { test: test.clone() })?;
     let start = Instant::now();
+    let mut outcome = once(guest, plan, path, own)?;
+    // An emulated processor may stand still for seconds while its host does something else.
+    if plan.again && !matches!(outcome, Outcome::Passed) && once(guest, plan, path, own)? == Outcome::Passed {
+        outcome = Outcome::PassedAtLast;
+    }
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    guest.tell(&Event::End { test, outcome, millis })
+}
+
+fn once(guest: &Guest, plan: &Plan, path: &str, own: &str) -> Result<Outcome> {
     let mut command = command(plan, path);
     // The host looks into the output of tests that succeed, too.
     command.args(["--exact", own, "--nocapture", "--test-threads=1"]);
-    let ended = run::for_at_most(&mut command, &guest.output, plan.limit())?;
-    let outcome = match ended {
+    Ok(match run::for_at_most(&mut command, &guest.output, plan.limit())? {
         Ended::Well => Outcome::Passed,
         Ended::Badly => Outcome::Failed,
         Ended::TooLate => Outcome::TooSlow,
-    };
-    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    guest.tell(&Event::End { test, outcome, millis })
+    })
 }
 
 fn command(plan: &Plan, path: &str) -> Command {

@@ -1,0 +1,119 @@
+//! Deleting what has ended, or belongs to somebody who goes.
+//!
+//! The control program does it, on equal terms with the hooks. It goes through a table by itself where programs are
+//! compiled. With the JIT off the kernel refuses to call it back for each entry; then it is told the entries one by one,
+//! as they were found from here, and decides about each as it is by then.
+
+use berth_common::abi::{
+    control::Control,
+    flow::{Flow, FlowKey},
+    port::{Claim, PortEntry, PortKey},
+    units::ContainerId,
+};
+
+use super::{
+    ControlError, Kernel, maps,
+    plain::{Layout, bytes, zero},
+    requests::PACKET,
+};
+
+/// How many entries one sweep names at most: each costs a system call, and the next sweep comes soon.
+const MOST_NAMED: usize = 65_536;
+
+impl Kernel {
+    /// Deletes flows that have ended and reservations that nobody holds. Returns how many there were.
+    pub fn sweep(&mut self) -> Result<u32, ControlError> {
+        if self.calls_back {
+            return self.clear_all(Control::SWEEP, ContainerId::HOST);
+        }
+        let now = Self::now();
+        let mut flows = self.flow_keys(|flow| flow.expires <= now)?;
+        let mut ports = self.port_keys(Claim::is_free)?;
+        flows.truncate(MOST_NAMED);
+        ports.truncate(MOST_NAMED);
+        // Nobody's: only what has ended.
+        let flows = self.clear(Control::FLUSH_FLOWS, ContainerId::UNOWNED, &flows)?;
+        let ports = self.clear(Control::FLUSH_PORTS, ContainerId::UNOWNED, &ports)?;
+        Ok(flows.saturating_add(ports))
+    }
+
+    /// Deletes the flows of which `owner` has an end.
+    pub(super) fn clear_flows(&mut self, owner: ContainerId) -> Result<u32, ControlError> {
+        if self.calls_back {
+            return self.clear_all(Control::FLUSH_FLOWS, owner);
+        }
+        let keys = self.flow_keys(|flow| flow.opener == owner || flow.responder == owner)?;
+        self.clear(Control::FLUSH_FLOWS, owner, &keys)
+    }
+
+    /// Gives up the reservations of `owner`.
+    pub(super) fn clear_ports(&mut self, owner: ContainerId) -> Result<u32, ControlError> {
+        if self.calls_back {
+            return self.clear_all(Control::FLUSH_PORTS, owner);
+        }
+        let keys = self.port_keys(|claim| !claim.is_dead() && claim.owner() == owner)?;
+        self.clear(Control::FLUSH_PORTS, owner, &keys)
+    }
+
+    fn flow_keys(&self, wanted: impl Fn(&Flow) -> bool) -> Result<Vec<FlowKey>, ControlError> {
+        let flows = maps::dump(&self.pins, "FLOWS")?;
+        Ok(flows.into_iter().filter(|(_, flow)| wanted(flow)).map(|(key, _)| key).collect())
+    }
+
+    fn port_keys(&self, wanted: impl Fn(Claim) -> bool) -> Result<Vec<PortKey>, ControlError> {
+        let ports: Vec<(PortKey, PortEntry)> = self.maps.ports.entries()?;
+        Ok(ports.into_iter().filter(|(_, entry)| wanted(Claim(entry.claim))).map(|(key, _)| key).collect())
+    }
+
+    /// Has the control program go through the tables.
+    fn clear_all(&mut self, operation: u32, container: ContainerId) -> Result<u32, ControlError> {
+        let answer = self.carry_out(Control { operation, container, ..zero() })?;
+        Ok(answer.result)
+    }
+
+    /// Has the control program look at each of these entries.
+    fn clear<K: Layout>(
+        &mut self,
+        operation: u32,
+        owner: ContainerId,
+        keys: &[K],
+    ) -> Result<u32, ControlError> {
+        self.maps.control.set(Control { operation, container: owner, ..zero() })?;
+        for key in keys {
+            self.run_control(&packet(key))?;
+        }
+        Ok(self.maps.control.get()?.result)
+    }
+}
+
+/// A packet that begins with the key.
+fn packet<K: Layout>(key: &K) -> [u8; PACKET] {
+    let mut packet = [0; PACKET];
+    for (place, byte) in packet.iter_mut().zip(bytes(key)) {
+        *place = *byte;
+    }
+    packet
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_common::abi::{
+        address::Address,
+        units::{Port, Protocol},
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_key_fits_into_the_packet() {
+        assert!(size_of::<FlowKey>() <= PACKET && size_of::<PortKey>() <= PACKET);
+    }
+
+    #[test]
+    fn the_packet_begins_with_the_key() {
+        let key = PortKey::new(Protocol::TCP, Address::ANY4, Port(8080));
+        let packet = packet(&key);
+        assert_eq!(crate::control::plain::read::<PortKey>(&packet), Some(key));
+        assert!(packet[size_of::<PortKey>()..].iter().all(|byte| *byte == 0));
+    }
+}

@@ -1,0 +1,199 @@
+//! Deleting entries by the control program: those it finds by itself, and, where the kernel does not call it back (with
+//! the JIT off), those that it is told.
+
+use std::fs;
+use std::os::fd::AsRawFd as _;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use berth_common::abi::{
+    address::Address,
+    container::{Container, Quota, Usage},
+    control::Control,
+    flow::{Flow, FlowKey},
+    port::{Claim, PortEntry, PortKey, Summary},
+    units::{ContainerId, Nanos, Port, Protocol},
+};
+use berth_tests::object::{Array, Hash, Input, Object, zero};
+use berth_tests::{privileged, process};
+
+const A: ContainerId = ContainerId(1);
+const B: ContainerId = ContainerId(2);
+
+/// The control program and what it works on.
+struct Tables {
+    object: Object,
+    control: Array<Control>,
+    usage: Array<Usage>,
+    flows: Hash<FlowKey, Flow>,
+    ports: Hash<PortKey, PortEntry>,
+    summaries: Array<u64>,
+}
+
+impl Tables {
+    fn load(callbacks: bool) -> Result<Self> {
+        let constants = [("CALLBACKS", u32::from(callbacks))];
+        let sizes = [("CONTAINERS", 4), ("USAGE", 4), ("COUNTERS", 4), ("FLOWS", 64), ("PORTS", 64)];
+        let mut object = Object::load_with(&["berth_control"], &sizes, &constants)?;
+        let mut containers: Array<Container> = object.array("CONTAINERS")?;
+        for id in [A, B] {
+            containers.set(id.0, Container { generation: 1, ..zero() })?;
+        }
+        Ok(Self {
+            control: object.array("CONTROL")?,
+            usage: object.array("USAGE")?,
+            flows: object.hash("FLOWS")?,
+            ports: object.hash("PORTS")?,
+            summaries: object.array("PORT_SUMMARY")?,
+            object,
+        })
+    }
+
+    /// Runs it on a packet, as the last request wants it. Returns how many entries it has changed since then.
+    fn run(&self, packet: &[u8]) -> Result<u32> {
+        self.object.run("berth_control", &Input { frame: packet, segments: 0, repeat: 1 })?;
+        Ok(self.control.get(0)?.result)
+    }
+
+    /// Has it look at one entry. Tells whether it changed it.
+    fn named(&mut self, operation: u32, container: ContainerId, mut packet: Vec<u8>) -> Result<bool> {
+        self.control.set(0, Control { operation, container, ..zero() })?;
+        packet.resize(64, 0);
+        Ok(self.run(&packet)? == 1)
+    }
+
+    fn charge(&mut self, id: ContainerId, flows: u64, ports: u64) -> Result<()> {
+        let quota = |held| Quota { held, maxheld: held, failcnt: 0 };
+        self.usage.set(id.0, Usage { flows: quota(flows), ports: quota(ports), ..zero() })
+    }
+
+    fn held(&self, id: ContainerId) -> Result<(u64, u64)> {
+        let usage = self.usage.get(id.0)?;
+        Ok((usage.flows.held, usage.ports.held))
+    }
+}
+
+#[test]
+fn without_callbacks_none_are_left_in_the_program() -> Result<()> {
+    privileged!();
+    for callbacks in [true, false] {
+        let tables = Tables::load(callbacks)?;
+        let program = tables.object.program("berth_control")?;
+        let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd()))?;
+        let id = about.lines().find_map(|line| line.strip_prefix("prog_id:")).context("no id")?.trim();
+        let dump = process::ok(Command::new("bpftool").args(["prog", "dump", "xlated", "id", id]))?;
+        // Lines of the source are among the instructions.
+        let code: Vec<_> = dump.lines().filter(|line| !line.trim_start().starts_with(';')).collect();
+        for word in ["for_each_flow", "sweep_flow", "sweep_port"] {
+            assert_eq!(code.iter().any(|line| line.contains(word)), callbacks, "{word}: {dump}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn named_flows_go_if_they_have_ended_or_are_the_container_s() -> Result<()> {
+    privileged!();
+    let mut tables = Tables::load(false)?;
+    let (ended, live) = (Nanos(1), Nanos(u64::MAX));
+    for (port, opener, expires) in [(1, A, ended), (2, A, live), (3, B, ended), (4, B, live)] {
+        tables.flows.insert(flow(port), Flow { expires, opener, ..zero() })?;
+    }
+    tables.charge(A, 2, 0)?;
+    tables.charge(B, 2, 0)?;
+
+    let nobody = ContainerId::UNOWNED;
+    let outcomes: Vec<bool> = (1..=4)
+        .map(|port| tables.named(Control::FLUSH_FLOWS, nobody, flow_in_packet(&flow(port))))
+        .collect::<Result<_>>()?;
+    assert_eq!(outcomes, [true, false, true, false]);
+    // What is not there (any more) counts for nothing, and what was done before stays counted.
+    tables.flows.insert(flow(5), Flow { expires: ended, opener: ContainerId::HOST, ..zero() })?;
+    assert!(tables.named(Control::FLUSH_FLOWS, nobody, flow_in_packet(&flow(5)))?);
+    let mut packet = flow_in_packet(&flow(5));
+    packet.resize(64, 0);
+    assert_eq!(tables.run(&packet)?, 1);
+    assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (1, 1));
+
+    assert!(!tables.named(Control::FLUSH_FLOWS, B, flow_in_packet(&flow(2)))?);
+    assert!(tables.named(Control::FLUSH_FLOWS, B, flow_in_packet(&flow(4)))?);
+    assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (1, 0));
+    let left: Vec<_> = tables.flows.entries()?.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, [flow(2)]);
+    Ok(())
+}
+
+#[test]
+fn named_ports_go_if_nobody_holds_them_or_the_container_does() -> Result<()> {
+    privileged!();
+    let mut tables = Tables::load(false)?;
+    for (number, claim) in [(1, Claim::FREE), (2, Claim::bound(A)), (3, Claim::permanent(B, false))] {
+        tables.ports.insert(port(number), PortEntry { claim: claim.0 })?;
+        if !claim.is_free() {
+            tables.summaries.set(summary(number)?, Summary(0).with(claim.owner()).0)?;
+        }
+    }
+    tables.charge(A, 0, 1)?;
+    tables.charge(B, 0, 1)?;
+
+    let nobody = ContainerId::UNOWNED;
+    let outcomes: Vec<bool> = (1..=4)
+        .map(|number| tables.named(Control::FLUSH_PORTS, nobody, port_in_packet(&port(number))))
+        .collect::<Result<_>>()?;
+    assert_eq!(outcomes, [true, false, false, false]);
+    assert_eq!(tables.ports.get(port(1))?, None);
+
+    assert!(!tables.named(Control::FLUSH_PORTS, B, port_in_packet(&port(2)))?);
+    assert!(tables.named(Control::FLUSH_PORTS, B, port_in_packet(&port(3)))?);
+    assert_eq!(tables.ports.get(port(3))?.map(|entry| entry.claim), Some(Claim::FREE.0));
+    assert_eq!((tables.held(A)?.1, tables.held(B)?.1), (1, 0));
+    assert_eq!((tables.summaries.get(summary(2)?)? & 0xffff, tables.summaries.get(summary(3)?)?), (1, 0));
+    Ok(())
+}
+
+#[test]
+fn a_packet_that_is_too_short_for_a_key_changes_nothing() -> Result<()> {
+    privileged!();
+    let mut tables = Tables::load(false)?;
+    tables.flows.insert(zero(), Flow { expires: Nanos(1), opener: A, ..zero() })?;
+    let container = ContainerId::UNOWNED;
+    tables.control.set(0, Control { operation: Control::FLUSH_FLOWS, container, ..zero() })?;
+    assert_eq!(tables.run(&[0; size_of::<FlowKey>() - 1])?, 0);
+    assert_eq!(tables.flows.entries()?.len(), 1);
+    assert_eq!(tables.run(&[0; 64])?, 1);
+    assert_eq!(tables.flows.entries()?.len(), 0);
+    Ok(())
+}
+
+fn flow(port: u16) -> FlowKey {
+    FlowKey {
+        low: Address::ANY4,
+        high: Address::ANY4,
+        low_port: Port(port),
+        high_port: Port(80),
+        zone_protocol: u32::from(Protocol::TCP.0),
+    }
+}
+
+fn port(number: u16) -> PortKey {
+    PortKey::new(Protocol::TCP, Address::ANY4, Port(number))
+}
+
+fn flow_in_packet(key: &FlowKey) -> Vec<u8> {
+    let ports = [key.low_port, key.high_port].map(|port| port.0.to_ne_bytes());
+    [words(key.low), words(key.high), ports.concat(), key.zone_protocol.to_ne_bytes().to_vec()].concat()
+}
+
+fn port_in_packet(key: &PortKey) -> Vec<u8> {
+    let port = key.port.0.to_ne_bytes().to_vec();
+    [words(key.address), port, vec![key.protocol.0, key.padding], key.reserved.to_ne_bytes().to_vec()]
+        .concat()
+}
+
+fn words(address: Address) -> Vec<u8> {
+    address.0.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+fn summary(number: u16) -> Result<u32> {
+    port(number).summary_index().context("a protocol without ports")
+}
