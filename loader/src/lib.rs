@@ -12,4 +12,5 @@ pub mod control;
 pub mod daemon;
 pub mod doctor;
 pub mod node;
+pub mod rules;
 pub mod state;

@@ -1,0 +1,36 @@
+//! A rule.
+
+use super::{counters::Counters, header::Header, matches::Match, targets::Target};
+
+/// One rule: the header is asked first, then the matches in their order, and if all agree the target acts.
+///
+/// Equality is that of what was written: header, matches, target and counters, not the line.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The line it was written in, from 1; 0 for a rule that stood in no file. A line with lists of addresses makes
+    /// several rules.
+    pub line: u32,
+    /// `[packets:bytes]`, if the text gave them; else what the rule has counted before stays.
+    pub counters: Option<Counters>,
+    /// Addresses, interfaces, protocol: in iptables part of every rule, and asked before any match.
+    pub header: Header,
+    /// The matches of `-m`, in the order in which they are asked.
+    pub matches: Vec<Match>,
+    /// What happens to a packet that all agree on; nothing but counting without one.
+    pub target: Option<Target>,
+}
+
+impl Rule {
+    /// Whether both ask and do the same, whatever they have counted.
+    pub fn same(&self, other: &Self) -> bool {
+        self.header == other.header && self.matches == other.matches && self.target == other.target
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other) && self.counters == other.counters
+    }
+}
+
+impl Eq for Rule {}
