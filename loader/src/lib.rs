@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod compile;
 pub mod config;
 pub mod containers;
 pub mod control;

@@ -14,6 +14,7 @@ pub mod fragment;
 pub mod names;
 pub mod port;
 pub mod reason;
+pub mod rules;
 pub mod socket;
 pub mod units;
 

@@ -12,6 +12,7 @@
 
 pub mod attribute;
 pub mod bare;
+pub mod classify;
 pub mod egress;
 pub mod exempt;
 pub mod flow;

@@ -1,0 +1,71 @@
+//! The first line of a ruleset.
+
+use super::{Line, chain::SLOTS, half, pair};
+
+/// Tells a ruleset from anything else: "brth".
+pub const MAGIC: u32 = 0x6272_7468;
+
+/// Version of the layout of rulesets. A walk refuses any other.
+pub const LAYOUT: u32 = 1;
+
+/// What the first line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Stamp of this ruleset: no two that a container ever had share one.
+    pub generation: u64,
+    /// Line of the [root](super::root) of each slot; zero where there are no rules.
+    pub roots: [u32; SLOTS as usize],
+    /// First line of the base counters.
+    pub base: u32,
+    /// First line of the counters; all from here on changes while the ruleset is in force.
+    pub counters: u32,
+    /// How many counters there are, without those of the policies.
+    pub rules: u32,
+    /// How many lines there are in all.
+    pub lines: u32,
+}
+
+impl Header {
+    /// As a line.
+    pub fn to_line(&self) -> Line {
+        let mut halves = [0; SLOTS as usize + 4];
+        let rest = [self.base, self.counters, self.rules, self.lines];
+        for (place, half) in halves.iter_mut().zip(self.roots.into_iter().chain(rest)) {
+            *place = half;
+        }
+        super::line(&[pair(LAYOUT, MAGIC), self.generation], &halves)
+    }
+
+    /// From a line; nothing if it is of another layout, or no header.
+    pub fn from_line(line: &Line) -> Option<Self> {
+        if !is_known(line) {
+            return None;
+        }
+        let mut roots = [0; SLOTS as usize];
+        for (slot, place) in (0..SLOTS).zip(&mut roots) {
+            *place = root(line, slot)?;
+        }
+        let [_, generation, .., counters, sizes] = *line;
+        Some(Self {
+            generation,
+            roots,
+            base: half(counters, 0),
+            counters: half(counters, 1),
+            rules: half(sizes, 0),
+            lines: half(sizes, 1),
+        })
+    }
+}
+
+/// Whether the line is a header of this layout.
+#[inline(always)]
+pub const fn is_known(line: &Line) -> bool {
+    let [first, ..] = *line;
+    first == pair(LAYOUT, MAGIC)
+}
+
+/// The line of the root in a slot.
+#[inline(always)]
+pub fn root(line: &Line, slot: u32) -> Option<u32> {
+    line.get((2 + (slot >> 1 & 3)) as usize).map(|word| half(*word, slot))
+}

@@ -1,0 +1,55 @@
+//! Where the walk of one built-in chain begins.
+
+use super::{Line, half, pair, reference::Reference};
+
+/// Most tables under one root.
+pub const MAX_TABLES: u32 = 12;
+
+/// Where everything of one built-in chain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// How many tables there are.
+    pub tables: u8,
+    /// How many of them, the first ones, look only at what is constant in a flow. At least one does.
+    pub constant: u8,
+    /// Whether vectors are single words, since there are at most 64 entries.
+    pub small: bool,
+    /// How many entries there are. The policy comes behind them and is in no vector.
+    pub entries: u32,
+    /// Line of the first entry.
+    pub first: u32,
+    /// Line of the first counter.
+    pub counters: u32,
+    /// Where each table begins.
+    pub starts: [Reference; MAX_TABLES as usize],
+}
+
+impl Root {
+    /// As a line.
+    pub fn to_line(&self) -> Line {
+        let kinds = self.tables as u32 | (self.constant as u32) << 8 | (self.small as u32) << 16;
+        let words = [pair(kinds, self.entries), pair(self.first, self.counters)];
+        super::line(&words, &self.starts.map(|start| start.0))
+    }
+
+    /// All but where the tables begin, which [`start`] finds one by one.
+    #[inline(always)]
+    pub const fn from_line(line: &Line) -> Self {
+        let [kinds, places, ..] = *line;
+        Self {
+            tables: kinds as u8,
+            constant: (kinds >> 8) as u8,
+            small: kinds >> 16 & 1 != 0,
+            entries: half(kinds, 1),
+            first: half(places, 0),
+            counters: half(places, 1),
+            starts: [Reference::NONE; MAX_TABLES as usize],
+        }
+    }
+}
+
+/// Where a table begins.
+#[inline(always)]
+pub fn start(line: &Line, table: u32) -> Option<Reference> {
+    line.get((2 + (table >> 1)) as usize).map(|word| Reference(half(*word, table)))
+}

@@ -1,0 +1,54 @@
+//! What comes out of a walk.
+
+/// What is to become of the packet.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It passes.
+    Accept = 0,
+    /// It is dropped.
+    Drop = 1,
+    /// It is dropped, and its sender is told so in the way that [`Outcome::code`] says.
+    Reject = 2,
+    /// The tables make no sense: it is dropped.
+    Corrupt = 3,
+    /// The walk did not come to an end: it is dropped.
+    Exhausted = 4,
+}
+
+/// The outcome of a walk. What it counted, it has counted.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is to become of the packet.
+    pub decision: Decision,
+    /// Of a rejection: how.
+    pub code: u8,
+    /// Whether any other packet of the same flow, direction and state, as long as it is not a fragment, would have come
+    /// to the same decision by the same entries, so counting in the same counters and doing nothing else.
+    ///
+    /// It is so if the walk met no *varying* entry: one that has a check, logs or marks, or that looks at a dimension
+    /// that is not constant in a flow. To meet means more than to match: the walk also goes over the entries that match
+    /// in all constant dimensions, and where the first of those is not the one that matches in all, some other packet
+    /// would stop there. Fragments never share an answer (later ones have no ports), nor does ICMP, whose code the
+    /// flow does not know.
+    pub constant: bool,
+    /// The packet's mark after the walk.
+    pub mark: u32,
+    /// The counter of the rule or policy that decided; of no meaning if there were no rules.
+    pub counter: u32,
+}
+
+impl Outcome {
+    /// Where there are no rules at all.
+    pub const NO_RULES: Self = Self {
+        decision: Decision::Accept,
+        code: 0,
+        constant: true,
+        mark: 0,
+        counter: crate::abi::rules::entry::NO_COUNTER,
+    };
+
+    /// Where the ruleset is not one.
+    pub const CORRUPT: Self = Self { decision: Decision::Corrupt, constant: false, ..Self::NO_RULES };
+}

@@ -1,0 +1,101 @@
+//! The state of a walk.
+
+use super::{fields::Question, outcome::Decision};
+use crate::abi::rules::{
+    entry::NO_COUNTER,
+    root::{MAX_TABLES, Root},
+};
+
+/// Everything of a walk that changes: plain numbers, so that it can lie in a map. It should, in the kernel: what comes
+/// out of a map is unknown to the verifier, while it would follow numbers on the stack from step to step as if each
+/// made a new case.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// Where each table's vector is.
+    pub(super) vectors: [u32; MAX_TABLES as usize],
+    /// Words of the group in which entries may match in all tables.
+    pub(super) candidates: u64,
+    /// The same, by constant tables alone.
+    pub(super) plausible: u64,
+    /// Entries of the word that match.
+    pub(super) matches: u64,
+    /// Those that match by constant tables alone.
+    pub(super) possible: u64,
+    /// The entry at which to go on.
+    pub(super) next: u32,
+    /// Which word is loaded.
+    pub(super) word: u32,
+    /// Which group is loaded.
+    pub(super) group: u32,
+    /// How many entries there are.
+    pub(super) entries: u32,
+    /// Line of the first entry.
+    pub(super) first: u32,
+    /// Line of the first counter.
+    pub(super) counters: u32,
+    /// The packet's mark.
+    pub(super) mark: u32,
+    /// The counter of who decided.
+    pub(super) counter: u32,
+    /// How many tables there are.
+    pub(super) tables: u8,
+    /// How many of them are constant.
+    pub(super) constant_tables: u8,
+    /// Whether vectors are single words.
+    pub(super) small: bool,
+    /// Whether nothing that varies was met.
+    pub(super) constant: bool,
+    /// What was decided.
+    pub(super) decision: Decision,
+    /// Of a rejection: how.
+    pub(super) code: u8,
+}
+
+/// No word or group.
+const NONE: u32 = u32::MAX;
+
+impl State {
+    /// Before any walk.
+    pub const EMPTY: Self = Self {
+        vectors: [0; MAX_TABLES as usize],
+        candidates: 0,
+        plausible: 0,
+        matches: 0,
+        possible: 0,
+        next: 0,
+        word: 0,
+        group: 0,
+        entries: 0,
+        first: 0,
+        counters: 0,
+        mark: 0,
+        counter: 0,
+        tables: 0,
+        constant_tables: 0,
+        small: false,
+        constant: false,
+        decision: Decision::Accept,
+        code: 0,
+    };
+
+    /// Begins a walk.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, root: &Root, question: &Question, constant: bool) {
+        self.matches = u64::MAX;
+        self.possible = u64::MAX;
+        self.next = 0;
+        self.word = if root.small { 0 } else { NONE };
+        self.group = NONE;
+        self.entries = root.entries;
+        self.first = root.first;
+        self.counters = root.counters;
+        self.mark = question.mark;
+        self.counter = NO_COUNTER;
+        self.tables = root.tables;
+        self.constant_tables = root.constant;
+        self.small = root.small;
+        self.constant = constant;
+        self.decision = Decision::Exhausted;
+        self.code = 0;
+    }
+}

@@ -1,0 +1,60 @@
+//! What a walk asks of its surroundings, and tells them.
+
+use crate::abi::units::Nanos;
+
+/// A check that somebody else answers: a named set, recent, hashlimit, connlimit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct External {
+    /// What is asked: a number that compiler and answerer agree on.
+    pub kind: u8,
+    /// Of which object.
+    pub id: u32,
+    /// How.
+    pub parameters: [u64; 3],
+    /// The packet's mark at this moment.
+    pub mark: u32,
+}
+
+/// Something that is done again and again.
+pub trait Step {
+    /// Does it once; tells whether to go on.
+    fn step(&mut self) -> bool;
+}
+
+/// The rest of the world, for one packet.
+pub trait Surroundings {
+    /// The time.
+    fn now(&mut self) -> Nanos;
+
+    /// 32 random bits.
+    fn random(&mut self) -> u32;
+
+    /// The source MAC address as a number; nothing where the packet has none.
+    fn source_mac(&mut self) -> Option<u64>;
+
+    /// Whether the TCP header has an option of this kind; nothing where there is no TCP header.
+    fn has_tcp_option(&mut self, kind: u8) -> Option<bool>;
+
+    /// Answers a check.
+    fn external(&mut self, check: &External) -> bool;
+
+    /// A rule logs the packet: the rule's id, and the packet's mark at this moment.
+    fn log(&mut self, id: u32, mark: u32);
+
+    /// The packet was counted in this counter.
+    #[inline(always)]
+    fn counted(&mut self, counter: u32) {
+        let _ = counter;
+    }
+
+    /// Takes steps until one says to stop, at most `count`. In the kernel this is `bpf_loop`, which the verifier looks
+    /// at once, however many steps there are.
+    #[inline(always)]
+    fn repeat<S: Step>(count: u32, step: &mut S) {
+        for _ in 0..count {
+            if !step.step() {
+                break;
+            }
+        }
+    }
+}

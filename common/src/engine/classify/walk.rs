@@ -1,0 +1,182 @@
+//! The walk through the entries that match.
+
+use super::{
+    candidates::Found,
+    fields::Question,
+    lines::Lines,
+    lookup,
+    outcome::{Decision, Outcome},
+    state::State,
+    surroundings::{Step, Surroundings},
+};
+use crate::abi::{
+    rules::{
+        Line,
+        counters::COUNTER_WORDS,
+        dimension::{Dimension, fragment},
+        entry::{self, ENTRY_WORDS, Entry, NO_COUNTER},
+        half, header,
+        root::{self, MAX_TABLES, Root},
+    },
+    units::Protocol,
+};
+
+/// Most steps of a walk. Each either does an entry or leaves a word of 64 entries, or a group of 4,096, behind: the
+/// compiler's bounds on entries done and on entries at all keep every walk below.
+pub const MAX_STEPS: u32 = 1_024;
+
+/// What the rules say of the packet. The state may be that of any walk before.
+#[inline(always)]
+pub fn classify<L: Lines, S: Surroundings>(
+    lines: &L,
+    surroundings: &mut S,
+    question: &Question,
+    state: &mut State,
+) -> Outcome {
+    let Some(header) = lines.line(0).filter(|line| header::is_known(line)) else {
+        return Outcome::CORRUPT;
+    };
+    match header::root(header, question.chain.slot(question.family)) {
+        Some(0) => Outcome { mark: question.mark, ..Outcome::NO_RULES },
+        Some(root) => match lines.line(root) {
+            Some(root) => Walk { lines, surroundings, question, state }.run(root),
+            None => Outcome::CORRUPT,
+        },
+        None => Outcome::CORRUPT,
+    }
+}
+
+/// A walk.
+pub struct Walk<'a, L, S> {
+    pub(super) lines: &'a L,
+    pub(super) surroundings: &'a mut S,
+    pub(super) question: &'a Question,
+    pub(super) state: &'a mut State,
+}
+
+impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
+    #[inline(always)]
+    fn run(&mut self, root: &Line) -> Outcome {
+        self.state.begin(&Root::from_line(root), self.question, shares_answers(self.question));
+        match self.look_up(root) {
+            Some(()) => S::repeat(MAX_STEPS, self),
+            None => self.state.decision = Decision::Corrupt,
+        }
+        Outcome {
+            decision: self.state.decision,
+            code: self.state.code,
+            constant: self.state.constant,
+            mark: self.state.mark,
+            counter: self.state.counter,
+        }
+    }
+
+    /// Looks the packet up in every table.
+    #[inline(always)]
+    fn look_up(&mut self, root: &Line) -> Option<()> {
+        for table in 0..MAX_TABLES {
+            // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is
+            // known by then.
+            if table >= self.state.tables as u32 || self.state.matches == 0 {
+                break;
+            }
+            let place = lookup::vector(self.lines, &self.question.fields, root::start(root, table)?)?;
+            *self.state.vectors.get_mut(table as usize)? = place;
+            if self.state.small {
+                self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
+                if table < self.state.constant_tables as u32 {
+                    self.state.possible = self.state.matches;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Does the entry; tells whether the walk goes on.
+    #[inline(always)]
+    fn visit(&mut self, index: u32) -> Option<bool> {
+        let entry = self.read_entry(index)?;
+        if entry.flags & entry::VARIES != 0 {
+            self.state.constant = false;
+        }
+        if !self.holds(&entry)? {
+            return self.go_on(index, entry.otherwise);
+        }
+        if entry.counter != NO_COUNTER {
+            self.count(entry.counter)?;
+        }
+        match entry.kind {
+            entry::ACCEPT => self.end(Decision::Accept, &entry),
+            entry::DROP => self.end(Decision::Drop, &entry),
+            entry::REJECT => self.end(Decision::Reject, &entry),
+            entry::CONTINUE => return self.go_on(index, entry.next),
+            entry::LOG => {
+                self.surroundings.log(half(entry.argument, 0), self.state.mark);
+                return self.go_on(index, entry.next);
+            }
+            entry::MARK => {
+                self.state.mark = self.state.mark & !half(entry.argument, 1) ^ half(entry.argument, 0);
+                return self.go_on(index, entry.next);
+            }
+            _ => return None,
+        }
+        Some(false)
+    }
+
+    #[inline(always)]
+    fn read_entry(&self, index: u32) -> Option<Entry> {
+        if index > self.state.entries {
+            return None;
+        }
+        let line = self.lines.line(self.state.first.wrapping_add(index >> 1))?;
+        let (lower, upper) = line.split_first_chunk::<ENTRY_WORDS>()?;
+        let words = if index & 1 == 0 { lower } else { upper.first_chunk::<ENTRY_WORDS>()? };
+        Some(Entry::from_words(*words))
+    }
+
+    #[inline(always)]
+    fn count(&mut self, counter: u32) -> Option<()> {
+        let word = self.state.counters.wrapping_mul(8).wrapping_add(counter.wrapping_mul(COUNTER_WORDS));
+        self.lines.count(word, self.question.length)?;
+        self.surroundings.counted(counter);
+        Some(())
+    }
+
+    /// The walk only ever goes forward: anything else would be a ruleset that has been damaged.
+    #[inline(always)]
+    fn go_on(&mut self, from: u32, to: u16) -> Option<bool> {
+        self.state.next = to as u32;
+        if self.state.next > from { Some(true) } else { None }
+    }
+
+    #[inline(always)]
+    fn end(&mut self, decision: Decision, entry: &Entry) {
+        self.state.decision = decision;
+        self.state.code = entry.code;
+        self.state.counter = entry.counter;
+    }
+}
+
+impl<L: Lines, S: Surroundings> Step for Walk<'_, L, S> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let going = match self.seek() {
+            Some(Found::Entry(index)) => self.visit(index),
+            Some(Found::Further) => Some(true),
+            None => None,
+        };
+        going.unwrap_or_else(|| {
+            self.state.decision = Decision::Corrupt;
+            false
+        })
+    }
+}
+
+/// Whether the packet is of a kind whose answer others of its flow may share.
+#[inline(always)]
+fn shares_answers(question: &Question) -> bool {
+    let protocol = question.fields.get(Dimension::Protocol);
+    question.fields.get(Dimension::Fragment) == fragment::WHOLE
+        && protocol != Protocol::ICMP.0 as u32
+        && protocol != Protocol::ICMPV6.0 as u32
+}

@@ -1,0 +1,86 @@
+//! A program with its conditions worked out: once for each rule, however often its chain is copied. So all copies of a
+//! rule share the state of its checks.
+
+use super::{
+    input::{Action, BuiltIn, Check, Family, Policy, Program},
+    region::Region,
+    stages,
+};
+
+/// A program.
+pub(super) struct Prepared {
+    input: PreparedBase,
+    output: PreparedBase,
+    forward: PreparedBase,
+    /// The rules of the user chains.
+    pub(super) chains: Vec<Vec<PreparedRule>>,
+}
+
+/// A built-in chain.
+pub(super) struct PreparedBase {
+    pub(super) policy: Policy,
+    pub(super) rules: Vec<PreparedRule>,
+}
+
+/// A rule.
+pub(super) struct PreparedRule {
+    pub(super) counter: u32,
+    pub(super) stages: Vec<PreparedStage>,
+    pub(super) action: Action,
+}
+
+/// A stage of a rule.
+pub(super) struct PreparedStage {
+    /// Without common packets.
+    pub(super) regions: Vec<Region>,
+    pub(super) checks: CheckList,
+}
+
+/// Some checks, one after another among all of the ruleset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CheckList {
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl Prepared {
+    /// Prepares a program, and adds its checks to those of the ruleset.
+    pub(super) fn new<'a>(program: &'a Program, family: Family, checks: &mut Vec<&'a Check>) -> Self {
+        let mut rules = |rules: &'a [super::input::Rule]| -> Vec<PreparedRule> {
+            rules
+                .iter()
+                .map(|rule| PreparedRule {
+                    counter: rule.counter,
+                    stages: stages::stages(rule, family)
+                        .into_iter()
+                        .map(|stage| {
+                            let list = CheckList { first: checks.len(), count: stage.checks.len() };
+                            checks.extend(stage.checks);
+                            PreparedStage { regions: stage.regions, checks: list }
+                        })
+                        .collect(),
+                    action: rule.action,
+                })
+                .collect()
+        };
+        let mut base = |chain: BuiltIn| {
+            let base = program.base(chain);
+            PreparedBase { policy: base.policy, rules: rules(&base.rules) }
+        };
+        Self {
+            input: base(BuiltIn::Input),
+            output: base(BuiltIn::Output),
+            forward: base(BuiltIn::Forward),
+            chains: program.chains.iter().map(|chain| rules(&chain.rules)).collect(),
+        }
+    }
+
+    /// A built-in chain.
+    pub(super) const fn base(&self, chain: BuiltIn) -> &PreparedBase {
+        match chain {
+            BuiltIn::Input => &self.input,
+            BuiltIn::Output => &self.output,
+            BuiltIn::Forward => &self.forward,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The compiled rules and the rules read one by one come to the same answer, count the same, and ask the same.
+
+use std::{cell::Cell, ops::Range};
+
+use berth_common::abi::rules::{Line, header, root::Root};
+use berth_common::engine::classify::{Decision, Lines, State, classify};
+use proptest::{
+    prelude::*,
+    test_runner::{TestError, TestRunner},
+};
+
+use super::{
+    super::{Bounds, CompileError, Compiled, Memory, compile, input::Ruleset, memory::MemoryWord},
+    generate::{Aim, Size, Targets, aim, ruleset},
+    oracle::Oracle,
+    world::{Packet, World, mix},
+};
+
+/// How many rulesets are tried; `BERTH_CASES` says otherwise.
+pub(super) fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("BERTH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    ProptestConfig {
+        cases,
+        max_shrink_iters: 20_000,
+        failure_persistence: None,
+        max_global_rejects: cases,
+        ..ProptestConfig::default()
+    }
+}
+
+pub(super) const BOUNDS: Bounds = Bounds { steps: 256, ..Bounds::DEFAULT };
+
+/// Compiles, unless the rules are over the bounds.
+pub(super) fn compiled(ruleset: &Ruleset) -> Result<Compiled, TestCaseError> {
+    match compile(ruleset, &BOUNDS) {
+        Ok(compiled) => Ok(compiled),
+        Err(error @ (CompileError::TooManySteps { .. } | CompileError::TooManyEntries { .. })) => {
+            Err(TestCaseError::reject(error.to_string()))
+        }
+        Err(error) => Err(TestCaseError::fail(error.to_string())),
+    }
+}
+
+/// Sends packets through both, and compares everything.
+pub(super) fn agree(ruleset: &Ruleset, aims: &[Aim]) -> Result<(), TestCaseError> {
+    let compiled = compiled(ruleset)?;
+    let memory = Memory::new(&compiled.lines).unwrap();
+    let mut oracle = Oracle::new(ruleset);
+    let targets = Targets::new(ruleset);
+    let mut now = 1_000_000;
+    for (number, aim) in aims.iter().enumerate() {
+        let packet = targets.packet(aim);
+        now += aim.later;
+        compare(&compiled, &memory, &mut oracle, &packet, World::new(&packet, now, mix(number as u64)))?;
+    }
+    for counter in 0..compiled.header.rules + 8 {
+        let expected = oracle.counters.get(&counter).copied().unwrap_or_default();
+        prop_assert_eq!(memory.counter(counter), Some(expected), "counter {}", counter);
+    }
+    let words = memory.state();
+    let padding = words.len() - oracle.state(now, &words).len();
+    prop_assert!(padding < 8);
+    let mut expected = oracle.state(now, &words);
+    expected.resize(words.len(), 0);
+    prop_assert_eq!(words, expected);
+    Ok(())
+}
+
+/// Compares one packet.
+pub(super) fn compare(
+    compiled: &Compiled,
+    memory: &Memory,
+    oracle: &mut Oracle<'_>,
+    packet: &Packet,
+    world: World,
+) -> Result<(), TestCaseError> {
+    let mut expected_world = world.clone();
+    let expected = oracle.classify(packet, &mut expected_world);
+    let mut world = world;
+    let watched = Watched::for_packet(memory, packet);
+    let outcome = classify(&watched, &mut world, &packet.question(), &mut { State::EMPTY });
+    prop_assert_eq!(
+        (outcome.decision, outcome.code, outcome.mark),
+        (expected.decision, expected.code, expected.mark),
+        "{:?}",
+        packet
+    );
+    prop_assert_eq!(&world, &expected_world, "{:?}", packet);
+    prop_assert!(matches!(outcome.decision, Decision::Accept | Decision::Drop | Decision::Reject));
+    let root =
+        compiled.report.roots.iter().find(|root| (root.family, root.chain) == (packet.family, packet.chain));
+    if let Some(root) = root {
+        prop_assert_eq!(Some(&outcome.counter), world.counted.last());
+        prop_assert!(
+            watched.visits.get() <= root.steps + 1,
+            "{} visits, {}",
+            watched.visits.get(),
+            root.steps
+        );
+    }
+    Ok(())
+}
+
+/// Counts what a walk reads.
+pub(super) struct Watched<'a> {
+    memory: &'a Memory,
+    /// Lines that have entries of the root in question.
+    entries: Range<u32>,
+    /// Entries that were visited.
+    visits: Cell<u32>,
+    /// Lines that were read.
+    pub(super) reads: Cell<u32>,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(memory: &'a Memory) -> Self {
+        Self { memory, entries: 0..0, visits: Cell::new(0), reads: Cell::new(0) }
+    }
+
+    /// For packets of the kind of this one.
+    fn for_packet(memory: &'a Memory, packet: &Packet) -> Self {
+        let header = memory.constant(0).unwrap();
+        let root = header::root(header, packet.chain.slot(packet.family)).unwrap();
+        let root = Root::from_line(memory.constant(root).unwrap());
+        Self { entries: root.first..root.first + root.entries / 2 + 1, ..Self::new(memory) }
+    }
+}
+
+impl<'a> Lines for Watched<'a> {
+    type Word = MemoryWord<'a>;
+
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.reads.set(self.reads.get() + 1);
+        if self.entries.contains(&index) {
+            self.visits.set(self.visits.get() + 1);
+        }
+        self.memory.constant(index)
+    }
+
+    fn word(&self, index: u32) -> Option<Self::Word> {
+        self.memory.changing(index)
+    }
+}
+
+const SMALL: Size = Size { base: 12, chains: 3, chain: 6 };
+const MEDIUM: Size = Size { base: 60, chains: 4, chain: 20 };
+const LARGE: Size = Size { base: 300, chains: 5, chain: 40 };
+
+#[test]
+fn with_random_rulesets() {
+    let size = prop_oneof![4 => Just(SMALL), 4 => Just(MEDIUM), 1 => Just(LARGE)];
+    let case = (size.prop_flat_map(ruleset), prop::collection::vec(aim(), 1..60));
+    run(cases(300), &case, agree);
+}
+
+/// Runs a property, and says of the smallest case that fails what there is to know.
+pub(super) fn run(
+    config: ProptestConfig,
+    case: &impl Strategy<Value = (Ruleset, Vec<Aim>)>,
+    property: impl Fn(&Ruleset, &[Aim]) -> Result<(), TestCaseError>,
+) {
+    match TestRunner::new(config).run(case, |(ruleset, aims)| property(&ruleset, &aims)) {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (ruleset, aims))) => {
+            panic!("{reason}\n{ruleset:?}\n{} packets", aims.len());
+        }
+        Err(error @ TestError::Abort(_)) => panic!("{error}"),
+    }
+}

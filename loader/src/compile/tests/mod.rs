@@ -1,0 +1,13 @@
+//! The compiler and the classifier together, against rules read one by one.
+
+mod agreement;
+mod bounds;
+mod build;
+mod constancy;
+mod damage;
+mod examples;
+mod generate;
+mod many;
+mod oracle;
+mod speed;
+mod world;

@@ -1,0 +1,214 @@
+//! Rules read one by one, as `ipt_do_table` does (net/ipv4/netfilter/ip_tables.c): matches in order up to the first that
+//! fails, counters, a stack of return places that a goto does not push to, and the policy where the stack is empty.
+
+use std::collections::HashMap;
+
+use berth_common::{
+    abi::{counters::Traffic, rules::counters},
+    engine::classify::{Decision, External, Surroundings},
+};
+
+use super::{
+    super::input::{Action, BuiltIn, Check, Condition, Family, Policy, Rule, Ruleset},
+    world::{Packet, World},
+};
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) decision: Decision,
+    pub(super) code: u8,
+    pub(super) mark: u32,
+}
+
+/// A ruleset, and what it keeps.
+pub(super) struct Oracle<'a> {
+    ruleset: &'a Ruleset,
+    rules: u32,
+    pub(super) counters: HashMap<u32, Traffic>,
+    buckets: HashMap<*const Check, Bucket>,
+    turns: HashMap<*const Check, u32>,
+}
+
+/// A bucket as xt_limit keeps it: credit, and when it was last reckoned.
+struct Bucket {
+    credit: u64,
+    before: u64,
+}
+
+impl<'a> Oracle<'a> {
+    pub(super) fn new(ruleset: &'a Ruleset) -> Self {
+        let rules = programs(ruleset).flat_map(|(_, rules)| rules).map(|rule| rule.counter + 1).max();
+        Self {
+            ruleset,
+            rules: rules.unwrap_or(0),
+            counters: HashMap::new(),
+            buckets: HashMap::new(),
+            turns: HashMap::new(),
+        }
+    }
+
+    pub(super) fn classify(&mut self, packet: &Packet, world: &mut World) -> Answer {
+        let Some(program) = self.ruleset.program(packet.family) else {
+            return Answer { decision: Decision::Accept, code: 0, mark: packet.mark };
+        };
+        let base = program.base(packet.chain);
+        let mut mark = packet.mark;
+        let mut stack: Vec<&[Rule]> = Vec::new();
+        let mut rest: &[Rule] = &base.rules;
+        loop {
+            let Some((rule, later)) = rest.split_first() else {
+                match stack.pop() {
+                    Some(back) => rest = back,
+                    None => break,
+                }
+                continue;
+            };
+            rest = later;
+            if !rule.conditions.iter().all(|condition| self.holds(condition, packet, mark, world)) {
+                continue;
+            }
+            self.count(rule.counter, packet, world);
+            let (decision, code) = match rule.action {
+                Action::Accept => (Decision::Accept, 0),
+                Action::Drop => (Decision::Drop, 0),
+                Action::Reject(code) => (Decision::Reject, code),
+                Action::Return => {
+                    match stack.pop() {
+                        Some(back) => rest = back,
+                        None => break,
+                    }
+                    continue;
+                }
+                Action::Jump(chain) => {
+                    stack.push(later);
+                    rest = &program.chains[chain.0].rules;
+                    continue;
+                }
+                Action::Goto(chain) => {
+                    rest = &program.chains[chain.0].rules;
+                    continue;
+                }
+                Action::Log(id) => {
+                    world.log(id, mark);
+                    continue;
+                }
+                Action::SetMark { value, mask } => {
+                    mark = (mark & !mask) ^ value;
+                    continue;
+                }
+                Action::Continue => continue,
+            };
+            return Answer { decision, code, mark };
+        }
+        self.count(counters::policy(self.rules, packet.chain.slot(packet.family)), packet, world);
+        let decision = match base.policy {
+            Policy::Accept => Decision::Accept,
+            Policy::Drop => Decision::Drop,
+        };
+        Answer { decision, code: 0, mark }
+    }
+
+    /// What the compiled ruleset must have in its words of state, one for each check that keeps something.
+    pub(super) fn state(&self, now: u64, words: &[u64]) -> Vec<u64> {
+        let mut words = words.iter();
+        let mut expected = Vec::new();
+        for check in programs(self.ruleset).flat_map(|(_, rules)| rules).flat_map(checks) {
+            match check {
+                Check::Limit { cost, burst } => {
+                    let full = cost.0 * u64::from(burst.get());
+                    let word = *words.next().unwrap();
+                    let credit = match self.buckets.get(&std::ptr::from_ref(check)) {
+                        Some(bucket) => (bucket.credit + (now - bucket.before)).min(full),
+                        None => full,
+                    };
+                    // A full bucket may have any time in the past.
+                    expected.push(if credit == full { word.min(now) } else { now + full - credit });
+                }
+                Check::Nth { every, packet, .. } => {
+                    words.next();
+                    let every = every.get() - 1;
+                    let drawn = self.turns.get(&std::ptr::from_ref(check)).copied();
+                    expected.push((every - drawn.unwrap_or(every - packet.min(&every))).into());
+                }
+                Check::Mark { .. }
+                | Check::Mac { .. }
+                | Check::TcpOption { .. }
+                | Check::Random { .. }
+                | Check::External(_) => {}
+            }
+        }
+        expected
+    }
+
+    fn holds(&mut self, condition: &Condition, packet: &Packet, mark: u32, world: &mut World) -> bool {
+        match condition {
+            Condition::Field(dimension, values) => values.contains(packet.values[dimension]),
+            Condition::Either(alternatives) => alternatives.iter().any(|fields| {
+                fields.iter().all(|(dimension, values)| values.contains(packet.values[dimension]))
+            }),
+            Condition::Check(check) => self.check(check, mark, world),
+        }
+    }
+
+    fn check(&mut self, check: &Check, mark: u32, world: &mut World) -> bool {
+        match check {
+            Check::Mark { value, mask, inverted } => (mark & mask == *value) != *inverted,
+            Check::Mac { address, inverted } => {
+                let bytes = |mac: u64| mac.to_be_bytes()[2..] == *address;
+                world.source_mac().is_some_and(|mac| bytes(mac) != *inverted)
+            }
+            Check::TcpOption { kind, inverted } => {
+                world.has_tcp_option(*kind).is_some_and(|has| has != *inverted)
+            }
+            Check::Random { threshold, inverted } => (world.random() & 0x7fff_ffff < *threshold) != *inverted,
+            Check::Nth { every, packet, inverted } => {
+                let every = every.get() - 1;
+                let count = self.turns.entry(check).or_insert(every - packet.min(&every));
+                *count = if *count == every { 0 } else { *count + 1 };
+                (*count == 0) != *inverted
+            }
+            Check::Limit { cost, burst } => {
+                let full = cost.0 * u64::from(burst.get());
+                let bucket = self.buckets.entry(check).or_insert(Bucket { credit: full, before: world.now });
+                bucket.credit = (bucket.credit + (world.now - bucket.before)).min(full);
+                bucket.before = world.now;
+                let has = bucket.credit >= cost.0;
+                if has {
+                    bucket.credit -= cost.0;
+                }
+                has
+            }
+            Check::External(external) => {
+                let asked =
+                    External { kind: external.kind, id: external.id, parameters: external.parameters, mark };
+                world.external(&asked) != external.inverted
+            }
+        }
+    }
+
+    fn count(&mut self, counter: u32, packet: &Packet, world: &mut World) {
+        let traffic = self.counters.entry(counter).or_default();
+        traffic.packets += 1;
+        traffic.bytes += u64::from(packet.length);
+        world.counted(counter);
+    }
+}
+
+fn programs(ruleset: &Ruleset) -> impl Iterator<Item = (Family, Vec<&Rule>)> {
+    Family::ALL
+        .into_iter()
+        .filter_map(|family| ruleset.program(family).map(|program| (family, program.rules().collect())))
+}
+
+fn checks(rule: &Rule) -> impl Iterator<Item = &Check> {
+    rule.conditions.iter().filter_map(|condition| match condition {
+        Condition::Check(check) => Some(check),
+        Condition::Field(..) | Condition::Either(_) => None,
+    })
+}
+
+/// All built-in chains of all families that have rules.
+pub(super) fn slots(ruleset: &Ruleset) -> Vec<(Family, BuiltIn)> {
+    programs(ruleset).flat_map(|(family, _)| BuiltIn::ALL.map(|chain| (family, chain))).collect()
+}

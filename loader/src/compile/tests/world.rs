@@ -1,0 +1,144 @@
+//! A packet and its surroundings, the same for the classifier and for the oracle.
+
+use std::collections::BTreeMap;
+
+use berth_common::{
+    abi::{
+        address::Address,
+        rules::{BuiltIn, Dimension, Family, dimension::ABSENT},
+        units::Nanos,
+    },
+    engine::classify::{External, Fields, Question, Surroundings},
+};
+
+/// A packet: what it has in every dimension.
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    pub(super) family: Family,
+    pub(super) chain: BuiltIn,
+    pub(super) mark: u32,
+    pub(super) length: u32,
+    pub(super) values: BTreeMap<Dimension, u128>,
+    pub(super) source_mac: Option<u64>,
+    /// Kinds of TCP options below 8, as bits.
+    pub(super) tcp_options: Option<u8>,
+}
+
+impl Packet {
+    /// With nothing but a family.
+    pub(super) fn new(family: Family, chain: BuiltIn) -> Self {
+        let values = Dimension::ALL
+            .iter()
+            .map(|dimension| (*dimension, if dimension.shape().optional { ABSENT.into() } else { 0 }));
+        Self {
+            family,
+            chain,
+            mark: 0,
+            length: 100,
+            values: values.collect(),
+            source_mac: None,
+            tcp_options: None,
+        }
+    }
+
+    pub(super) fn with(mut self, dimension: Dimension, value: impl Into<u128>) -> Self {
+        self.values.insert(dimension, value.into());
+        self
+    }
+
+    pub(super) fn question(&self) -> Question {
+        let mut fields = Fields::EMPTY;
+        for (dimension, value) in &self.values {
+            match (dimension, self.family) {
+                (Dimension::Source | Dimension::Destination, Family::Ipv4) => {
+                    let word = u32::try_from(*value).unwrap();
+                    fields.set_address(*dimension, self.family, &Address::v4(word.to_be()));
+                }
+                (Dimension::Source | Dimension::Destination, Family::Ipv6) => {
+                    fields.set_address(*dimension, self.family, &Address::from_octets(value.to_be_bytes()));
+                }
+                _ => fields.set(*dimension, u32::try_from(*value).unwrap()),
+            }
+        }
+        Question { family: self.family, chain: self.chain, mark: self.mark, length: self.length, fields }
+    }
+}
+
+/// What happens around a packet. Two that begin alike give the same answers to the same questions in the same order,
+/// and end alike only if they were asked the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct World {
+    pub(super) now: u64,
+    pub(super) source_mac: Option<u64>,
+    pub(super) tcp_options: Option<u8>,
+    /// Changes with every question that has a side effect.
+    pub(super) entropy: u64,
+    pub(super) log: Vec<(u32, u32)>,
+    pub(super) counted: Vec<u32>,
+}
+
+impl World {
+    pub(super) fn new(packet: &Packet, now: u64, entropy: u64) -> Self {
+        Self {
+            now,
+            source_mac: packet.source_mac,
+            tcp_options: packet.tcp_options,
+            entropy,
+            log: Vec::new(),
+            counted: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.entropy = mix(self.entropy);
+        self.entropy
+    }
+}
+
+/// External checks of kinds below this have no side effects.
+pub(super) const PURE_KINDS: u8 = 4;
+
+impl Surroundings for World {
+    fn now(&mut self) -> Nanos {
+        Nanos(self.now)
+    }
+
+    fn random(&mut self) -> u32 {
+        u32::try_from(self.draw() >> 32).unwrap()
+    }
+
+    fn source_mac(&mut self) -> Option<u64> {
+        self.source_mac
+    }
+
+    fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
+        self.tcp_options.map(|options| options.checked_shr(kind.into()).is_some_and(|rest| rest & 1 != 0))
+    }
+
+    fn external(&mut self, check: &External) -> bool {
+        let [a, b, c] = check.parameters;
+        let all = [check.kind.into(), check.id.into(), a, b, c, check.mark.into()];
+        let hash = all.into_iter().fold(0, |hash, word| mix(hash ^ word));
+        if check.kind < PURE_KINDS {
+            return hash & 1 != 0;
+        }
+        self.entropy ^= hash;
+        self.draw() & 1 != 0
+    }
+
+    fn log(&mut self, id: u32, mark: u32) {
+        self.log.push((id, mark));
+    }
+
+    fn counted(&mut self, counter: u32) {
+        self.counted.push(counter);
+    }
+}
+
+/// A permutation that mixes well (the finalizer of SplitMix64).
+pub(super) fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
