@@ -184,3 +184,19 @@ pub mod fragment {
     /// A fragment without it.
     pub const LATER: u32 = 2;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_one_another() {
+        let mut next = 0;
+        for dimension in Dimension::ALL {
+            assert_eq!(dimension.first_part(), next);
+            next += dimension.parts(Family::Ipv6);
+            assert!(dimension.parts(Family::Ipv4) <= dimension.parts(Family::Ipv6));
+        }
+        assert_eq!(next as usize, PARTS);
+    }
+}

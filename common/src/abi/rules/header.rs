@@ -69,3 +69,33 @@ pub const fn is_known(line: &Line) -> bool {
 pub fn root(line: &Line, slot: u32) -> Option<u32> {
     line.get((2 + (slot >> 1 & 3)) as usize).map(|word| half(*word, slot))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header {
+        generation: u64::MAX - 1,
+        roots: [1, 2, 3, 4, 5, 6, 7, 8],
+        base: 9,
+        counters: 10,
+        rules: 11,
+        lines: 12,
+    };
+
+    #[test]
+    fn a_header_is_read_as_written() {
+        let line = HEADER.to_line();
+        assert_eq!(Header::from_line(&line), Some(HEADER));
+        for slot in 0..SLOTS {
+            assert_eq!(root(&line, slot), Some(slot + 1));
+        }
+    }
+
+    #[test]
+    fn another_layout_is_none() {
+        let mut line = HEADER.to_line();
+        line[0] += 1;
+        assert!(!is_known(&line) && Header::from_line(&line).is_none());
+    }
+}

@@ -5,7 +5,7 @@
 //! built-in chain, which leads to
 //!
 //! - tables of [`node`]s: what a packet has in one or several [`Dimension`]s is looked up node by node, along
-//!   [`mod@reference`]s, and ends at a vector;
+//!   [references](mod@reference), and ends at a vector;
 //! - [`vector`]s: which entries the packet matches as far as that table knows. The entries that all tables agree on
 //!   match;
 //! - [`entry`] records: what is done at a match, and where the walk goes on;

@@ -107,3 +107,33 @@ impl Reference {
         self.0 & Self::LINE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::MAX_LINES, *};
+
+    #[test]
+    fn everything_is_found_again() {
+        let line = MAX_LINES - 1;
+        for part in [0, 31] {
+            let ranges = Reference::ranges(part, line);
+            assert_eq!((ranges.kind(), ranges.part(), ranges.line()), (Kind::Ranges, part, line));
+            for quarter in 0..4 {
+                let window = Reference::window(part, line, quarter);
+                assert_eq!((window.kind(), window.part(), window.line()), (Kind::Window, part, line));
+                assert_eq!(window.quarter(), quarter);
+            }
+            for shift in [0, 4, 8, 12, 16, 20, 24, 28] {
+                for (wide, mask) in [(false, 0xf), (true, 0xff)] {
+                    let page = Reference::page(part, shift, wide, line);
+                    assert_eq!((page.kind(), page.part(), page.line()), (Kind::Page, part, line));
+                    assert_eq!(page.slot(0x89ab_cdef), 0x89ab_cdef >> shift & mask);
+                }
+            }
+        }
+        for place in [0, u32::MAX >> 1] {
+            let vector = Reference::vector(place);
+            assert_eq!((vector.kind(), vector.place()), (Kind::Vector, place));
+        }
+    }
+}

@@ -26,3 +26,44 @@ pub fn take<W: Word>(full_at: W, now: Nanos, cost: u64, room: u64) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    impl Word for &Cell<u64> {
+        fn load(&self) -> u64 {
+            self.get()
+        }
+
+        fn swap(&self, old: u64, new: u64) -> bool {
+            let same = self.get() == old;
+            if same {
+                self.set(new);
+            }
+            same
+        }
+
+        fn add(&self, value: u64) -> u64 {
+            self.replace(self.get().wrapping_add(value))
+        }
+    }
+
+    #[test]
+    fn tokens_come_back_one_by_one() {
+        let bucket = Cell::new(0);
+        let takes = |now| take(&bucket, Nanos(now), 100, 200);
+        assert_eq!([takes(1_000), takes(1_000), takes(1_000), takes(1_099)], [true, true, true, false]);
+        assert_eq!([takes(1_100), takes(1_100), takes(1_250), takes(1_299)], [true, false, true, false]);
+        assert_eq!([takes(9_000), takes(9_000), takes(9_000), takes(9_000)], [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_refusal_writes_nothing() {
+        let bucket = Cell::new(5_000);
+        assert!(!take(&bucket, Nanos(1_000), 100, 200));
+        assert_eq!(bucket.get(), 5_000);
+    }
+}

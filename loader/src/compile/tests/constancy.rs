@@ -147,7 +147,9 @@ fn fragments_and_icmp_share_nothing() {
     assert!(is_constant(&ruleset, &packet()));
     assert!(!is_constant(&ruleset, &packet().with(Dimension::Fragment, fragment::FIRST)));
     assert!(!is_constant(&ruleset, &packet().with(Dimension::Fragment, fragment::LATER)));
-    assert!(!is_constant(&ruleset, &packet().with(Dimension::Protocol, u32::from(Protocol::ICMP.0))));
+    for icmp in [Protocol::ICMP, Protocol::ICMPV6] {
+        assert!(!is_constant(&ruleset, &packet().with(Dimension::Protocol, u32::from(icmp.0))));
+    }
 }
 
 #[test]
