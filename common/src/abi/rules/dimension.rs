@@ -85,13 +85,15 @@ dimensions! {
     Direction = flow(4, 1),
     /// Which part of a packet this is: [`fragment`]. Constant, since only whole packets share an answer.
     Fragment = flow(4, 1),
-    /// The interface it came in by, as the loader numbers what the rules name.
-    InInterface = flow(8, 1),
+    /// The interface it came in by: [`interface`](super::interface).
+    InInterface = flow(16, 1),
     /// The interface it goes out by, likewise.
-    OutInterface = flow(8, 1),
-    /// To whom the frame was addressed: `PACKET_HOST` and so on (`linux/if_packet.h`).
+    OutInterface = flow(16, 1),
+    /// To whom the frame was addressed: `PACKET_HOST` and so on (`linux/if_packet.h`). A copy that was looped back counts
+    /// as multicast or broadcast, whichever its destination is (net/netfilter/xt_pkttype.c).
     PacketType = packet(4, 1),
-    /// What kind of address the source is: `RTN_UNICAST` and so on (`linux/rtnetlink.h`).
+    /// What kind of address the source is: `RTN_UNICAST` and so on (`linux/rtnetlink.h`). In IPv6 `RTN_LOCAL` is a unicast
+    /// address that is local too, and what is neither unicast nor multicast (`::`, IPv4-mapped) is `RTN_UNSPEC`.
     SourceType = packet(4, 1),
     /// What kind of address the destination is, likewise.
     DestinationType = packet(4, 1),
@@ -103,6 +105,8 @@ dimensions! {
     Tos = packet(8, 3),
     /// Time to live, or hop limit.
     Ttl = packet(8, 4),
+    /// What is known of the flow: [`status`](super::status).
+    Status = packet(8, 1),
 }
 
 impl Dimension {
@@ -181,8 +185,12 @@ pub mod fragment {
     pub const WHOLE: u32 = 0;
     /// The first fragment, which has the transport header.
     pub const FIRST: u32 = 1;
-    /// A fragment without it.
+    /// A fragment without it that is not the last; or any without it, where nobody looks whether it is.
     pub const LATER: u32 = 2;
+    /// The last fragment.
+    pub const LAST: u32 = 3;
+    /// All of an IPv6 packet that has a fragment header all the same (RFC 6946).
+    pub const ATOMIC: u32 = 4;
 }
 
 #[cfg(test)]

@@ -19,10 +19,14 @@ pub mod check;
 pub mod counters;
 pub mod dimension;
 pub mod entry;
+pub mod external;
 pub mod header;
+pub mod interface;
 pub mod node;
 pub mod reference;
+pub mod reject;
 pub mod root;
+pub mod status;
 pub mod vector;
 
 pub use chain::{BuiltIn, Family};
