@@ -10,7 +10,7 @@ use super::{
     blocks::{Bits, Vector},
     flatten::{self, Budget, Entry},
     graph,
-    input::{Check, Policy, Ruleset},
+    input::{Check, Leg, Policy, Program, Ruleset},
     lines::Lines,
     partition::Space,
     plan::{self, Plan},
@@ -43,16 +43,22 @@ pub(super) fn emit(ruleset: &Ruleset, bounds: &Bounds) -> Result<Compiled, Compi
     for (family, program) in &programs {
         for chain in BuiltIn::ALL {
             let base = program.base(chain);
-            let entries = flatten::flatten(program, &base.rules, &mut budget)?;
-            emitter.root(*family, chain, base.policy, &entries)?;
+            let own = counters::policy(counters, chain.slot(*family));
+            let entries = flatten::flatten(program, base, own, &mut budget)?;
+            let policy =
+                base.last().map_or((Policy::Accept, own), |leg| (leg.policy, leg.counter.unwrap_or(own)));
+            emitter.root(*family, chain, policy, &entries)?;
         }
     }
     emitter.finish(rules)
 }
 
 fn count_counters(ruleset: &Ruleset) -> Result<u32, CompileError> {
-    let programs = Family::ALL.into_iter().filter_map(|family| ruleset.program(family));
-    let last = programs.flat_map(super::input::Program::rules).map(|rule| rule.counter).max();
+    let programs: Vec<&Program> =
+        Family::ALL.into_iter().filter_map(|family| ruleset.program(family)).collect();
+    let rules = programs.iter().flat_map(|program| program.rules()).map(|rule| rule.counter);
+    let policies = programs.iter().flat_map(|program| program.legs()).filter_map(|leg: &Leg| leg.counter);
+    let last = rules.chain(policies).max();
     let count = last.map_or(0, |last| u64::from(last) + 1);
     u32::try_from(count)
         .ok()
@@ -91,7 +97,7 @@ impl<'a> Emitter<'a> {
         &mut self,
         family: Family,
         chain: BuiltIn,
-        policy: Policy,
+        (policy, counter): (Policy, u32),
         entries: &[Entry],
     ) -> Result<(), CompileError> {
         let mut space = Space::new(family, entries);
@@ -103,7 +109,6 @@ impl<'a> Emitter<'a> {
             return Err(CompileError::TooManySteps { family, chain, needed: steps, limit });
         }
         let slot = chain.slot(family);
-        let counter = counters::policy(self.counters, slot);
         let words: Vec<u64> = entries
             .iter()
             .flat_map(record::entry)

@@ -3,13 +3,16 @@
 //! A jump is an entry that is counted and goes on at the next one; behind it stands a copy of the chain, each entry
 //! intersected with the jump's region, so that no other packet meets any of them. RETURN goes on behind the copy; at
 //! the end of the copy the walk is there anyway. A jump with checks goes on behind the copy if they do not hold. A
-//! goto is the same, but what it copies returns where the chain that it stands in returns. Out of the built-in chain
-//! that is the policy, which stands behind all entries.
+//! goto is the same, but what it copies returns where the chain that it stands in returns. Out of a base chain that is its
+//! policy.
+//!
+//! The legs of a built-in chain stand one behind another, each with its policy at its end; what a leg accepts goes on at
+//! the first entry of the next one. The policy of the last leg stands behind all entries.
 
 use super::{
     CompileError, Role,
-    input::Action,
-    prepare::{CheckList, Prepared, PreparedRule, PreparedStage},
+    input::{Action, Dimension, Policy},
+    prepare::{CheckList, Prepared, PreparedLeg, PreparedRule, PreparedStage},
     region::Region,
 };
 
@@ -22,7 +25,7 @@ pub(super) struct Entry {
     pub(super) checks: CheckList,
     /// What is then done. A jump, goto, or return does nothing but to go on at `next`.
     pub(super) action: Action,
-    /// The rule's counter, and what part the entry plays. Only [`Role::Rule`] is counted.
+    /// The rule's or policy's counter, and what part the entry plays.
     pub(super) counter: u32,
     pub(super) role: Role,
     /// Where it goes on.
@@ -65,16 +68,21 @@ impl Budget {
     }
 }
 
-/// The entries of a chain, without its policy.
+/// The entries of a built-in chain, without the policy of its last leg. Policies that have no counter of their own count
+/// in `counter`.
 pub(super) fn flatten(
     program: &Prepared,
-    rules: &[PreparedRule],
+    base: &[PreparedLeg],
+    counter: u32,
     budget: &mut Budget,
 ) -> Result<Vec<Entry>, CompileError> {
-    let mut flattening = Flattening { program, entries: Vec::new(), labels: Vec::new(), budget };
-    let policy = flattening.label();
-    flattening.chain(rules, &Region::ALL, Frame { back: policy, at_end: true })?;
-    flattening.bind(policy);
+    let mut flattening =
+        Flattening { program, entries: Vec::new(), labels: Vec::new(), onward: None, unknown: &[], budget };
+    let mut rest = base;
+    while let [leg, later @ ..] = rest {
+        flattening.leg(leg, leg.counter.unwrap_or(counter), later.is_empty())?;
+        rest = later;
+    }
     flattening.budget.check()?;
     Ok(flattening.finish())
 }
@@ -103,6 +111,19 @@ struct Draft {
     otherwise: Target,
 }
 
+impl Draft {
+    fn new(region: Region, checks: CheckList, action: Action, (counter, role): (u32, Role)) -> Self {
+        let entry = Entry { region, checks, action, counter, role, next: 0, otherwise: 0 };
+        Self { entry, next: Target::Following, otherwise: Target::Following }
+    }
+
+    /// The same for packets that the leg accepts.
+    fn going_on(self, onward: Label) -> Self {
+        let entry = Entry { action: Action::Continue, ..self.entry };
+        Self { entry, next: Target::Label(onward), ..self }
+    }
+}
+
 /// The chain that is being copied.
 #[derive(Clone, Copy)]
 struct Frame {
@@ -127,10 +148,34 @@ struct Flattening<'a> {
     program: &'a Prepared,
     entries: Vec<Draft>,
     labels: Vec<Place>,
+    /// Where the leg leads that is being copied; nowhere if it is the last one.
+    onward: Option<Label>,
+    /// What is not known in that leg.
+    unknown: &'a [Dimension],
     budget: &'a mut Budget,
 }
 
-impl Flattening<'_> {
+impl<'a> Flattening<'a> {
+    fn leg(&mut self, leg: &'a PreparedLeg, counter: u32, is_last: bool) -> Result<(), CompileError> {
+        let (policy, onward) = (self.label(), self.label());
+        self.onward = (!is_last).then_some(onward);
+        self.unknown = &leg.unknown;
+        let end = match leg.chain {
+            Some(chain) => self.copy(chain.0, &Region::ALL, Frame { back: policy, at_end: true })?,
+            None => End::Open,
+        };
+        self.bind(policy);
+        if !is_last && (end != End::Decided || self.is_used(policy)) {
+            let action = match leg.policy {
+                Policy::Accept => Action::Continue,
+                Policy::Drop => Action::Drop,
+            };
+            self.push(Draft::new(Region::ALL, CheckList::default(), action, (counter, Role::Policy)))?;
+        }
+        self.bind(onward);
+        Ok(())
+    }
+
     fn chain(&mut self, rules: &[PreparedRule], region: &Region, frame: Frame) -> Result<End, CompileError> {
         let mut rest = rules;
         while let [rule, others @ ..] = rest {
@@ -155,7 +200,8 @@ impl Flattening<'_> {
             return Ok(End::Open);
         };
         for region in &stage.regions {
-            let Some(region) = context.intersection(region) else {
+            let known = region.without_dimensions(self.unknown);
+            let Some(region) = known.and_then(|region| context.intersection(&region)) else {
                 continue;
             };
             let is_for_all = region == *context && stage.checks.count == 0;
@@ -187,7 +233,11 @@ impl Flattening<'_> {
         let entry = draft(rule, region.clone(), checks, Role::Rule);
         match rule.action {
             Action::Accept | Action::Drop | Action::Reject(_) => {
-                self.push(entry)?;
+                let decision = match self.onward.filter(|_| rule.action == Action::Accept) {
+                    Some(onward) => entry.going_on(onward),
+                    None => entry,
+                };
+                self.push(decision)?;
                 Ok(End::Decided)
             }
             Action::Log(_) | Action::SetMark { .. } | Action::Continue => {
@@ -285,8 +335,7 @@ impl Flattening<'_> {
 
 fn draft(rule: &PreparedRule, region: Region, checks: CheckList, part: Role) -> Draft {
     let action = if part == Role::Rule { rule.action } else { Action::Continue };
-    let entry = Entry { region, checks, action, counter: rule.counter, role: part, next: 0, otherwise: 0 };
-    Draft { entry, next: Target::Following, otherwise: Target::Following }
+    Draft::new(region, checks, action, (rule.counter, part))
 }
 
 const fn ends(action: Action) -> bool {

@@ -12,7 +12,10 @@ pub(super) const MAX_NESTING: usize = 16;
 pub(super) fn check(program: &Program) -> Result<(), CompileError> {
     let mut search = Search { program, height: vec![None; program.chains.len()], path: Vec::new() };
     for chain in BuiltIn::ALL {
-        search.rules(&program.base(chain).rules)?;
+        for id in program.base(chain).legs.iter().filter_map(|leg| leg.chain) {
+            let chain = program.chains.get(id.0).ok_or(CompileError::NoChain(id.0))?;
+            search.rules(&chain.rules)?;
+        }
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct Program {
     pub output: Base,
     /// What it routes.
     pub forward: Base,
-    /// The user chains; a [`ChainId`] is the place of one.
+    /// All chains; a [`ChainId`] is the place of one.
     pub chains: Vec<Chain>,
 }
 
@@ -51,18 +51,42 @@ impl Program {
 
     /// All rules, whatever chain they are in.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let bases = [&self.input, &self.output, &self.forward].map(|base| &base.rules);
-        bases.into_iter().chain(self.chains.iter().map(|chain| &chain.rules)).flatten()
+        self.chains.iter().flat_map(|chain| &chain.rules)
+    }
+
+    /// All legs of all built-in chains.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        [&self.input, &self.output, &self.forward].into_iter().flat_map(|base| &base.legs)
     }
 }
 
-/// A built-in chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A built-in chain: what a packet meets on its way in, out or through. It goes from leg to leg; the policy of the last one
+/// decides about whatever comes to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
+    /// One base chain of one table each, in netfilter's order. At least one.
+    pub legs: Vec<Leg>,
+}
+
+impl Default for Base {
+    fn default() -> Self {
+        Self { legs: vec![Leg::default()] }
+    }
+}
+
+/// A base chain of one table. What it lets pass comes to the next leg.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leg {
     /// What becomes of a packet that comes to its end.
     pub policy: Policy,
-    /// Its rules.
-    pub rules: Vec<Rule>,
+    /// The number of the policy's counter among those of rules; if there is none, the policy counts where the header has
+    /// the counter of the built-in chain's policy.
+    pub counter: Option<u32>,
+    /// What is not known yet of packets that are here: they have zero in these dimensions.
+    pub unknown: Vec<Dimension>,
+    /// The chain that has its rules, if it has any. Two built-in chains may have legs in the same one, which then count and
+    /// keep state together.
+    pub chain: Option<ChainId>,
 }
 
 /// What becomes of a packet that no rule decides about.
@@ -75,7 +99,7 @@ pub enum Policy {
     Drop,
 }
 
-/// A user chain.
+/// A chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
     /// Its name, for error messages.
@@ -158,8 +182,8 @@ pub enum Check {
     Limit {
         /// In how much time a token comes back.
         cost: Nanos,
-        /// How many tokens the bucket holds.
-        burst: NonZeroU32,
+        /// In how much time an empty bucket would be full: that of at least one token.
+        full: Nanos,
     },
     /// Whether somebody else says so.
     External(External),
@@ -176,8 +200,7 @@ pub struct External {
     pub parameters: [u64; 3],
     /// Whether the answer must be no.
     pub inverted: bool,
-    /// Whether asking changes nothing, so that it does not matter when it is asked (a named set). Recent, hashlimit and
-    /// connlimit change something.
+    /// Whether asking changes nothing, so that it does not matter when it is asked, as of a named set.
     pub pure: bool,
 }
 

@@ -35,7 +35,7 @@ mod values;
 mod vector;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bounds::Bounds;
 pub use error::CompileError;

@@ -2,7 +2,7 @@
 //! rule share the state of its checks.
 
 use super::{
-    input::{Action, BuiltIn, Check, Family, Policy, Program},
+    input::{Action, BuiltIn, ChainId, Check, Dimension, Family, Policy, Program},
     region::Region,
     stages,
 };
@@ -12,14 +12,19 @@ pub(super) struct Prepared {
     input: PreparedBase,
     output: PreparedBase,
     forward: PreparedBase,
-    /// The rules of the user chains.
+    /// The rules of all chains.
     pub(super) chains: Vec<Vec<PreparedRule>>,
 }
 
-/// A built-in chain.
-pub(super) struct PreparedBase {
+/// A built-in chain, leg by leg.
+pub(super) type PreparedBase = Vec<PreparedLeg>;
+
+/// A leg.
+pub(super) struct PreparedLeg {
     pub(super) policy: Policy,
-    pub(super) rules: Vec<PreparedRule>,
+    pub(super) counter: Option<u32>,
+    pub(super) unknown: Vec<Dimension>,
+    pub(super) chain: Option<ChainId>,
 }
 
 /// A rule.
@@ -63,9 +68,14 @@ impl Prepared {
                 })
                 .collect()
         };
-        let mut base = |chain: BuiltIn| {
-            let base = program.base(chain);
-            PreparedBase { policy: base.policy, rules: rules(&base.rules) }
+        let base = |chain: BuiltIn| {
+            let legs = program.base(chain).legs.iter().map(|leg| PreparedLeg {
+                policy: leg.policy,
+                counter: leg.counter,
+                unknown: leg.unknown.clone(),
+                chain: leg.chain,
+            });
+            legs.collect()
         };
         Self {
             input: base(BuiltIn::Input),

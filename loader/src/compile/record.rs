@@ -13,7 +13,6 @@ use berth_common::abi::rules::{
 };
 
 use super::{
-    Role,
     emit::FIRST_CHECK,
     flatten::Entry,
     input::{Action, Check, Policy},
@@ -60,7 +59,7 @@ pub(super) fn entry(entry: &Entry) -> [u64; ENTRY_WORDS] {
         checks: entry.checks.count as u8,
         next: entry.next as u16,
         otherwise: entry.otherwise as u16,
-        counter: if entry.role == Role::Rule { entry.counter } else { NO_COUNTER },
+        counter: if entry.role.counts() { entry.counter } else { NO_COUNTER },
         first_check: (FIRST_CHECK * WORDS / CHECK_WORDS + entry.checks.first) as u32,
         argument,
     }
@@ -102,9 +101,8 @@ pub(super) fn check(check: &Check, place: usize) -> ([u64; CHECK_WORDS], Option<
             let every = u64::from(every.get());
             (check::NTH, *inverted, [every, 0], Some(u64::from(*packet).min(every - 1)))
         }
-        Check::Limit { cost, burst } => {
-            let room = cost.0.saturating_mul(u64::from(burst.get()) - 1);
-            (check::LIMIT, false, [cost.0, room], Some(0))
+        Check::Limit { cost, full } => {
+            (check::LIMIT, false, [cost.0, full.0.saturating_sub(cost.0)], Some(0))
         }
         Check::External(external) => {
             let record = check::Check {

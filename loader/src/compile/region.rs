@@ -69,6 +69,14 @@ impl Region {
         pieces
     }
 
+    /// The same for packets that have zero in some dimensions, which nothing looks at any more; nothing if there are none
+    /// among them.
+    pub(super) fn without_dimensions(&self, unknown: &[Dimension]) -> Option<Self> {
+        let (known, rest): (Vec<_>, Vec<_>) =
+            self.0.iter().cloned().partition(|(dimension, _)| !unknown.contains(dimension));
+        rest.iter().all(|(_, values)| values.contains(0)).then_some(Self(known))
+    }
+
     /// The dimensions that are looked at, and the values.
     pub(super) fn fields(&self) -> impl Iterator<Item = (Dimension, &Values)> {
         self.0.iter().map(|(dimension, values)| (*dimension, values.as_ref()))

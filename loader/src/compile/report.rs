@@ -40,7 +40,7 @@ pub struct Root {
     pub tables: usize,
     /// Most nodes that a packet comes through in all tables together.
     pub lookups: u32,
-    /// Where each entry comes from, in order; the last one is the policy.
+    /// Where each entry comes from, in order; the last one is the policy of the last leg.
     pub origins: Vec<Origin>,
 }
 
@@ -62,8 +62,18 @@ pub enum Role {
     Guard,
     /// Back from the chain that the rule went to: nothing is counted.
     Back,
-    /// The policy.
+    /// A policy: it is counted.
     Policy,
+}
+
+impl Role {
+    /// Whether packets are counted there.
+    pub(super) const fn counts(self) -> bool {
+        match self {
+            Self::Rule | Self::Policy => true,
+            Self::Guard | Self::Back => false,
+        }
+    }
 }
 
 impl Compiled {

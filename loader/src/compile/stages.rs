@@ -72,7 +72,11 @@ fn disjoint(alternatives: &[Vec<(Dimension, Values)>], family: Family) -> Vec<Re
             continue;
         };
         let pieces = all.iter().fold(vec![region], |pieces, before| {
-            pieces.iter().flat_map(|piece| piece.without(before, family)).collect()
+            let cut = |piece: Region| match piece.intersection(before) {
+                Some(_) => piece.without(before, family),
+                None => vec![piece],
+            };
+            pieces.into_iter().flat_map(cut).collect()
         });
         all.extend(pieces);
     }

@@ -28,7 +28,7 @@ pub(super) fn cases(usual: u32) -> ProptestConfig {
     }
 }
 
-pub(super) const BOUNDS: Bounds = Bounds { steps: 256, ..Bounds::DEFAULT };
+pub(crate) const BOUNDS: Bounds = Bounds { steps: 256, ..Bounds::DEFAULT };
 
 /// Compiles, unless the rules are over the bounds.
 pub(super) fn compiled(ruleset: &Ruleset) -> Result<Compiled, TestCaseError> {

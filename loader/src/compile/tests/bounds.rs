@@ -5,7 +5,7 @@ use super::{
         Bounds, CompileError, compile,
         input::{Action, BuiltIn, ChainId, Dimension, Family, Rule, Ruleset},
     },
-    build::{input, is, rule},
+    build::{input, input_rules, is, rule},
 };
 
 fn refused(ruleset: &Ruleset, bounds: &Bounds) -> CompileError {
@@ -41,7 +41,8 @@ fn deep_nesting() {
     let mut longer = chains(16);
     let program = longer.ipv4.as_mut().unwrap();
     program.chains.push(super::super::input::Chain { name: "detour".to_owned(), rules: vec![jump(0)] });
-    program.input.rules.push(jump(16));
+    let detour = program.chains.len() - 1;
+    input_rules(&mut longer).push(jump(detour));
     assert!(matches!(refused(&longer, &Bounds::DEFAULT), CompileError::TooDeep { .. }));
 }
 
@@ -109,7 +110,7 @@ fn bytes() {
 #[test]
 fn counters() {
     let mut ruleset = input([rule([], Action::Accept)], &[]);
-    ruleset.ipv4.as_mut().unwrap().input.rules[0].counter = u32::MAX;
+    input_rules(&mut ruleset)[0].counter = u32::MAX;
     let error = refused(&ruleset, &Bounds::DEFAULT);
     assert_eq!(error, CompileError::TooManyCounters { count: 1 << 32, limit: 1 << 18 });
 }

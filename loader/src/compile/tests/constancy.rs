@@ -104,7 +104,7 @@ fn padded(rules: Vec<Rule>) -> Vec<Rule> {
 #[test]
 fn what_is_met_decides() {
     let accept = port(80, Action::Accept);
-    let limit = Check::Limit { cost: Nanos(1), burst: std::num::NonZeroU32::MIN };
+    let limit = Check::Limit { cost: Nanos(1), full: Nanos(1) };
     let mark = Check::Mark { value: 1, mask: 1, inverted: false };
     let varying: [(&str, Rule); 7] = [
         ("a TTL that matches", rule([is(Dimension::Ttl, 64_u32)], Action::Continue)),

@@ -1,7 +1,5 @@
 //! Rules whose exact effect is worth a name of its own.
 
-use std::num::NonZeroU32;
-
 use berth_common::{
     abi::{
         counters::Traffic,
@@ -15,12 +13,12 @@ use super::{
     super::{
         Bounds, Memory, Origin, Role, compile,
         input::{
-            Action, Base, BuiltIn, ChainId, Check, Condition, Dimension, Family, Policy, Program, Rule,
+            Action, Base, BuiltIn, ChainId, Check, Condition, Dimension, Family, Leg, Policy, Program, Rule,
             Ruleset, Values,
         },
     },
     agreement::compare,
-    build::{input, is, rule},
+    build::{base, input, is, leg, rule},
     generate::number,
     oracle::Oracle,
     world::{Packet, World},
@@ -73,8 +71,8 @@ fn port(port: u32) -> Condition {
     is(Dimension::DestinationPort, port)
 }
 
-fn bucket(burst: u32) -> Condition {
-    Condition::Check(Check::Limit { cost: Nanos(1_000), burst: NonZeroU32::new(burst).unwrap() })
+fn bucket(burst: u64) -> Condition {
+    Condition::Check(Check::Limit { cost: Nanos(1_000), full: Nanos(1_000 * burst) })
 }
 
 fn jump(conditions: impl IntoIterator<Item = Condition>) -> Rule {
@@ -136,7 +134,8 @@ fn checks_around_a_field_stay_in_order() {
 fn copies_of_a_rule_share_its_bucket() {
     let chain = [rule([bucket(2)], Action::Accept)];
     let mut ruleset = input([jump([port(1)]), jump([port(2)])], &[&chain]);
-    ruleset.ipv4.as_mut().unwrap().output.rules = vec![jump([])];
+    let program = ruleset.ipv4.as_mut().unwrap();
+    program.output = base(program, Policy::Accept, [jump([])]);
     let ruleset = number(ruleset);
     let packets = [to_port(1), Packet { chain: BuiltIn::Output, ..to_port(1) }, to_port(2)];
     let rules = Rules::new(&ruleset, &packets);
@@ -241,8 +240,9 @@ fn either_port_counts_once() {
 fn an_ipv6_packet_may_claim_an_ipv4_mapped_source() {
     let mapped = 0xffff_0a00_0001_u128;
     let rules = vec![rule([is(Dimension::Source, mapped)], Action::Accept)];
-    let input = Base { policy: Policy::Drop, rules };
-    let ruleset = Ruleset { ipv4: None, ipv6: Some(Program { input, ..Program::default() }) };
+    let mut program = Program::default();
+    program.input = base(&mut program, Policy::Drop, rules);
+    let ruleset = Ruleset { ipv4: None, ipv6: Some(program) };
     let from = |source: u128| Packet::new(Family::Ipv6, BuiltIn::Input).with(Dimension::Source, source);
     let rules = Rules::new(&ruleset, &[from(mapped), from(mapped + 1)]);
     assert_eq!(
@@ -260,6 +260,45 @@ fn a_mark_is_seen_by_later_rules() {
     let established = packet().with(Dimension::State, state::ESTABLISHED);
     let rules = Rules::new(&ruleset, &[packet(), established.clone()]);
     assert_eq!((rules.decide(&packet()), rules.decide(&established)), (Decision::Accept, Decision::Drop));
+}
+
+#[test]
+fn what_a_leg_accepts_comes_to_the_next_one() {
+    let chain = [rule([], Action::Accept)];
+    let mut ruleset = input([], &[&chain]);
+    let program = ruleset.ipv4.as_mut().unwrap();
+    let first = [rule([port(1)], Action::Accept), jump([port(2)])];
+    let second = [rule([port(1)], Action::Accept), rule([port(3)], Action::Reject(4))];
+    let legs = vec![
+        leg(program, Policy::Accept, Some(0), first),
+        leg(program, Policy::Drop, None, second),
+        leg(program, Policy::Accept, Some(0), [rule([], Action::Continue)]),
+    ];
+    program.input = Base { legs };
+    let rules = Rules::new(&number(ruleset), &[1, 2, 3].map(to_port));
+    let decisions = [1, 2, 3].map(|port| rules.decide(&to_port(port)));
+    assert_eq!(decisions, [Decision::Accept, Decision::Drop, Decision::Reject]);
+    // The first leg's rules and policy, the second's rules, the last one's rule and policy, the chain.
+    let packets = (0..8).map(|counter| rules.packets(counter)).collect::<Vec<_>>();
+    assert_eq!(packets, [1, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(rules.dropped_by_policy(BuiltIn::Input), 1);
+}
+
+#[test]
+fn a_leg_may_know_less_than_the_next_one() {
+    let by = |values| rule([Condition::Field(Dimension::OutInterface, values)], Action::Continue);
+    let named = Values::one(5_u32);
+    let other = named.except(Dimension::OutInterface, Family::Ipv4);
+    let rules = [by(named), by(other)];
+    let mut ruleset = input([], &[]);
+    let program = ruleset.ipv4.as_mut().unwrap();
+    let first = leg(program, Policy::Accept, Some(0), rules.clone());
+    let unknowing = Leg { unknown: vec![Dimension::OutInterface], ..first };
+    program.input = Base { legs: vec![unknowing, leg(program, Policy::Accept, None, rules)] };
+    let packet = packet().with(Dimension::OutInterface, 5_u32);
+    let rules = Rules::new(&number(ruleset), std::slice::from_ref(&packet));
+    let _ = rules.decide(&packet);
+    assert_eq!([0, 1, 2, 3, 4].map(|counter| rules.packets(counter)), [0, 1, 1, 1, 0]);
 }
 
 #[test]

@@ -11,9 +11,10 @@ use proptest::{
 
 use super::{
     super::input::{
-        Action, Base, BuiltIn, Chain, ChainId, Check, Condition, Dimension, External, Family, Policy,
+        Action, Base, BuiltIn, Chain, ChainId, Check, Condition, Dimension, External, Family, Leg, Policy,
         Program, Rule, Ruleset, Values,
     },
+    build::leg,
     world::{PURE_KINDS, Packet},
 };
 
@@ -41,25 +42,47 @@ pub(super) fn ruleset(size: Size) -> impl Strategy<Value = Ruleset> {
 /// Gives every rule its own counter.
 pub(super) fn number(mut ruleset: Ruleset) -> Ruleset {
     let mut next = 0;
+    let mut take = |counter: &mut u32| {
+        *counter = next;
+        next += 1;
+    };
     for program in [&mut ruleset.ipv4, &mut ruleset.ipv6].into_iter().flatten() {
-        let bases =
-            [&mut program.input, &mut program.output, &mut program.forward].map(|base| &mut base.rules);
-        for rule in bases.into_iter().chain(program.chains.iter_mut().map(|chain| &mut chain.rules)).flatten()
-        {
-            rule.counter = next;
-            next += 1;
+        let mut others: BTreeSet<usize> = (0..program.chains.len()).collect();
+        let bases = [&mut program.input, &mut program.output, &mut program.forward];
+        for leg in bases.into_iter().flat_map(|base| &mut base.legs) {
+            let chain = leg.chain.filter(|chain| others.remove(&chain.0));
+            if let Some(chain) = chain.and_then(|chain| program.chains.get_mut(chain.0)) {
+                chain.rules.iter_mut().map(|rule| &mut rule.counter).for_each(&mut take);
+            }
+            leg.counter.iter_mut().for_each(&mut take);
         }
+        let chains = program.chains.iter_mut().enumerate().filter(|(place, _)| others.contains(place));
+        let rules = chains.flat_map(|(_, chain)| &mut chain.rules);
+        rules.map(|rule| &mut rule.counter).for_each(&mut take);
     }
     ruleset
 }
 
 fn program(family: Family, size: Size) -> impl Strategy<Value = Program> {
     (0..=size.chains).prop_flat_map(move |chains| {
+        let leg = move |most: usize| {
+            let unknown = prop_oneof![
+                5 => Just(Vec::new()),
+                1 => select(vec![Dimension::OutInterface, Dimension::State]).prop_map(|one| vec![one]),
+            ];
+            (any::<bool>(), any::<bool>(), unknown, vec(rule(family, 0, chains), 0..=most)).prop_map(
+                |(drop, counter, unknown, rules)| {
+                    let policy = if drop { Policy::Drop } else { Policy::Accept };
+                    let leg = Leg { policy, counter: counter.then_some(0), unknown, chain: None };
+                    (leg, rules)
+                },
+            )
+        };
         let base = |most: usize| {
-            (any::<bool>(), vec(rule(family, 0, chains), 0..=most)).prop_map(|(drop, rules)| Base {
-                policy: if drop { Policy::Drop } else { Policy::Accept },
-                rules,
-            })
+            prop_oneof![
+                2 => vec(leg(most), 1),
+                1 => vec(leg(most / 2), 2..=4),
+            ]
         };
         let user: Vec<_> = (0..chains)
             .map(|place| {
@@ -67,9 +90,24 @@ fn program(family: Family, size: Size) -> impl Strategy<Value = Program> {
                     .prop_map(move |rules| Chain { name: format!("chain{place}"), rules })
             })
             .collect();
-        (base(size.base), base(size.base / 4), base(size.base / 8), user)
-            .prop_map(|(input, output, forward, chains)| Program { input, output, forward, chains })
+        let bases = [base(size.base), base(size.base / 4), base(size.base / 8)];
+        (bases, any::<bool>(), user).prop_map(|(bases, shared, chains)| assemble(bases, shared, chains))
     })
+}
+
+/// A program of these legs, of which those of FORWARD and INPUT may begin in one chain.
+fn assemble(bases: [Vec<(Leg, Vec<Rule>)>; 3], shared: bool, chains: Vec<Chain>) -> Program {
+    let mut program = Program { chains, ..Program::default() };
+    let [input, output, mut forward] = bases.map(|legs| Base {
+        legs: legs
+            .into_iter()
+            .map(|(draft, rules)| Leg { chain: leg(&mut program, Policy::Drop, None, rules).chain, ..draft })
+            .collect(),
+    });
+    if shared && forward.legs.len() > 1 {
+        forward.legs[0] = input.legs[0].clone();
+    }
+    Program { input, output, forward, ..program }
 }
 
 /// A rule that leads only to chains from `first` on, so that there are no loops.
@@ -190,8 +228,8 @@ fn check() -> impl Strategy<Value = Condition> {
         packet: packet % every,
         inverted,
     });
-    let limit = (1..2_000_u64, 1..5_u32)
-        .prop_map(|(cost, burst)| Check::Limit { cost: Nanos(cost), burst: NonZeroU32::new(burst).unwrap() });
+    let limit = (1..2_000_u64, 2..9_u64)
+        .prop_map(|(cost, full)| Check::Limit { cost: Nanos(cost), full: Nanos(cost * full / 2) });
     prop_oneof![
         2 => (0..4_u32, 0..4_u32, inverted).prop_map(|(value, mask, inverted)| Check::Mark { value, mask, inverted }),
         1 => (0..3_u8, inverted).prop_map(|(last, inverted)| Check::Mac { address: [2, 0, 0, 0, 0, last], inverted }),

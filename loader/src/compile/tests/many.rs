@@ -8,7 +8,7 @@ use super::{
         input::{Action, BuiltIn, Condition, Dimension, Family, Rule, Ruleset, Values},
     },
     agreement::{Watched, compare},
-    build::{input, is, rule},
+    build::{input, input_rules, is, rule},
     oracle::Oracle,
     world::{Packet, World, mix},
 };
@@ -142,7 +142,7 @@ fn cost_does_not_grow_with_rules_that_do_not_match() {
 fn several_groups_of_entries() -> Result<(), TestCaseError> {
     for kind in [Kind::Full, Kind::Mixed, Kind::Sources] {
         let (mut ruleset, packets) = random_rules(9_000, kind);
-        let rules = &mut ruleset.ipv4.as_mut().unwrap().input.rules;
+        let rules = input_rules(&mut ruleset);
         for (number, rule) in rules.iter_mut().enumerate() {
             rule.action = match number % 7 {
                 0 => Action::Continue,

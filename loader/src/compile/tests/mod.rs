@@ -1,6 +1,6 @@
 //! The compiler and the classifier together, against rules read one by one.
 
-mod agreement;
+pub(crate) mod agreement;
 mod bounds;
 mod build;
 mod constancy;
@@ -10,4 +10,4 @@ mod generate;
 mod many;
 mod oracle;
 mod speed;
-mod world;
+pub(crate) mod world;

@@ -9,7 +9,7 @@ use berth_common::{
 };
 
 use super::{
-    super::input::{Action, BuiltIn, Check, Condition, Family, Policy, Rule, Ruleset},
+    super::input::{Action, BuiltIn, Check, Condition, Family, Leg, Policy, Program, Rule, Ruleset},
     world::{Packet, World},
 };
 
@@ -38,10 +38,13 @@ struct Bucket {
 
 impl<'a> Oracle<'a> {
     pub(super) fn new(ruleset: &'a Ruleset) -> Self {
-        let rules = programs(ruleset).flat_map(|(_, rules)| rules).map(|rule| rule.counter + 1).max();
+        let rules = programs(ruleset).flat_map(|(_, rules)| rules).map(|rule| rule.counter + 1);
+        let programs = Family::ALL.into_iter().filter_map(|family| ruleset.program(family));
+        let policies =
+            programs.flat_map(Program::legs).filter_map(|leg| leg.counter).map(|counter| counter + 1);
         Self {
             ruleset,
-            rules: rules.unwrap_or(0),
+            rules: rules.chain(policies).max().unwrap_or(0),
             counters: HashMap::new(),
             buckets: HashMap::new(),
             turns: HashMap::new(),
@@ -52,10 +55,22 @@ impl<'a> Oracle<'a> {
         let Some(program) = self.ruleset.program(packet.family) else {
             return Answer { decision: Decision::Accept, code: 0, mark: packet.mark };
         };
-        let base = program.base(packet.chain);
+        let mut answer = Answer { decision: Decision::Accept, code: 0, mark: packet.mark };
+        for leg in &program.base(packet.chain).legs {
+            let mut seen = Packet { mark: answer.mark, ..packet.clone() };
+            seen.values.extend(leg.unknown.iter().map(|dimension| (*dimension, 0)));
+            answer = self.leg(program, leg, &seen, world);
+            if answer.decision != Decision::Accept {
+                break;
+            }
+        }
+        answer
+    }
+
+    fn leg(&mut self, program: &Program, leg: &Leg, packet: &Packet, world: &mut World) -> Answer {
         let mut mark = packet.mark;
         let mut stack: Vec<&[Rule]> = Vec::new();
-        let mut rest: &[Rule] = &base.rules;
+        let mut rest: &[Rule] = leg.chain.map_or(&[], |chain| &program.chains[chain.0].rules);
         loop {
             let Some((rule, later)) = rest.split_first() else {
                 match stack.pop() {
@@ -101,8 +116,9 @@ impl<'a> Oracle<'a> {
             };
             return Answer { decision, code, mark };
         }
-        self.count(counters::policy(self.rules, packet.chain.slot(packet.family)), packet, world);
-        let decision = match base.policy {
+        let own = counters::policy(self.rules, packet.chain.slot(packet.family));
+        self.count(leg.counter.unwrap_or(own), packet, world);
+        let decision = match leg.policy {
             Policy::Accept => Decision::Accept,
             Policy::Drop => Decision::Drop,
         };
@@ -115,8 +131,8 @@ impl<'a> Oracle<'a> {
         let mut expected = Vec::new();
         for check in programs(self.ruleset).flat_map(|(_, rules)| rules).flat_map(checks) {
             match check {
-                Check::Limit { cost, burst } => {
-                    let full = cost.0 * u64::from(burst.get());
+                Check::Limit { full, .. } => {
+                    let full = full.0;
                     let word = *words.next().unwrap();
                     let credit = match self.buckets.get(&std::ptr::from_ref(check)) {
                         Some(bucket) => (bucket.credit + (now - bucket.before)).min(full),
@@ -168,8 +184,8 @@ impl<'a> Oracle<'a> {
                 *count = if *count == every { 0 } else { *count + 1 };
                 (*count == 0) != *inverted
             }
-            Check::Limit { cost, burst } => {
-                let full = cost.0 * u64::from(burst.get());
+            Check::Limit { cost, full } => {
+                let full = full.0;
                 let bucket = self.buckets.entry(check).or_insert(Bucket { credit: full, before: world.now });
                 bucket.credit = (bucket.credit + (world.now - bucket.before)).min(full);
                 bucket.before = world.now;

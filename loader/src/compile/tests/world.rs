@@ -13,20 +13,20 @@ use berth_common::{
 
 /// A packet: what it has in every dimension.
 #[derive(Clone, Debug)]
-pub(super) struct Packet {
-    pub(super) family: Family,
-    pub(super) chain: BuiltIn,
-    pub(super) mark: u32,
-    pub(super) length: u32,
-    pub(super) values: BTreeMap<Dimension, u128>,
-    pub(super) source_mac: Option<u64>,
+pub(crate) struct Packet {
+    pub(crate) family: Family,
+    pub(crate) chain: BuiltIn,
+    pub(crate) mark: u32,
+    pub(crate) length: u32,
+    pub(crate) values: BTreeMap<Dimension, u128>,
+    pub(crate) source_mac: Option<u64>,
     /// Kinds of TCP options below 8, as bits.
-    pub(super) tcp_options: Option<u8>,
+    pub(crate) tcp_options: Option<u8>,
 }
 
 impl Packet {
     /// With nothing but a family.
-    pub(super) fn new(family: Family, chain: BuiltIn) -> Self {
+    pub(crate) fn new(family: Family, chain: BuiltIn) -> Self {
         let values = Dimension::ALL
             .iter()
             .map(|dimension| (*dimension, if dimension.shape().optional { ABSENT.into() } else { 0 }));
@@ -41,12 +41,12 @@ impl Packet {
         }
     }
 
-    pub(super) fn with(mut self, dimension: Dimension, value: impl Into<u128>) -> Self {
+    pub(crate) fn with(mut self, dimension: Dimension, value: impl Into<u128>) -> Self {
         self.values.insert(dimension, value.into());
         self
     }
 
-    pub(super) fn question(&self) -> Question {
+    pub(crate) fn question(&self) -> Question {
         let mut fields = Fields::EMPTY;
         for (dimension, value) in &self.values {
             match (dimension, self.family) {
@@ -67,18 +67,18 @@ impl Packet {
 /// What happens around a packet. Two that begin alike give the same answers to the same questions in the same order,
 /// and end alike only if they were asked the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct World {
-    pub(super) now: u64,
-    pub(super) source_mac: Option<u64>,
-    pub(super) tcp_options: Option<u8>,
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) source_mac: Option<u64>,
+    pub(crate) tcp_options: Option<u8>,
     /// Changes with every question that has a side effect.
-    pub(super) entropy: u64,
-    pub(super) log: Vec<(u32, u32)>,
-    pub(super) counted: Vec<u32>,
+    pub(crate) entropy: u64,
+    pub(crate) log: Vec<(u32, u32)>,
+    pub(crate) counted: Vec<u32>,
 }
 
 impl World {
-    pub(super) fn new(packet: &Packet, now: u64, entropy: u64) -> Self {
+    pub(crate) fn new(packet: &Packet, now: u64, entropy: u64) -> Self {
         Self {
             now,
             source_mac: packet.source_mac,
@@ -96,7 +96,7 @@ impl World {
 }
 
 /// External checks of kinds below this have no side effects.
-pub(super) const PURE_KINDS: u8 = 4;
+pub(crate) const PURE_KINDS: u8 = 4;
 
 impl Surroundings for World {
     fn now(&mut self) -> Nanos {
@@ -136,7 +136,7 @@ impl Surroundings for World {
 }
 
 /// A permutation that mixes well (the finalizer of SplitMix64).
-pub(super) fn mix(word: u64) -> u64 {
+pub(crate) fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
