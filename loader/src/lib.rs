@@ -12,6 +12,7 @@ pub mod containers;
 pub mod control;
 pub mod daemon;
 pub mod doctor;
+pub mod lower;
 pub mod node;
 pub mod rules;
 pub mod state;

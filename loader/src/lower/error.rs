@@ -1,0 +1,64 @@
+//! Why rules cannot be carried out.
+
+use std::fmt;
+
+use super::Place;
+use crate::rules::chain::ChainName;
+
+/// A rule that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowerError {
+    /// The line it was written in, from 1; 0 for a rule that stood in no file.
+    pub line: u32,
+    /// Where it stands.
+    pub place: Box<Place>,
+    /// Why not, and what to do instead.
+    pub reason: Reason,
+}
+
+/// Why a rule cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// It is one of table nat.
+    #[error(
+        "addresses and ports are not translated yet, so that table nat must be without rules: remove them"
+    )]
+    Translation,
+    /// It asks for a flow's mark, or changes it.
+    #[error("flows have no marks: match and set the packet's, with -m mark and MARK")]
+    FlowMark,
+    /// It asks for the addresses of one interface.
+    #[error(
+        "it is not known which interface an address is of: leave --limit-iface-in and --limit-iface-out out, and name the addresses with -s or -d"
+    )]
+    AddressesOfInterface,
+    /// The mask of an address has too many holes.
+    #[error(
+        "the mask {mask} stands for {needed} ranges of addresses, and at most {limit} are possible: name them one by one, or with -m iprange"
+    )]
+    Holes {
+        /// The mask.
+        mask: String,
+        /// Ranges that it stands for.
+        needed: u128,
+        /// How many are possible.
+        limit: u32,
+    },
+    /// The mask of a list of recent addresses is no prefix.
+    #[error("the mask {0} of -m recent has holes: use one without, such as 255.255.255.0")]
+    RecentMask(String),
+    /// It leads to a chain that its table does not have.
+    #[error("there is no chain {0} in its table: declare it")]
+    NoChain(ChainName),
+}
+
+impl std::error::Error for LowerError {}
+
+impl fmt::Display for LowerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}, ", self.line)?;
+        }
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}

@@ -1,0 +1,130 @@
+//! Random rulesets mean the same lowered and compiled as read one by one.
+
+use std::collections::BTreeMap;
+
+use berth_common::memory::generate::Random;
+
+use super::{
+    aim::Targets,
+    oracle::JIFFY,
+    setup::{Both, lowered},
+};
+use crate::{
+    compile::{self, CompileError, compile, input::Family},
+    lower::{Lowered, Names, Reason, Source, lower},
+    rules::{
+        self,
+        generate::{Wanted, ruleset, shrink},
+        ruleset::Ruleset,
+        save::to_save,
+        table::TableName,
+    },
+};
+
+/// How many rulesets are tried; `BERTH_CASES` says otherwise.
+fn cases() -> u64 {
+    std::env::var("BERTH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+}
+
+/// What others know of cannot be told from a packet.
+fn told_by_packets(family: rules::family::Family) -> Wanted {
+    let mut wanted = Wanted::everything(family);
+    wanted.tables = vec![TableName::Filter, TableName::Mangle];
+    wanted.matches.retain(|name| !["connlimit", "connmark", "hashlimit", "recent", "set"].contains(name));
+    wanted.targets.retain(|name| *name != "CONNMARK");
+    wanted
+}
+
+/// Whatever may be wrong with what the generator makes.
+fn name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Translation => "translation",
+        Reason::FlowMark => "mark of a flow",
+        Reason::AddressesOfInterface => "addresses of an interface",
+        Reason::Holes { .. } => "holes",
+        Reason::RecentMask(_) | Reason::NoChain(_) => panic!("{reason}"),
+    }
+}
+
+/// Takes out the rules that are refused, one after another.
+fn lowerable(ruleset: &mut Ruleset, refused: &mut BTreeMap<&'static str, u32>) -> Lowered {
+    let rules =
+        ruleset.tables.values_mut().flat_map(|table| &mut table.chains).flat_map(|chain| &mut chain.rules);
+    for (rule, line) in rules.zip(1..) {
+        rule.line = line;
+    }
+    loop {
+        match lowered(ruleset) {
+            Ok(lowered) => return lowered,
+            Err(error) => {
+                *refused.entry(name(&error.reason)).or_default() += 1;
+                for chain in ruleset.tables.values_mut().flat_map(|table| &mut table.chains) {
+                    chain.rules.retain(|rule| rule.line != error.line);
+                }
+            }
+        }
+    }
+}
+
+/// What is not the same, if anything is not.
+fn difference(ruleset: &Ruleset, seed: u64) -> Option<String> {
+    let lowered = lowered(ruleset).ok()?;
+    let mut both = Both::new(ruleset, lowered)?;
+    let mut random = Random::new(seed);
+    let targets = Targets::new(ruleset);
+    let family = match ruleset.family {
+        rules::family::Family::Ipv4 => Family::Ipv4,
+        rules::family::Family::Ipv6 => Family::Ipv6,
+    };
+    let mut now = 1_000 * JIFFY;
+    for _ in 0..40 {
+        now += u64::from(random.byte() & 3) * JIFFY;
+        let packet = targets.packet(&mut random, family);
+        if let Err(difference) = both.ask(&packet, now, random.bits()) {
+            return Some(difference);
+        }
+    }
+    both.compare_counters().err()
+}
+
+#[test]
+fn lowered_rules_do_what_was_written() {
+    let mut refused = BTreeMap::new();
+    let mut compiled = 0;
+    for seed in 0..cases() {
+        let family = if seed % 2 == 0 { rules::family::Family::Ipv4 } else { rules::family::Family::Ipv6 };
+        let mut random = Random::new(seed);
+        let mut ruleset = ruleset(&mut random, &told_by_packets(family));
+        let lowered = lowerable(&mut ruleset, &mut refused);
+        if Both::new(&ruleset, lowered).is_none() {
+            continue;
+        }
+        compiled += 1;
+        if difference(&ruleset, seed).is_some() {
+            let minimal = shrink::minimal(ruleset, |smaller| difference(smaller, seed).is_some());
+            let difference = difference(&minimal, seed).unwrap_or_default();
+            panic!("seed {seed}: {difference}\n{}", to_save(&minimal, false));
+        }
+    }
+    println!("{compiled} of {} rulesets compiled; rules refused: {refused:?}", cases());
+    assert!(compiled > cases() * 9 / 10, "only {compiled} rulesets compiled");
+}
+
+#[test]
+fn everything_is_lowered_or_refused_for_a_reason() {
+    let mut refused = BTreeMap::new();
+    for seed in 0..cases() / 4 {
+        let [ipv4, ipv6] = [rules::family::Family::Ipv4, rules::family::Family::Ipv6].map(|family| {
+            let mut ruleset = ruleset(&mut Random::new(seed), &Wanted::everything(family));
+            lowerable(&mut ruleset, &mut refused);
+            ruleset
+        });
+        let both = lower(&Source { ipv4: Some(&ipv4), ipv6: Some(&ipv6) }, &Names::default()).unwrap();
+        match compile(&both.ruleset, &compile::Bounds::DEFAULT) {
+            Ok(compiled) => assert_eq!(compiled.header.rules as usize, both.counters.len()),
+            Err(CompileError::TooManySteps { .. } | CompileError::TooManyEntries { .. }) => {}
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    println!("rules refused: {refused:?}");
+}

@@ -1,0 +1,80 @@
+//! What is refused, and what is said of it.
+
+use super::setup::{lowered, parsed};
+use crate::{
+    compile::input::Family,
+    lower::{Names, Reason, Source, lower},
+};
+
+/// Asserts what is said of the last line but one of a text.
+fn refused(family: Family, table: &str, rule: &str, expected: &str) {
+    let text = format!("# saved\n*{table}\n-A {rule}\nCOMMIT\n");
+    let error = lowered(&parsed(family, &text)).unwrap_err();
+    assert_eq!(error.line, 3);
+    let text = error.to_string();
+    assert!(text.starts_with("line 3, rule 1 of chain ") && text.contains(expected), "{text}");
+}
+
+#[test]
+fn each_says_what_to_do_instead() {
+    refused(Family::Ipv4, "nat", "POSTROUTING -j MASQUERADE", "table nat must be without rules: remove them");
+    refused(Family::Ipv6, "nat", "PREROUTING -p tcp -j REDIRECT --to-ports 80", "not translated yet");
+    refused(Family::Ipv4, "mangle", "INPUT -j CONNMARK --save-mark", "match and set the packet's");
+    refused(Family::Ipv4, "filter", "INPUT -m connmark --mark 1 -j DROP", "flows have no marks");
+    refused(
+        Family::Ipv4,
+        "filter",
+        "INPUT -m addrtype --dst-type LOCAL --limit-iface-in -j DROP",
+        "leave --limit-iface-in and --limit-iface-out out",
+    );
+    refused(
+        Family::Ipv4,
+        "filter",
+        "INPUT -m recent --set --mask 255.0.255.0",
+        "255.0.255.0 of -m recent has holes",
+    );
+}
+
+#[test]
+fn masks_may_not_have_many_holes() {
+    let ranges = |mask: &str| {
+        lowered(&parsed(Family::Ipv4, &format!("*filter\n-A INPUT -s 10.0.0.0/{mask}\nCOMMIT\n"))).map(|_| ())
+    };
+    assert_eq!(ranges("255.0.255.0"), Ok(()));
+    let reason = ranges("254.0.255.0").unwrap_err().reason;
+    assert_eq!(reason, Reason::Holes { mask: "254.0.255.0".to_owned(), needed: 512, limit: 256 });
+    let text = "the mask 254.0.255.0 stands for 512 ranges of addresses, and at most 256 are possible";
+    assert!(reason.to_string().starts_with(text), "{reason}");
+    refused(
+        Family::Ipv6,
+        "filter",
+        "INPUT -d ::1/::1",
+        "stands for 170141183460469231731687303715884105728 ranges",
+    );
+}
+
+#[test]
+fn a_table_nat_without_rules_is_none() {
+    assert!(lowered(&parsed(Family::Ipv4, "*nat\n:INPUT ACCEPT [4:5]\nCOMMIT\n")).is_ok());
+}
+
+#[test]
+fn the_first_line_of_nat_is_named() {
+    let text = "*nat\n:A - [0:0]\n-A A -j RETURN\n-A OUTPUT -j A\nCOMMIT\n";
+    let error = lowered(&parsed(Family::Ipv4, text)).unwrap_err();
+    assert_eq!(error.to_string().split(':').next(), Some("line 3, rule 1 of chain A of table nat for IPv4"));
+}
+
+#[test]
+fn a_rule_of_no_file_is_named_by_its_place() {
+    let mut ruleset = parsed(Family::Ipv6, "*filter\n-A INPUT\n-A INPUT -m connmark --mark 1\nCOMMIT\n");
+    for rule in
+        ruleset.tables.values_mut().flat_map(|table| &mut table.chains).flat_map(|chain| &mut chain.rules)
+    {
+        rule.line = 0;
+    }
+    let error = lower(&Source { ipv4: None, ipv6: Some(&ruleset) }, &Names::default()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("rule 2 of chain INPUT of table filter for IPv6: flows have no marks")
+    );
+}

@@ -1,0 +1,12 @@
+//! Lowered rules against the rules as they are written.
+
+mod agreement;
+mod aim;
+mod conntrack;
+mod errors;
+mod externals;
+mod matches;
+mod oracle;
+mod packet;
+mod setup;
+mod targets;
