@@ -11,13 +11,15 @@ use super::{
 };
 use crate::{
     compile::{self, CompileError, compile, input::Family},
-    lower::{Lowered, Names, Reason, Source, lower},
+    lower::{Lowered, Names, Reason, Source, Spot, lower},
     rules::{
         self,
         generate::{Wanted, ruleset, shrink},
+        matches,
         ruleset::Ruleset,
         save::to_save,
         table::TableName,
+        targets::Target,
     },
 };
 
@@ -66,8 +68,8 @@ fn lowerable(ruleset: &mut Ruleset, refused: &mut BTreeMap<&'static str, u32>) -
     }
 }
 
-/// What is not the same, if anything is not.
-fn difference(ruleset: &Ruleset, seed: u64) -> Option<String> {
+/// What is not the same, if anything is not. What the rules have that packets agreed with is added to `met`.
+fn difference(ruleset: &Ruleset, seed: u64, met: &mut BTreeMap<&'static str, u32>) -> Option<String> {
     let lowered = lowered(ruleset).ok()?;
     let mut both = Both::new(ruleset, lowered)?;
     let mut random = Random::new(seed);
@@ -84,12 +86,20 @@ fn difference(ruleset: &Ruleset, seed: u64) -> Option<String> {
             return Some(difference);
         }
     }
+    for place in both.oracle.counters.keys() {
+        let chain = ruleset.table(place.table).and_then(|table| table.chain(place.chain.as_str()));
+        let Spot::Rule(index) = place.spot else { continue };
+        let rule = chain.and_then(|chain| chain.rules.get(index)).unwrap();
+        let names = rule.matches.iter().map(matches::Match::name).chain(rule.target.iter().map(Target::name));
+        names.for_each(|name| *met.entry(name).or_default() += 1);
+    }
     both.compare_counters().err()
 }
 
 #[test]
 fn lowered_rules_do_what_was_written() {
     let mut refused = BTreeMap::new();
+    let mut met = BTreeMap::new();
     let mut compiled = 0;
     for seed in 0..cases() {
         let family = if seed % 2 == 0 { rules::family::Family::Ipv4 } else { rules::family::Family::Ipv6 };
@@ -100,14 +110,21 @@ fn lowered_rules_do_what_was_written() {
             continue;
         }
         compiled += 1;
-        if difference(&ruleset, seed).is_some() {
-            let minimal = shrink::minimal(ruleset, |smaller| difference(smaller, seed).is_some());
-            let difference = difference(&minimal, seed).unwrap_or_default();
+        if difference(&ruleset, seed, &mut met).is_some() {
+            let minimal = shrink::minimal(ruleset, |smaller| difference(smaller, seed, &mut met).is_some());
+            let difference = difference(&minimal, seed, &mut met).unwrap_or_default();
             panic!("seed {seed}: {difference}\n{}", to_save(&minimal, false));
         }
     }
-    println!("{compiled} of {} rulesets compiled; rules refused: {refused:?}", cases());
+    println!("{compiled} of {} rulesets compiled; refused: {refused:?}; met by packets: {met:?}", cases());
     assert!(compiled > cases() * 9 / 10, "only {compiled} rulesets compiled");
+    for family in [rules::family::Family::Ipv4, rules::family::Family::Ipv6] {
+        let Wanted { matches, targets, .. } = told_by_packets(family);
+        let in_these_tables = |name: &&str| !["DNAT", "MASQUERADE", "REDIRECT", "SNAT"].contains(name);
+        for name in matches.iter().chain(targets.iter().filter(|name| in_these_tables(name))) {
+            assert!(met.contains_key(name), "no packet met a rule with {name}");
+        }
+    }
 }
 
 #[test]
