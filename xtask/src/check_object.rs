@@ -44,9 +44,12 @@ fn not_verified() -> Result<()> {
 fn look_inside(object: &[u8], programs: &[Program]) -> Result<()> {
     let mut problems = inspect::problems(object, programs)?;
     problems.extend(layout::problems(object)?);
-    for (program, depth) in stack::depths(object, programs)? {
+    for (program, stack::Chain { depth, frames }) in stack::chains(object, programs)? {
         if depth > stack::LIMIT {
-            problems.push(format!("{program} needs {depth} bytes of stack, and there are {}", stack::LIMIT));
+            let frames: Vec<_> = frames.iter().map(|(name, own)| format!("{name} {own}")).collect();
+            let limit = stack::LIMIT;
+            let frames = frames.join(" + ");
+            problems.push(format!("{program} needs {depth} bytes of stack, and there are {limit}: {frames}"));
         }
     }
     for problem in &problems {

@@ -40,6 +40,14 @@ const LOAD_64: u8 = 0x18;
 /// Where a function begins: the number of its section, and how far into it.
 type Place = (usize, u64);
 
+/// The longest chain of calls that a program makes.
+pub struct Chain {
+    /// Bytes of stack.
+    pub depth: u64,
+    /// Its functions and their frames, the program first.
+    pub frames: Vec<(String, u64)>,
+}
+
 struct Function {
     own: u64,
     calls: Vec<Place>,
@@ -47,6 +55,11 @@ struct Function {
 
 /// Bytes of stack, by program.
 pub fn depths(object: &[u8], programs: &[Program]) -> Result<BTreeMap<String, u64>> {
+    Ok(chains(object, programs)?.into_iter().map(|(name, chain)| (name, chain.depth)).collect())
+}
+
+/// The longest chain of calls, by program.
+pub fn chains(object: &[u8], programs: &[Program]) -> Result<BTreeMap<String, Chain>> {
     let elf = Elf::parse(object).context("not a 64-bit ELF file")?;
     let mut functions = BTreeMap::new();
     let mut names = BTreeMap::new();
@@ -60,23 +73,35 @@ pub fn depths(object: &[u8], programs: &[Program]) -> Result<BTreeMap<String, u6
         .iter()
         .map(|program| {
             let place = names.get(program.name.as_str()).context("a program without code")?;
-            Ok((program.name.clone(), depth(&functions, *place, 0)?))
+            let mut frames = Vec::new();
+            let depth = depth(&functions, *place, &mut frames)?;
+            let name = |place| names.iter().find(|(_, other)| **other == place).map_or("?", |(name, _)| name);
+            let frames = frames.into_iter().map(|(place, own)| (name(place).to_owned(), own)).collect();
+            Ok((program.name.clone(), Chain { depth, frames }))
         })
         .collect()
 }
 
-fn depth(functions: &BTreeMap<Place, Function>, place: Place, frames: usize) -> Result<u64> {
+/// Adds the functions of the longest chain from `place` on to `chain`, and returns the bytes that they need.
+fn depth(functions: &BTreeMap<Place, Function>, place: Place, chain: &mut Vec<(Place, u64)>) -> Result<u64> {
     let function =
         functions.get(&place).with_context(|| format!("a call to {place:?}, where nothing begins"))?;
     // The kernel's limit, which a recursion would exceed.
-    if frames > 8 {
+    if chain.len() > 8 {
         bail!("calls are more than 8 deep");
     }
-    let mut deepest = 0;
+    let own = function.own.max(1).next_multiple_of(FRAME);
+    chain.push((place, own));
+    let (mut deepest, mut longest) = (0, chain.clone());
     for callee in &function.calls {
-        deepest = deepest.max(depth(functions, *callee, frames + 1)?);
+        let mut other = chain.clone();
+        let depth = depth(functions, *callee, &mut other)?;
+        if depth > deepest {
+            (deepest, longest) = (depth, other);
+        }
     }
-    Ok(function.own.max(1).next_multiple_of(FRAME) + deepest)
+    *chain = longest;
+    Ok(own + deepest)
 }
 
 fn function(elf: &Elf<'_>, section: SectionIndex, start: u64, size: u64) -> Result<Function> {
@@ -207,8 +232,10 @@ mod tests {
             (place(32), function(1, &[32])),
         ]
         .into();
-        assert_eq!(depth(&functions, place(0), 0).unwrap(), 64 + 32 + 128);
-        assert!(depth(&functions, place(32), 0).is_err());
-        assert!(depth(&functions, place(40), 0).is_err());
+        let mut chain = Vec::new();
+        assert_eq!(depth(&functions, place(0), &mut chain).unwrap(), 64 + 32 + 128);
+        assert_eq!(chain.iter().map(|(_, own)| *own).collect::<Vec<_>>(), [64, 32, 128]);
+        assert!(depth(&functions, place(32), &mut Vec::new()).is_err());
+        assert!(depth(&functions, place(40), &mut Vec::new()).is_err());
     }
 }
