@@ -85,7 +85,7 @@ fn useful(log: &str) -> impl DoubleEndedIterator<Item = &str> {
 }
 
 fn is_statistics(line: &str) -> bool {
-    ["processed ", "verification time ", "stack depth ", "insns_processed"]
+    ["processed ", "verification time ", "stack depth ", "insns_processed", "insns processed "]
         .iter()
         .any(|beginning| line.starts_with(beginning))
 }
