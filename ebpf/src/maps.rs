@@ -6,7 +6,7 @@ use aya_ebpf::{
     bindings::{
         BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
     },
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, PerCpuArray, RingBuf},
     helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
 };
@@ -22,6 +22,8 @@ use berth_common::abi::{
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
 };
+
+use crate::rules::{Ruleset, SCRATCHES, Scratch};
 
 const CONTAINER_ENTRIES: usize = 4097;
 
@@ -62,6 +64,11 @@ pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usiz
 pub static CONTROL: Array<Control, 1> = Array::new();
 #[btf_map]
 pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
+/// The rules of each container that has any.
+#[btf_map]
+pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();
+#[btf_map]
+pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
 /// How often something was reported lately; see [`crate::event`].
 #[btf_map]
 pub static EVENT_RATES: LruHashMap<u64, u64, 4_096> = LruHashMap::new();

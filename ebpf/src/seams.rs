@@ -7,6 +7,7 @@
 use aya_ebpf::bindings::__sk_buff;
 use berth_common::{
     abi::{
+        address::Address,
         counters::Traffic,
         flow::Flow,
         port::{Claim, PortKey},
@@ -14,21 +15,22 @@ use berth_common::{
         units::{ContainerId, Nanos, Zone},
     },
     engine::{
-        Headers, attribute, flow,
+        Headers, address, attribute, flow,
         flow::Parties,
         headers::Place,
         parse,
         ports::{self, Refusal},
+        rules::{Case, Ruling},
         tables::{Found, Tables as _, Which},
     },
-    wire::ether::EtherType,
+    wire::{ether::EtherType, tcp},
 };
 
 use crate::{
     maps::{FLOWS, PORTS},
     packet::{Copied, Skb},
-    socket,
-    tables::{Maps, Sockets},
+    rules, socket,
+    tables::{Context, Maps},
 };
 
 /// As [`parse::ip`].
@@ -78,11 +80,35 @@ pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
     }
 }
 
-/// Socket lookups of programs that run on socket buffers.
+/// Whether the TCP header at `offset` has an option.
+#[inline(always)]
+pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
+    match seam_tcp_option(skb.0, offset, kind as u32) {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// What kinds of addresses source and destination are.
+#[inline(always)]
+pub fn address_types(headers: &Headers) -> (u8, u8) {
+    let types = seam_address_types(headers);
+    ((types >> 8) as u8, types as u8)
+}
+
+/// The context of programs that run on socket buffers.
 #[derive(Clone, Copy)]
 pub struct BySkb(pub Skb);
 
-impl Sockets for BySkb {
+impl Context for BySkb {
+    #[inline(always)]
+    fn rule(&self, headers: &Headers, case: &Case) -> Ruling {
+        let place = seam_question(self.0.0, headers, case.to_number());
+        let result = seam_answer(self.0.0, headers, case.container.0, place);
+        Ruling { reason: Reason::from_number(result as u8), code: (result >> 8) as u8 }
+    }
+
     #[inline(always)]
     fn find(&self, headers: &Headers, end: Which) -> Found {
         match seam_socket(self.0.0, headers, (end == Which::Source) as u32) {
@@ -98,11 +124,16 @@ impl Sockets for BySkb {
     }
 }
 
-/// No socket lookups: for programs, and parts of programs, that need none.
+/// No context: for programs, and parts of programs, that need none.
 #[derive(Clone, Copy)]
-pub struct NoSockets;
+pub struct NoContext;
 
-impl Sockets for NoSockets {
+impl Context for NoContext {
+    #[inline(always)]
+    fn rule(&self, _: &Headers, _: &Case) -> Ruling {
+        Ruling::PASS
+    }
+
     #[inline(always)]
     fn find(&self, _: &Headers, _: Which) -> Found {
         Found::Nothing
@@ -135,7 +166,7 @@ extern "C" fn seam_port_holder(headers: *const Headers, source: u32) -> u64 {
     // SAFETY: As above.
     let headers = unsafe { &*headers };
     let end = if source != 0 { Which::Source } else { Which::Destination };
-    match ports::holder(&Maps::at(NoSockets, Nanos(0)), headers, end) {
+    match ports::holder(&Maps::at(NoContext, Nanos(0)), headers, end) {
         Some(id) => id.0 as u64,
         None => NOBODY,
     }
@@ -152,7 +183,7 @@ extern "C" fn seam_open_flow(
     if headers.is_null() || parties.is_null() || traffic.is_null() {
         return Reason::Malformed as u32;
     }
-    let maps = Maps::at(NoSockets, Nanos(now));
+    let maps = Maps::at(NoContext, Nanos(now));
     let place = Place { zone: Zone(place as u32), sharer: ContainerId((place >> 32) as u32) };
     // SAFETY: As above.
     unsafe { flow::open(&maps, &*headers, place, &*parties, *traffic) as u32 }
@@ -166,7 +197,7 @@ extern "C" fn seam_reserve(key: *const PortKey, claim: u64, limit: u32) -> u64 {
     // Older kernels look up keys on the function's own stack alone, so it must be copied there.
     // SAFETY: As above.
     let key = unsafe { key.read_volatile() };
-    match ports::reserve(&Maps::at(NoSockets, Nanos(0)), &key, Claim(claim), limit) {
+    match ports::reserve(&Maps::at(NoContext, Nanos(0)), &key, Claim(claim), limit) {
         Ok(()) => 0,
         Err(Refusal { reason, holder }) => (reason as u64) << 32 | holder.0 as u64,
     }
@@ -177,7 +208,7 @@ extern "C" fn seam_release(key: *const PortKey, claim: u64) -> u32 {
     if !key.is_null() {
         // SAFETY: As above.
         let key = unsafe { key.read_volatile() };
-        let maps = Maps::at(NoSockets, Nanos(0));
+        let maps = Maps::at(NoContext, Nanos(0));
         ports::release(&maps, &key, Claim(claim));
         // Not left for the sweep, which a daemon asks for: without one, the table would fill with what nobody holds.
         if maps.port(&key).is_some_and(ports::retire) {
@@ -198,6 +229,48 @@ extern "C" fn seam_socket(skb: *mut __sk_buff, headers: *const Headers, answer: 
         Found::Other => OTHER,
         Found::Container(id) => id.0 as u64,
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_answer(skb: *mut __sk_buff, headers: *const Headers, container: u32, place: u32) -> u32 {
+    if headers.is_null() {
+        return Reason::Malformed as u32;
+    }
+    // SAFETY: As above.
+    let ruling = rules::answer(Skb(skb), unsafe { &*headers }, ContainerId(container), place);
+    ruling.reason as u32 | (ruling.code as u32) << 8
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_question(skb: *mut __sk_buff, headers: *const Headers, case: u64) -> u32 {
+    if headers.is_null() {
+        return u32::MAX;
+    }
+    // SAFETY: As above.
+    rules::question(Skb(skb), unsafe { &*headers }, &Case::from_number(case))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_tcp_option(skb: *mut __sk_buff, offset: u32, kind: u32) -> u32 {
+    match tcp::has_option(&Copied(Skb(skb)), offset, kind as u8) {
+        Some(answer) => answer as u32,
+        None => 2,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_address_types(headers: *const Headers) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    let maps = Maps::at(NoContext, Nanos(0));
+    // As in `seam_reserve`.
+    // SAFETY: As above.
+    let (source, destination) = unsafe {
+        ((&raw const (*headers).source).read_volatile(), (&raw const (*headers).destination).read_volatile())
+    };
+    let of = |address: &Address| address::kind(&maps, address) as u32;
+    of(&source) << 8 | of(&destination)
 }
 
 #[unsafe(no_mangle)]

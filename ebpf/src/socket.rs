@@ -1,6 +1,9 @@
 //! Sockets: whose they are, and which one a packet would reach.
 
-use core::{ffi::c_void, mem::size_of};
+use core::{
+    ffi::c_void,
+    mem::{MaybeUninit, size_of},
+};
 
 use aya_ebpf::{
     bindings::{
@@ -119,8 +122,9 @@ pub fn read_kernel(address: u64) -> u64 {
 /// Whose TCP or UDP socket would get the packet `headers`, or its answer, if it arrived now.
 #[inline(always)]
 pub fn find(context: *mut c_void, headers: &Headers, answer: bool) -> Found {
-    // SAFETY: A union of plain numbers, for which zero is a value.
-    let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
+    // As much of it is written as the size says, and no more is read.
+    let mut tuple = MaybeUninit::<bpf_sock_tuple>::uninit();
+    let tuple = tuple.as_mut_ptr();
     let (from, to, sport, dport) = if answer {
         (&headers.destination, &headers.source, headers.destination_port, headers.source_port)
     } else {
@@ -128,26 +132,28 @@ pub fn find(context: *mut c_void, headers: &Headers, answer: bool) -> Found {
     };
     let (sport, dport) = (sport.0.to_be(), dport.0.to_be());
     let size = if headers.source.is_v4() {
-        tuple.__bindgen_anon_1.ipv4 = Tuple4 { saddr: from.0[3], daddr: to.0[3], sport, dport };
+        // SAFETY: A field of a local.
+        unsafe { (*tuple).__bindgen_anon_1.ipv4 = Tuple4 { saddr: from.0[3], daddr: to.0[3], sport, dport } };
         size_of::<Tuple4>() as u32
     } else {
-        tuple.__bindgen_anon_1.ipv6 = Tuple6 { saddr: from.0, daddr: to.0, sport, dport };
+        // SAFETY: As above.
+        unsafe { (*tuple).__bindgen_anon_1.ipv6 = Tuple6 { saddr: from.0, daddr: to.0, sport, dport } };
         size_of::<Tuple6>() as u32
     };
     match headers.protocol {
-        Protocol::TCP => find_tcp(context, &mut tuple, size),
+        Protocol::TCP => find_tcp(context, tuple, size),
         Protocol::UDP => {
-            // SAFETY: The context is the program's, the tuple is initialised in full.
-            owner_of_reference(unsafe { bpf_sk_lookup_udp(context, &raw mut tuple, size, CURRENT_NETNS, 0) })
+            // SAFETY: The context is the program's, the tuple is initialised as far as its size says.
+            owner_of_reference(unsafe { bpf_sk_lookup_udp(context, tuple, size, CURRENT_NETNS, 0) })
         }
         _ => Found::Nothing,
     }
 }
 
 #[inline(always)]
-fn find_tcp(context: *mut c_void, tuple: &mut bpf_sock_tuple, size: u32) -> Found {
+fn find_tcp(context: *mut c_void, tuple: *mut bpf_sock_tuple, size: u32) -> Found {
     // SAFETY: As for UDP.
-    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut *tuple, size, CURRENT_NETNS, 0) };
+    let socket = unsafe { bpf_skc_lookup_tcp(context, tuple, size, CURRENT_NETNS, 0) };
     // SAFETY: A field of a socket.
     if socket.is_null() || unsafe { (*socket).state } != BPF_TCP_NEW_SYN_RECV {
         return owner_of_reference(socket);
@@ -156,7 +162,7 @@ fn find_tcp(context: *mut c_void, tuple: &mut bpf_sock_tuple, size: u32) -> Foun
     // SAFETY: The lookup took the reference, which is given back here.
     unsafe { bpf_sk_release(socket.cast()) };
     // SAFETY: As above.
-    let listener = unsafe { bpf_sk_lookup_tcp(context, &raw mut *tuple, size, CURRENT_NETNS, 0) };
+    let listener = unsafe { bpf_sk_lookup_tcp(context, tuple, size, CURRENT_NETNS, 0) };
     if listener.is_null() { Found::Other } else { owner_of_reference(listener) }
 }
 

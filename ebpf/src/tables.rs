@@ -20,6 +20,7 @@ use berth_common::{
         Headers, Tables,
         flow::Parties,
         headers::Place,
+        rules::{Case, Ruling},
         tables::{Found, InsertError, UsageWord, Which},
     },
     wire::Packet,
@@ -34,18 +35,20 @@ use crate::{
 
 const EEXIST: i32 = -17;
 
-/// Looking up sockets, which each kind of context does in its own way.
-pub trait Sockets: Copy {
+/// What each kind of context does in its own way.
+pub trait Context: Copy {
+    /// As [`Tables::rule`].
+    fn rule(&self, headers: &Headers, case: &Case) -> Ruling;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
     /// As [`Tables::quoted_end`].
     fn quoted_end(&self, headers: &Headers, zone: Zone, end: Which) -> ContainerId;
 }
 
-/// The maps, at one moment, for a program that looks up sockets by `S`.
+/// The maps, at one moment, for a program with a context `C`.
 #[derive(Clone, Copy)]
-pub struct Maps<S> {
-    sockets: S,
+pub struct Maps<C> {
+    context: C,
     now: Nanos,
 }
 
@@ -55,18 +58,18 @@ pub fn config() -> Option<&'static Config> {
     CONFIG.get(0)
 }
 
-impl<S: Sockets> Maps<S> {
+impl<C: Context> Maps<C> {
     /// The maps now.
     #[inline(always)]
-    pub fn new(sockets: S) -> Self {
+    pub fn new(context: C) -> Self {
         // SAFETY: The helper has no preconditions.
-        Self { sockets, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
+        Self { context, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
     }
 
     /// The maps at a given moment.
     #[inline(always)]
-    pub const fn at(sockets: S, now: Nanos) -> Self {
-        Self { sockets, now }
+    pub const fn at(context: C, now: Nanos) -> Self {
+        Self { context, now }
     }
 }
 
@@ -84,7 +87,7 @@ fn insert_error(code: i32) -> InsertError {
     if code == EEXIST { InsertError::Exists } else { InsertError::Full }
 }
 
-impl<S: Sockets> Tables for Maps<S> {
+impl<C: Context> Tables for Maps<C> {
     type Flow = MapFlow;
     type Word = MapWord;
 
@@ -201,11 +204,16 @@ impl<S: Sockets> Tables for Maps<S> {
 
     #[inline(always)]
     fn quoted_end<P: Packet>(&self, _: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
-        self.sockets.quoted_end(headers, zone, end)
+        self.context.quoted_end(headers, zone, end)
+    }
+
+    #[inline(always)]
+    fn rule<P: Packet>(&self, _: &P, headers: &Headers, case: &Case) -> Ruling {
+        self.context.rule(headers, case)
     }
 
     #[inline(always)]
     fn socket(&self, headers: &Headers, end: Which) -> Found {
-        self.sockets.find(headers, end)
+        self.context.find(headers, end)
     }
 }

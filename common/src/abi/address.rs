@@ -29,7 +29,9 @@ impl Address {
     /// The wildcard address of the same family.
     #[inline(always)]
     pub const fn wildcard(self) -> Self {
-        if self.is_v4() { Self::ANY4 } else { Self::ANY6 }
+        // Not a choice between two constants, for which the compiler would call a function in the kernel.
+        let [.., family, _] = Self::ANY4.0;
+        Self([0, 0, if self.is_v4() { family } else { 0 }, 0])
     }
 
     /// Whether this is the wildcard address of its family.

@@ -45,6 +45,10 @@ impl Container {
     pub const OWN_NETWORK: u8 = 1;
     /// It may not have packet sockets at all.
     pub const NO_PACKET_SOCKETS: u8 = 2;
+    /// It has rules, which are asked about its packets.
+    pub const HAS_RULES: u8 = 4;
+    /// Its rules look at kinds of addresses, which are to be looked up.
+    pub const ASKS_ADDRESS_TYPES: u8 = 8;
 
     /// Its mode; the strictest for a number that no mode has.
     #[inline(always)]

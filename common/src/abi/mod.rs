@@ -48,7 +48,7 @@ macro_rules! layouts {
 layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
-    config::Config = 72 {
+    config::Config = 80 {
         abi,
         unowned,
         netns,
@@ -57,6 +57,8 @@ layouts! {
         sock_net_offset,
         net_cookie_offset,
         ipv6only_bit,
+        mark_bit,
+        reserved,
         cgroup_levels,
     },
     config::Runtime = 8 { port_epoch },

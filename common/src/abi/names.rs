@@ -20,6 +20,7 @@ pub const MAPS: &[&str] = &[
     "ADOPTIONS",
     "CONTROL",
     "EVENTS",
+    "RULESETS",
 ];
 
 /// Programs attached to each container's cgroup.

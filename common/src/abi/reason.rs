@@ -70,6 +70,14 @@ reasons! {
     PortQuota = 15, "port-quota";
     /// A socket option or family that would send past the hooks.
     BypassDenied = 16, "bypass-denied";
+    /// A rule of the container, or the policy of its chain, drops it.
+    Rule = 17, "rule";
+    /// A rule of the container refuses it, and its sender is told.
+    Rejected = 18, "rejected";
+    /// The container's ruleset makes no sense to the programs: it is of another version, or damaged.
+    RulesDamaged = 19, "rules-damaged";
+    /// Too many packets were being judged on the processor at once.
+    RulesBusy = 20, "rules-busy";
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);

@@ -5,6 +5,7 @@ use super::{
     headers::{Headers, Kind, Part, Place},
     parse,
     tables::{Found, Tables, Which},
+    track::Track,
     verdict::{Owner, Way},
 };
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
     wire::Packet,
 };
 
-/// Whose a packet is that arrives. If it belongs to a flow, it moves that on, and is counted in it if `traffic` is
-/// given.
+/// Whose a packet is that arrives, and where it stands in its flow. If it belongs to one, it moves that on, and is
+/// counted in it if `traffic` is given.
 #[inline(always)]
 pub fn arriving<T: Tables, P: Packet>(
     tables: &T,
@@ -25,28 +26,34 @@ pub fn arriving<T: Tables, P: Packet>(
     headers: &Headers,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Owner {
+) -> (Owner, Track) {
     if headers.fragment == Part::Later {
-        return later_fragment(tables, headers, zone, headers.to().address);
+        return (later_fragment(tables, headers, zone, headers.to().address), Track::NONE);
     }
     let place = Place::in_zone(zone);
     if let Some(hit) = flow::find(tables, headers, place) {
         let holder = hit.receiver();
         if holder.is_container() {
             if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Destination)) {
-                return Owner::new(other, Way::Port);
+                return (Owner::new(other, Way::Port), Track::NONE);
             }
             flow::touch(tables, &hit, headers, traffic);
-            return Owner::new(holder, Way::Flow);
+            return (Owner::new(holder, Way::Flow), Track::of(&hit));
         }
     }
     if headers.kind == Kind::IcmpError {
         // The quoted packet went the other way: its source is the local end.
         let owner = tables.quoted_end(packet, headers, zone, Which::Source);
         if owner != ContainerId::UNOWNED {
-            return Owner::new(owner, Way::Related);
+            return (Owner::new(owner, Way::Related), Track::RELATED);
         }
     }
+    (receiver(tables, headers), Track::NONE)
+}
+
+/// Whose a packet of no flow is that arrives.
+#[inline(always)]
+fn receiver<T: Tables>(tables: &T, headers: &Headers) -> Owner {
     if let Some(holder) = tables.port_holder(headers, Which::Destination) {
         return Owner::new(holder, Way::Port);
     }
@@ -69,33 +76,38 @@ pub fn leaving<T: Tables, P: Packet>(
     headers: &Headers,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Owner {
+) -> (Owner, Track) {
     if headers.fragment == Part::Later {
-        let owner = later_fragment(tables, headers, zone, headers.from().address);
-        return if owner.id == ContainerId::UNOWNED {
-            Owner::new(ContainerId::HOST, Way::None)
-        } else {
-            owner
+        let owner = match later_fragment(tables, headers, zone, headers.from().address) {
+            Owner { id: ContainerId::UNOWNED, .. } => Owner::new(ContainerId::HOST, Way::None),
+            owner => owner,
         };
+        return (owner, Track::NONE);
     }
     let place = Place::in_zone(zone);
     if let Some(hit) = flow::find(tables, headers, place) {
         let holder = hit.sender();
         if holder.is_container() {
             if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Source)) {
-                return Owner::new(other, Way::Port);
+                return (Owner::new(other, Way::Port), Track::NONE);
             }
             flow::touch(tables, &hit, headers, traffic);
-            return Owner::new(holder, Way::Flow);
+            return (Owner::new(holder, Way::Flow), Track::of(&hit));
         }
     }
     if headers.kind == Kind::IcmpError {
         // The quoted packet came from outside: its destination is the local end.
         let owner = tables.quoted_end(packet, headers, zone, Which::Destination);
         if owner != ContainerId::UNOWNED {
-            return Owner::new(owner, Way::Related);
+            return (Owner::new(owner, Way::Related), Track::RELATED);
         }
     }
+    (sender(tables, headers), Track::NONE)
+}
+
+/// Whose a packet of no flow is that leaves without a container's socket.
+#[inline(always)]
+fn sender<T: Tables>(tables: &T, headers: &Headers) -> Owner {
     if let Some(holder) = tables.port_holder(headers, Which::Source) {
         return Owner::new(holder, Way::Port);
     }

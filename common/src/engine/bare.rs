@@ -8,10 +8,10 @@ use super::{
     flow::{self, Parties},
     headers::{Headers, Kind, Place},
     tables::Tables,
+    track::Track,
 };
 use crate::abi::{
     counters::Traffic,
-    reason::Reason,
     units::{ContainerId, Zone},
 };
 
@@ -21,7 +21,7 @@ pub const fn is_bare(headers: &Headers) -> bool {
     matches!(headers.kind, Kind::Bare | Kind::Link)
 }
 
-/// `sender` sends to a pair of addresses.
+/// `sender` sends to a pair of addresses: the flow that this belongs to, or opens.
 #[inline(always)]
 pub fn send<T: Tables>(
     tables: &T,
@@ -29,23 +29,23 @@ pub fn send<T: Tables>(
     sender: ContainerId,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Reason {
+) -> Track {
     let parties = Parties::new(sender, ContainerId::UNOWNED);
     let pair = Place::in_zone(zone);
     let Some(hit) = flow::find(tables, headers, pair) else {
-        return tables.open_flow(headers, pair, &parties, traffic.unwrap_or_default());
+        return Track::opening(pair, parties);
     };
     if hit.sender() == sender {
         flow::touch(tables, &hit, headers, traffic);
-        return Reason::None;
+        return Track::of(&hit);
     }
     let own = Place::shared(zone, sender);
     match flow::find(tables, headers, own) {
         Some(hit) => {
             flow::touch(tables, &hit, headers, traffic);
-            Reason::None
+            Track::of(&hit)
         }
-        None => tables.open_flow(headers, own, &parties, traffic.unwrap_or_default()),
+        None => Track::opening(own, parties),
     }
 }
 

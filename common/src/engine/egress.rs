@@ -4,8 +4,9 @@ use super::{
     attribute, bare, exempt,
     flow::{self, Parties},
     headers::{Headers, Kind, Part, Place},
-    quota,
+    quota, rules,
     tables::{FlowEntry, Found, Tables, Which},
+    track::Track,
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -13,23 +14,28 @@ use crate::{
         address::Address,
         counters::Traffic,
         reason::Reason,
+        rules::BuiltIn,
         units::{ContainerId, Zone},
     },
     wire::{Packet, arp, ether::EtherType},
 };
 
 /// What becomes of the packet `headers` that a socket of `sender` sends into `zone`. It is counted in its flow if
-/// `traffic` is given.
+/// `traffic` is given; the sender's rules are asked unless they have been.
 #[inline(always)]
 pub fn send<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     from: (ContainerId, Zone),
+    asks_rules: bool,
     traffic: Option<Traffic>,
 ) -> Verdict {
     let owner = Owner::new(from.0, Way::Cgroup);
-    Verdict::because(owner, judge(tables, packet, headers, from, traffic))
+    let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
+    match judge(tables, packet, headers, from, traffic) {
+        Ok(track) => rules::settle(tables, (packet, headers), owner, chain, (&track, traffic)),
+        Err(reason) => Verdict::because(owner, reason),
+    }
 }
 
 /// Whether a raw or packet socket of `sender` speaks for a socket of somebody else's. A flow of the sender's is no
@@ -86,7 +92,7 @@ fn judge<T: Tables, P: Packet>(
     headers: &Headers,
     (sender, zone): (ContainerId, Zone),
     traffic: Option<Traffic>,
-) -> Reason {
+) -> Result<Track, Reason> {
     let exempt = exempt::outgoing(tables, headers, sender);
     // What is sent before there is an address comes from none; all else comes from the sender's own.
     let addressed = exempt.is_none() || !headers.source.is_wildcard();
@@ -94,17 +100,19 @@ fn judge<T: Tables, P: Packet>(
         && exempt.unwrap_or(Reason::None) == Reason::None
         && !may_use(tables, &headers.source, sender, zone)
     {
-        return Reason::SpoofedSource;
+        return Err(Reason::SpoofedSource);
     }
-    if let Some(reason) = exempt {
-        return reason;
+    match exempt {
+        Some(Reason::None) => return Ok(Track::NONE),
+        Some(reason) => return Err(reason),
+        None => {}
     }
     // The first fragment of it was judged, or will be; without that one nobody can put it together.
     if headers.fragment == Part::Later {
-        return Reason::None;
+        return Ok(Track::NONE);
     }
     match headers.kind {
-        Kind::Bare | Kind::Link => bare::send(tables, headers, sender, zone, traffic),
+        Kind::Bare | Kind::Link => Ok(bare::send(tables, headers, sender, zone, traffic)),
         Kind::IcmpError => about_another(tables, packet, headers, sender, zone),
         Kind::Ports | Kind::Query | Kind::Key => own(tables, headers, sender, zone, traffic),
     }
@@ -130,9 +138,12 @@ fn about_another<T: Tables, P: Packet>(
     headers: &Headers,
     sender: ContainerId,
     zone: Zone,
-) -> Reason {
-    let owner = tables.quoted_end(packet, headers, zone, Which::Destination);
-    if owner == sender || owner == ContainerId::UNOWNED { Reason::None } else { Reason::Hijack }
+) -> Result<Track, Reason> {
+    match tables.quoted_end(packet, headers, zone, Which::Destination) {
+        owner if owner == sender => Ok(Track::RELATED),
+        ContainerId::UNOWNED => Ok(Track::NONE),
+        _ => Err(Reason::Hijack),
+    }
 }
 
 /// The packet must be on a flow of the sender's, or open (or take over) one that nobody else has a claim to.
@@ -143,43 +154,40 @@ fn own<T: Tables>(
     sender: ContainerId,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Reason {
+) -> Result<Track, Reason> {
     let place = Place::in_zone(zone);
     let hit = flow::find(tables, headers, place);
     if let Some(hit) = &hit {
         let ours = hit.sender() == sender;
         if ours && flow::voided_by(tables, hit, headers, (sender, Which::Source)).is_none() {
             flow::touch(tables, hit, headers, traffic);
-            return Reason::None;
+            return Ok(Track::of(hit));
         }
     }
-    let claim = match claim(tables, headers, sender) {
-        Ok(claim) => claim,
-        Err(reason) => return reason,
-    };
+    let claim = claim(tables, headers, sender)?;
     let Some(container) = tables.container(sender) else {
-        return Reason::NotOwner;
+        return Err(Reason::NotOwner);
     };
     if let Some(hit) = hit {
         if claim == Claim::Nobody && hit.sender() != ContainerId::UNOWNED {
-            return another_owns(headers);
+            return Err(another_owns(headers));
         }
         // The flow is somebody else's. Whoever has the port or the socket now has it rightly: the kernel would not have
         // given it while the former owner's socket was open.
         if !hit.from_opener && hit.entry.opener().is_container() {
             hit.entry.set_responder(sender);
             flow::touch(tables, &hit, headers, traffic);
-            return Reason::None;
+            return Ok(Track::of(&hit));
         }
     }
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
-        return Reason::None;
+        return Ok(Track::NONE);
     }
     let responder =
         if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
     let parties = Parties::new(sender, responder);
     let parties = if hit.is_some() { parties.taking_over() } else { parties };
-    tables.open_flow(headers, place, &parties, traffic.unwrap_or_default())
+    Ok(Track::opening(place, parties))
 }
 
 /// What entitles a sender to its local end.

@@ -132,14 +132,14 @@ pub fn open<T: Tables>(
     parties: &Parties,
     traffic: Traffic,
 ) -> Reason {
+    let flow = new_flow(tables, headers, parties, traffic);
     if let Some(entry) = tables.flow_at(headers, place) {
-        return renew(tables, headers, &entry, parties, traffic);
+        return renew(tables, &entry, parties, &flow);
     }
     let charged = parties.charged();
     if !charge(tables, charged) {
         return Reason::FlowQuota;
     }
-    let flow = new_flow(tables, headers, parties, traffic);
     match tables.insert_flow(&place.key(headers), &flow) {
         Ok(()) => Reason::None,
         Err(error) => {
@@ -183,13 +183,7 @@ pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
 
 /// Begins an entry anew. It is claimed as if to be deleted, so that it is nobody else's until it is whole again.
 #[inline(always)]
-fn renew<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    entry: &T::Flow,
-    parties: &Parties,
-    traffic: Traffic,
-) -> Reason {
+fn renew<T: Tables>(tables: &T, entry: &T::Flow, parties: &Parties, flow: &Flow) -> Reason {
     let old = entry.expires();
     if old.0 == 0 || (parties.take_over == 0 && old > tables.now()) || !entry.claim(old, Nanos(0)) {
         // It is being deleted, or was revived a moment ago: this packet passes as the owner's, the next one is tracked.
@@ -203,8 +197,7 @@ fn renew<T: Tables>(
         }
         quota::give_flow(tables, former);
     }
-    let flow = new_flow(tables, headers, parties, traffic);
-    entry.reopen(&flow);
+    entry.reopen(flow);
     entry.claim(Nanos(0), flow.expires);
     Reason::None
 }

@@ -28,7 +28,9 @@ pub struct Headers {
     /// Offset of the transport header in the packet.
     pub transport: u32,
     /// Offset of what each segment of a large packet carries: all before it is repeated on the wire.
-    pub payload: u32,
+    pub payload: u16,
+    /// Offset of the IP header.
+    pub network: u16,
     /// Transport protocol.
     pub protocol: Protocol,
     /// What the ports are.
@@ -133,6 +135,7 @@ impl Headers {
         fragment_id: 0,
         transport: 0,
         payload: 0,
+        network: 0,
         protocol: Protocol(0),
         kind: Kind::Bare,
         fragment: Part::Whole,

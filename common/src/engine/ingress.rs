@@ -4,14 +4,18 @@ use super::{
     attribute, bare, exempt,
     flow::{self, Parties},
     headers::{Headers, Kind, Part, Place},
+    rules,
     tables::{Found, Tables, Which},
+    track::Track,
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
     abi::{
+        container::Container,
         counters::Traffic,
         fragment::Fragment,
         reason::Reason,
+        rules::BuiltIn,
         units::{ContainerId, Nanos, Zone},
     },
     wire::Packet,
@@ -30,27 +34,40 @@ pub fn arrive<T: Tables, P: Packet>(
     zone: Zone,
     traffic: Traffic,
 ) -> Verdict {
-    let owner = attribute::arriving(tables, packet, headers, zone, Some(traffic));
-    let reason = judge(tables, headers, owner, zone, traffic);
-    remember(tables, headers, zone, owner, reason);
-    Verdict::because(owner, reason)
+    let (owner, track) = attribute::arriving(tables, packet, headers, zone, Some(traffic));
+    let container = tables.container(owner.id);
+    // The packet comes by the container's own interface again, and is judged there.
+    let passes_on = owner.way == Way::Address
+        && container.is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);
+    let tracks = container.is_some_and(|container| container.mode().tracks_everything());
+    let track = if tracks { follow(tables, headers, zone, (owner, track), traffic) } else { track };
+    let chain = if passes_on { None } else { Some(BuiltIn::Input) };
+    let verdict = match unowned(tables, headers, owner, zone) {
+        Reason::None => rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic))),
+        reason => Verdict::because(owner, reason),
+    };
+    remember(tables, headers, zone, verdict);
+    verdict
 }
 
-/// Whose a packet is that leaves by an uplink without a container's socket. It always goes on.
+/// Whose a packet is that leaves by an uplink without a container's socket, and whether it goes on. The owner's rules
+/// are asked unless they have been.
 #[inline(always)]
 pub fn leave<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     zone: Zone,
+    asks_rules: bool,
     traffic: Traffic,
 ) -> Verdict {
-    let owner = attribute::leaving(tables, packet, headers, zone, Some(traffic));
-    remember(tables, headers, zone, owner, Reason::None);
-    Verdict::pass(owner)
+    let (owner, track) = attribute::leaving(tables, packet, headers, zone, Some(traffic));
+    let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
+    let verdict = rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic)));
+    remember(tables, headers, zone, verdict);
+    verdict
 }
 
-/// Whether a socket of `receiver` may have the packet it is offered.
+/// Whether a socket of `receiver` may have the packet it is offered. Off the uplinks it is judged here, and nowhere else.
 #[inline(always)]
 pub fn receive<T: Tables, P: Packet>(
     tables: &T,
@@ -59,11 +76,12 @@ pub fn receive<T: Tables, P: Packet>(
     (receiver, zone): (ContainerId, Zone),
     traffic: Option<Traffic>,
 ) -> Verdict {
-    let owner = attribute::arriving(tables, packet, headers, zone, traffic);
-    if owner.id == receiver || bare::shares(tables, headers, receiver, zone) {
-        return Verdict::pass(Owner::new(receiver, owner.way));
+    let (owner, track) = attribute::arriving(tables, packet, headers, zone, traffic);
+    if owner.id != receiver && !bare::shares(tables, headers, receiver, zone) {
+        return Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner);
     }
-    Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner)
+    let chain = if zone == Zone::UPLINK { None } else { Some(BuiltIn::Input) };
+    rules::settle(tables, (packet, headers), Owner::new(receiver, owner.way), chain, (&track, traffic))
 }
 
 /// What becomes of `verdict` at a raw socket. A flow may outlive the socket it was opened by, or have had none; whoever
@@ -82,9 +100,9 @@ pub fn receive_raw<T: Tables>(tables: &T, headers: &Headers, verdict: Verdict) -
 
 /// A packet on a container's own interface: to it (`inward`) or from it.
 #[inline(always)]
-pub fn on_interface<T: Tables>(
+pub fn on_interface<T: Tables, P: Packet>(
     tables: &T,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     container: ContainerId,
     inward: bool,
     traffic: Traffic,
@@ -95,37 +113,49 @@ pub fn on_interface<T: Tables>(
     };
     // Errors are about another flow, discovery is about none.
     let has_flow = headers.fragment != Part::Later && !matches!(headers.kind, Kind::IcmpError | Kind::Link);
-    if !entry.mode().tracks_everything() || !has_flow {
-        return Verdict::pass(owner);
-    }
-    let parties = if inward {
-        Parties::new(ContainerId::UNOWNED, container)
+    let track = if entry.mode().tracks_everything() && has_flow {
+        let parties = if inward {
+            Parties::new(ContainerId::UNOWNED, container)
+        } else {
+            Parties::new(container, ContainerId::UNOWNED)
+        };
+        go_on(tables, headers, Zone::of(container), parties, traffic)
     } else {
-        Parties::new(container, ContainerId::UNOWNED)
+        Track::NONE
     };
-    Verdict::because(owner, track(tables, headers, Zone::of(container), parties, traffic))
+    let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
+    rules::settle(tables, (packet, headers), owner, Some(chain), (&track, Some(traffic)))
 }
 
+/// Whether ownership alone decides against the packet: it is for nobody, or a fragment of one that was dropped.
 #[inline(always)]
-fn judge<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone, traffic: Traffic) -> Reason {
-    if owner.way == Way::None {
-        let refused = tables.drops_unowned()
-            && headers.fragment != Part::Later
-            && !exempt::arriving_for_nobody(headers);
-        return if refused { Reason::Unowned } else { Reason::None };
-    }
+fn unowned<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone) -> Reason {
     match owner.way {
-        Way::Port | Way::Address | Way::Socket if owner.id.is_container() => {
-            let tracks = tables.container(owner.id).is_some_and(|entry| entry.mode().tracks_everything());
-            if !tracks || bare::is_bare(headers) || headers.kind == Kind::IcmpError {
-                return Reason::None;
-            }
-            let parties = Parties::new(ContainerId::UNOWNED, owner.id);
-            track(tables, headers, zone, parties, traffic)
+        Way::None => {
+            let refused = tables.drops_unowned()
+                && headers.fragment != Part::Later
+                && !exempt::arriving_for_nobody(headers);
+            if refused { Reason::Unowned } else { Reason::None }
         }
         Way::Fragment => first_fragments_reason(tables, headers, zone),
         _ => Reason::None,
     }
+}
+
+/// The flow of a packet for a container all of whose traffic has one.
+#[inline(always)]
+fn follow<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    zone: Zone,
+    (owner, track): (Owner, Track),
+    traffic: Traffic,
+) -> Track {
+    let explained = matches!(owner.way, Way::Port | Way::Address | Way::Socket);
+    if !explained || bare::is_bare(headers) || headers.kind == Kind::IcmpError {
+        return track;
+    }
+    go_on(tables, headers, zone, Parties::new(ContainerId::UNOWNED, owner.id), traffic)
 }
 
 /// Later fragments share the first one's fate.
@@ -136,27 +166,31 @@ fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) 
         .map_or(Reason::None, |first| Reason::from_number(first.reason as u8))
 }
 
-/// The packet's flow goes on, or begins.
+/// The packet's flow goes on, or is to begin.
 #[inline(always)]
-fn track<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Reason {
+fn go_on<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Track {
     let place = Place::in_zone(zone);
     match flow::find(tables, headers, place) {
         Some(hit) if hit.receiver() == parties.responder => {
             flow::touch(tables, &hit, headers, Some(traffic));
-            Reason::None
+            Track::of(&hit)
         }
         // Its port has been taken since.
-        Some(_) => tables.open_flow(headers, place, &parties.taking_over(), traffic),
-        None => tables.open_flow(headers, place, &parties, traffic),
+        Some(_) => Track::opening(place, parties.taking_over()),
+        None => Track::opening(place, parties),
     }
 }
 
-#[inline(always)]
-fn remember<T: Tables>(tables: &T, headers: &Headers, zone: Zone, owner: Owner, reason: Reason) {
+/// A function of its own in the kernel, too, for the sake of the stack that its key takes.
+#[inline(never)]
+fn remember<T: Tables>(tables: &T, headers: &Headers, zone: Zone, verdict: Verdict) {
     if headers.fragment != Part::First {
         return;
     }
-    let fragment =
-        Fragment { expires: tables.now().after(FRAGMENT_LIFETIME), owner: owner.id, reason: reason as u32 };
+    let fragment = Fragment {
+        expires: tables.now().after(FRAGMENT_LIFETIME),
+        owner: verdict.owner.id,
+        reason: verdict.reason as u32,
+    };
     tables.insert_fragment(&headers.fragment_key(zone), &fragment);
 }

@@ -1,4 +1,4 @@
-//! The per-packet decision: parse → attribute → track → verdict.
+//! The per-packet decision: parse → attribute → track → classify → verdict.
 //!
 //! Every function here is pure but for the [`Tables`] it is given, which are maps in the kernel and plain memory in
 //! tests and in `berth explain`. The engine returns values and never writes a packet.
@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+pub mod address;
 pub mod attribute;
 pub mod bare;
 pub mod classify;
@@ -20,9 +21,12 @@ pub mod headers;
 pub mod ingress;
 pub mod parse;
 pub mod ports;
+pub mod question;
 pub mod quota;
+pub mod rules;
 pub mod state;
 pub mod tables;
+pub mod track;
 pub mod verdict;
 
 pub use headers::Headers;

@@ -36,6 +36,7 @@ pub fn version<P: Packet>(packet: &P) -> EtherType {
 #[must_use]
 #[inline(always)]
 pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32, headers: &mut Headers) -> bool {
+    headers.network = offset as u16;
     let complete = match kind {
         EtherType::IPV4 => ipv4(packet, offset, headers),
         EtherType::IPV6 => ipv6(packet, offset, headers),
@@ -90,7 +91,7 @@ fn ipv6<P: Packet>(packet: &P, offset: u32, headers: &mut Headers) -> Option<()>
 
 #[inline(always)]
 fn transport<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
-    headers.payload = headers.transport;
+    headers.payload = headers.transport as u16;
     if headers.fragment == Part::Later {
         return Some(());
     }
@@ -109,7 +110,7 @@ fn ports<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     let [word] = packet.words::<1>(headers.transport)?;
     headers.source_port = Port(upper(word));
     headers.destination_port = Port(lower(word));
-    headers.payload = headers.transport.wrapping_add(UDP_HEADER);
+    headers.payload = headers.transport.wrapping_add(UDP_HEADER) as u16;
     headers.kind = Kind::Ports;
     Some(())
 }
@@ -120,7 +121,7 @@ fn tcp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     // An ICMP error may quote as little as the ports.
     if let Some([word]) = packet.words::<1>(headers.transport.wrapping_add(tcp::FLAGS_OFFSET)) {
         headers.detail = tcp::flags(word);
-        headers.payload = headers.transport.wrapping_add(tcp::header_len(word));
+        headers.payload = headers.transport.wrapping_add(tcp::header_len(word)) as u16;
     }
     Some(())
 }

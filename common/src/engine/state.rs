@@ -25,6 +25,18 @@ pub const fn first(protocol: Protocol, flags: u8) -> State {
     }
 }
 
+/// Whether a flow of TCP can begin with a packet of these flags: with a SYN, or in mid-stream with a plain ACK
+/// (`nf_conntrack_tcp_loose`).
+#[inline(always)]
+pub const fn may_begin(flags: u8) -> bool {
+    let ack = flags & tcp::ACK != 0;
+    match flags & (tcp::SYN | tcp::FIN | tcp::RST) {
+        tcp::SYN => !ack,
+        0 => ack,
+        _ => false,
+    }
+}
+
 /// State and flags after one more packet with these TCP flags.
 #[inline(always)]
 pub const fn next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> (State, u8) {

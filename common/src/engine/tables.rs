@@ -5,6 +5,7 @@ use super::{
     flow::{self, Parties},
     headers::{Headers, Place},
     ports,
+    rules::{Case, Ruling},
 };
 use crate::abi::{
     address::Address,
@@ -170,6 +171,9 @@ pub trait Tables: Sized {
     fn quoted_end<P: Packet>(&self, packet: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
         attribute::quoted_end(self, packet, headers, zone, end)
     }
+
+    /// What the rules of the case's container say of the packet.
+    fn rule<P: Packet>(&self, packet: &P, headers: &Headers, case: &Case) -> Ruling;
 
     /// Whose TCP or UDP socket is at one end of the packet: the one that would get it, or that would get its answer.
     fn socket(&self, headers: &Headers, end: Which) -> Found;

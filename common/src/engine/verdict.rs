@@ -71,19 +71,21 @@ pub struct Verdict {
     pub owner: Owner,
     /// [`Reason::None`] if it passes.
     pub reason: Reason,
+    /// How its sender is told, if a rule rejects it.
+    pub code: u8,
 }
 
 impl Verdict {
     /// It passes.
     #[inline(always)]
     pub const fn pass(owner: Owner) -> Self {
-        Self { owner, reason: Reason::None }
+        Self::because(owner, Reason::None)
     }
 
     /// It is dropped, unless the reason is [`Reason::None`].
     #[inline(always)]
     pub const fn because(owner: Owner, reason: Reason) -> Self {
-        Self { owner, reason }
+        Self { owner, reason, code: 0 }
     }
 
     /// Whether it passes.

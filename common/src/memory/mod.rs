@@ -11,6 +11,8 @@ mod control;
 mod flow;
 mod fragments;
 pub mod generate;
+mod rules;
+mod ruleset;
 mod snapshot;
 mod sockets;
 mod tables;
@@ -19,6 +21,7 @@ mod word;
 
 pub use bytes::Bytes;
 pub use flow::FlowCell;
+pub use ruleset::Ruleset;
 pub use snapshot::Snapshot;
 pub use sockets::Socket;
 pub use tables::{Capacity, MemoryTables};

@@ -1,10 +1,15 @@
 //! All tables.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::{boxed::Box, collections::BTreeMap, sync::Mutex, vec::Vec};
+use std::{
+    boxed::Box,
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    vec::Vec,
+};
 
 use super::{
-    FlowCell, MemoryWord, Socket, arena::Table, fragments::Fragments, lock, sockets::Sockets,
+    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, lock, rules, sockets::Sockets,
     usage::UsageCell, word::SparseArray,
 };
 use crate::{
@@ -18,8 +23,10 @@ use crate::{
     },
     engine::{
         Headers, Tables,
+        rules::{Case, Ruling},
         tables::{Found, InsertError, UsageWord, Which},
     },
+    wire::Packet,
 };
 
 /// How much each table holds.
@@ -54,6 +61,7 @@ pub struct MemoryTables {
     pub(super) port_epoch: AtomicU64,
     pub(super) fragments: Fragments,
     pub(super) sockets: Sockets,
+    pub(super) rulesets: Mutex<BTreeMap<ContainerId, Arc<Ruleset>>>,
     /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
     /// deleted may be somebody else's by now.
     pub(super) deleting: Mutex<()>,
@@ -80,6 +88,7 @@ impl MemoryTables {
             port_epoch: AtomicU64::new(0),
             fragments: Fragments::new(capacity.fragments),
             sockets: Sockets::default(),
+            rulesets: Mutex::default(),
             deleting: Mutex::default(),
         }
     }
@@ -133,6 +142,17 @@ impl MemoryTables {
     /// Closes a socket; tells whether it was there.
     pub fn remove_socket(&self, socket: &Socket) -> bool {
         self.sockets.remove(socket)
+    }
+
+    /// Puts a container's rules in force, which [`Container::HAS_RULES`] must tell of. It gets them back with
+    /// [`Self::ruleset`], to read what they have counted.
+    pub fn set_ruleset(&self, id: ContainerId, ruleset: Ruleset) {
+        lock(&self.rulesets).insert(id, Arc::new(ruleset));
+    }
+
+    /// A container's rules.
+    pub fn ruleset(&self, id: ContainerId) -> Option<Arc<Ruleset>> {
+        lock(&self.rulesets).get(&id).cloned()
     }
 
     /// What a container uses of its quotas; nothing for ids beyond the capacity.
@@ -220,6 +240,13 @@ impl<'a> Tables for &'a MemoryTables {
 
     fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
         self.fragments.insert(key, *fragment);
+    }
+
+    fn rule<P: Packet>(&self, packet: &P, headers: &Headers, case: &Case) -> Ruling {
+        match self.ruleset(case.container) {
+            Some(ruleset) => rules::ask(self, &ruleset, (packet, headers), case),
+            None => Ruling::PASS,
+        }
     }
 
     fn socket(&self, headers: &Headers, end: Which) -> Found {

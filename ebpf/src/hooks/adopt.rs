@@ -15,7 +15,7 @@ use berth_common::{
 
 use crate::{
     maps::{ADOPTIONS, SOCKET_PORTS},
-    seams::{self, NoSockets},
+    seams::{self, NoContext},
     socket,
     tables::{Maps, config},
 };
@@ -71,7 +71,7 @@ fn adopt(socket: *mut c_void) {
     if bound.is_null() || unsafe { (*bound).owner }.is_container() {
         return;
     }
-    let maps = Maps::at(NoSockets, Nanos(0));
+    let maps = Maps::at(NoContext, Nanos(0));
     let Some(container) = maps.container(adoption.container) else { return };
     let claim = Claim::bound(adoption.container);
     if seams::reserve(&initial.key, claim, container.port_limit).is_err() {

@@ -34,7 +34,7 @@ use crate::{
     event::{self, Incident},
     hooks::sockets,
     maps::SOCKET_PORTS,
-    seams::{self, NoSockets},
+    seams::{self, NoContext},
     socket::{self, Known},
     tables::{Maps, config},
 };
@@ -94,7 +94,7 @@ fn before(ctx: *mut bpf_sock_addr, address: Address) -> i32 {
         known => known,
     };
     let Known::Container(id) = known else { return ALLOW };
-    let maps = Maps::new(NoSockets);
+    let maps = Maps::new(NoContext);
     let headers = arriving_at(Protocol(protocol as u8), address, Port(port));
     let Some(container) = maps.container(id) else { return ALLOW };
     if !is_allowed(&container, Port(port)) {
@@ -122,7 +122,7 @@ fn after(ctx: &SockContext, address: Address, dual: bool) -> i32 {
     // SAFETY: Fields of the program's context.
     let (port, protocol) = unsafe { ((*ctx.sock).src_port, (*ctx.sock).protocol) };
     let (port, protocol) = (Port(port as u16), Protocol(protocol as u8));
-    let maps = Maps::new(NoSockets);
+    let maps = Maps::new(NoContext);
     let Some(container) = maps.container(id) else { return ALLOW };
     let key = PortKey::new(protocol, address, port);
     if key.summary_index().is_none() || port.0 == 0 {
@@ -208,7 +208,7 @@ fn arriving_at(protocol: Protocol, address: Address, port: Port) -> Headers {
 }
 
 #[inline(always)]
-fn refuse(maps: &Maps<NoSockets>, headers: &Headers, id: ContainerId, refusal: Refusal) -> i32 {
+fn refuse(maps: &Maps<NoContext>, headers: &Headers, id: ContainerId, refusal: Refusal) -> i32 {
     count::refusal(id, refusal.reason);
     let incident = Incident { owner: id, holder: refusal.holder, reason: refusal.reason, ifindex: 0 };
     event::report(maps.now(), headers, &incident);

@@ -9,7 +9,7 @@ use berth_common::{
 
 use crate::{
     count::{self, Direction, Plane},
-    event,
+    event, judged,
     packet::Skb,
     seams::{self, BySkb},
     sender,
@@ -40,7 +40,7 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
         Reason::None
     };
     let verdict = if refused == Reason::None {
-        egress::send(&maps, &skb, &headers, (id, zone), counted)
+        egress::send(&maps, (&skb, &headers), (id, zone), true, counted)
     } else {
         Verdict::because(Owner::new(id, Way::Cgroup), refused)
     };
@@ -50,6 +50,9 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
         (true, _) => {}
     }
     if verdict.passes() {
+        if zone == Zone::UPLINK {
+            judged::set(skb);
+        }
         return PASS;
     }
     event::dropped(maps.now(), &headers, &verdict, skb.ifindex());

@@ -23,7 +23,7 @@ use crate::{
     atomic::MapWord,
     flow::MapFlow,
     maps::{CONTROL, FLOWS, PORTS},
-    seams::{self, NoSockets},
+    seams::{self, NoContext},
     tables::Maps,
 };
 
@@ -35,7 +35,7 @@ static CALLBACKS: Global<u32> = Global::new(1);
 
 /// What the callbacks share.
 struct Sweep {
-    maps: Maps<NoSockets>,
+    maps: Maps<NoContext>,
     /// Whose entries go; none but the expired ones for [`ContainerId::UNOWNED`].
     owner: ContainerId,
     changed: u32,
@@ -50,7 +50,7 @@ pub fn berth_control(ctx: TcContext) -> i32 {
     }
     // SAFETY: The loader runs one request at a time and waits for its end.
     let Control { operation, container, key, flags, .. } = unsafe { *request };
-    let maps = Maps::new(NoSockets);
+    let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
         Control::RELEASE => release(container, &key),
@@ -65,7 +65,7 @@ pub fn berth_control(ctx: TcContext) -> i32 {
 }
 
 #[inline(always)]
-fn reserve(maps: &Maps<NoSockets>, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u32) {
+fn reserve(maps: &Maps<NoContext>, owner: ContainerId, key: &PortKey, raw: bool) -> (u32, u32) {
     let limit = match maps.container(owner) {
         Some(container) => container.port_limit,
         // The operator may reserve before the container exists, and for the host.
@@ -96,7 +96,7 @@ unsafe fn answer(request: *mut Control, refusal: u32, result: u32) {
 }
 
 #[inline(always)]
-fn sweep(maps: Maps<NoSockets>, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
+fn sweep(maps: Maps<NoContext>, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
     let mut state = Sweep { maps, owner, changed: 0 };
     if flows {
         for_each_flow(&mut state);
@@ -144,7 +144,7 @@ unsafe extern "C" fn sweep_flow(
 ///
 /// `flow` must point to a value of the `FLOWS` map.
 #[inline(always)]
-unsafe fn retire_flow(maps: &Maps<NoSockets>, flow: *mut Flow, owner: ContainerId) -> bool {
+unsafe fn retire_flow(maps: &Maps<NoContext>, flow: *mut Flow, owner: ContainerId) -> bool {
     // SAFETY: The caller's.
     let entry = unsafe { MapFlow::new(flow) };
     let flush = owner != ContainerId::UNOWNED;
@@ -184,7 +184,7 @@ fn without_callbacks(ctx: &TcContext, request: *mut Control) {
     // SAFETY: As for all requests.
     let Control { operation, container, key, flags, result } = unsafe { *request };
     let (refusal, result) = match operation {
-        Control::RESERVE => reserve(&Maps::new(NoSockets), container, &key, flags & Control::RAW != 0),
+        Control::RESERVE => reserve(&Maps::new(NoContext), container, &key, flags & Control::RAW != 0),
         Control::RELEASE => release(container, &key),
         Control::FLUSH_FLOWS => (0, result.wrapping_add(named_flow(ctx, container) as u32)),
         Control::FLUSH_PORTS => (0, result.wrapping_add(named_port(ctx, container) as u32)),
@@ -199,13 +199,13 @@ fn named_flow(ctx: &TcContext, owner: ContainerId) -> bool {
     let Ok(key) = ctx.load::<FlowKey>(0) else { return false };
     let Some(value) = FLOWS.get_ptr_mut(key) else { return false };
     // SAFETY: A value of the map.
-    unsafe { retire_flow(&Maps::new(NoSockets), value, owner) && FLOWS.remove(key).is_ok() }
+    unsafe { retire_flow(&Maps::new(NoContext), value, owner) && FLOWS.remove(key).is_ok() }
 }
 
 #[inline(always)]
 fn named_port(ctx: &TcContext, owner: ContainerId) -> bool {
     let Ok(key) = ctx.load::<PortKey>(0) else { return false };
-    let maps = Maps::new(NoSockets);
+    let maps = Maps::new(NoContext);
     if owner != ContainerId::UNOWNED {
         return ports::evict(&maps, &key, owner);
     }

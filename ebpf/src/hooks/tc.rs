@@ -20,7 +20,7 @@ use berth_common::{
 
 use crate::{
     count::{self, Direction, Plane},
-    event,
+    event, judged,
     maps::INTERFACES,
     packet::Skb,
     seams::{self, BySkb},
@@ -128,13 +128,16 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return malformed_egress(skb);
     }
     let traffic = skb.traffic(Some(&headers));
+    let asks_rules = !judged::take(skb);
     let verdict = match sender::at_egress(skb.0, Some(&headers)) {
-        Sender::Container(id) => by_container(&maps, skb, &headers, (id, Zone::UPLINK), traffic),
+        Sender::Container(id) => {
+            by_container(&maps, (skb, &headers), (id, Zone::UPLINK), asks_rules, traffic)
+        }
         Sender::Host => {
             egress::by_host(&maps, &headers, Zone::UPLINK);
             Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket))
         }
-        Sender::Unknown => ingress::leave(&maps, &skb, &headers, Zone::UPLINK, traffic),
+        Sender::Unknown => ingress::leave(&maps, (&skb, &headers), Zone::UPLINK, asks_rules, traffic),
     };
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::Out, traffic);
     if !verdict.passes() {
@@ -161,7 +164,7 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return TC_ACT_SHOT;
     }
     let traffic = skb.traffic(Some(&headers));
-    let verdict = by_container(&maps, skb, &headers, (id, Zone::LOCAL), traffic);
+    let verdict = by_container(&maps, (skb, &headers), (id, Zone::LOCAL), true, traffic);
     count::packet(&verdict, Plane::Local, Direction::Out, traffic);
     if !verdict.passes() {
         event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
@@ -173,9 +176,9 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
 #[inline(always)]
 fn by_container(
     maps: &Maps<BySkb>,
-    skb: Skb,
-    headers: &Headers,
+    (skb, headers): (Skb, &Headers),
     from: (ContainerId, Zone),
+    asks_rules: bool,
     traffic: Traffic,
 ) -> Verdict {
     let refused = if sender::is_packet_socket(skb.0) {
@@ -184,7 +187,7 @@ fn by_container(
         Reason::None
     };
     if refused == Reason::None {
-        egress::send(maps, &skb, headers, from, Some(traffic))
+        egress::send(maps, (&skb, headers), from, asks_rules, Some(traffic))
     } else {
         Verdict::because(Owner::new(from.0, Way::Cgroup), refused)
     }
@@ -207,7 +210,7 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
     let inward = direction == Direction::In;
-    let verdict = ingress::on_interface(&maps, &headers, entry.container, inward, traffic);
+    let verdict = ingress::on_interface(&maps, (&skb, &headers), entry.container, inward, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);
     if !verdict.passes() {
         event::dropped(maps.now(), &headers, &verdict, skb.ifindex());

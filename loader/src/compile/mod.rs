@@ -20,7 +20,6 @@ mod flatten;
 mod graph;
 pub mod input;
 mod lines;
-mod memory;
 mod node;
 mod partition;
 mod plan;
@@ -37,9 +36,11 @@ mod vector;
 #[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(test)]
+use berth_common::memory::Ruleset as Memory;
+
 pub use bounds::Bounds;
 pub use error::CompileError;
-pub use memory::Memory;
 pub use report::{Compiled, Origin, Report, Role, Root};
 pub use values::Values;
 

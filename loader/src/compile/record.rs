@@ -99,7 +99,7 @@ pub(super) fn check(check: &Check, place: usize) -> ([u64; CHECK_WORDS], Option<
         Check::Random { threshold, inverted } => (check::RANDOM, *inverted, [u64::from(*threshold), 0], None),
         Check::Nth { every, packet, inverted } => {
             let every = u64::from(every.get());
-            (check::NTH, *inverted, [every, 0], Some(u64::from(*packet).min(every - 1)))
+            (check::NTH, *inverted, [every, 0], Some(every - u64::from(*packet).min(every - 1)))
         }
         Check::Limit { cost, full } => {
             (check::LIMIT, false, [cost.0, full.0.saturating_sub(cost.0)], Some(0))

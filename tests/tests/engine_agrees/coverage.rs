@@ -9,7 +9,8 @@ use berth_common::abi::reason::Reason;
 
 use crate::trial::Tally;
 
-/// Reasons that no packet of a test run can meet: those of calls, and of frames from packet sockets.
+/// Reasons that no packet of a test run can meet: those of calls, of frames from packet sockets, and of rules, which have
+/// a test of their own.
 const UNREACHABLE: &[Reason] = &[
     Reason::None,
     Reason::NonIp,
@@ -17,6 +18,10 @@ const UNREACHABLE: &[Reason] = &[
     Reason::BindDenied,
     Reason::PortQuota,
     Reason::BypassDenied,
+    Reason::Rule,
+    Reason::Rejected,
+    Reason::RulesDamaged,
+    Reason::RulesBusy,
 ];
 
 /// How often each thing was counted.

@@ -145,7 +145,7 @@ impl Memory {
             egress::by_host(&&self.tables, &headers, Zone::UPLINK);
             host(Way::Socket)
         } else {
-            ingress::leave(&&self.tables, &seen.bytes, &headers, Zone::UPLINK, traffic)
+            ingress::leave(&&self.tables, (&seen.bytes, &headers), Zone::UPLINK, true, traffic)
         };
         self.on_uplink(verdict, false, traffic)
     }
@@ -157,7 +157,9 @@ impl Memory {
         let headers = if seen.is_ip() { seen.headers() } else { None };
         let traffic = seen.traffic(headers.as_ref());
         let verdict = match &headers {
-            Some(headers) => ingress::on_interface(&&self.tables, headers, container, inward, traffic),
+            Some(headers) => {
+                ingress::on_interface(&&self.tables, (&seen.bytes, headers), container, inward, traffic)
+            }
             None => Verdict::pass(Owner::new(container, Way::Interface)),
         };
         if let Some(counters) = self.of(verdict.owner.id) {
@@ -175,7 +177,8 @@ impl Memory {
         let traffic = seen.traffic(Some(&headers));
         let local = self.zone == Zone::LOCAL;
         let counted = local.then_some(traffic);
-        let verdict = egress::send(&&self.tables, &seen.bytes, &headers, (sender, self.zone), counted);
+        let verdict =
+            egress::send(&&self.tables, (&seen.bytes, &headers), (sender, self.zone), true, counted);
         if local && let Some(counters) = self.of(sender) {
             add(&mut counters.local, false, traffic);
         }
@@ -201,7 +204,7 @@ impl Memory {
 
     /// Counts a packet at an uplink, and tells what becomes of it.
     fn on_uplink(&mut self, verdict: Verdict, inward: bool, traffic: Traffic) -> u32 {
-        let Verdict { owner, reason } = verdict;
+        let Verdict { owner, reason, .. } = verdict;
         let own_network = (&self.tables)
             .container(owner.id)
             .is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);

@@ -31,7 +31,7 @@ pub const MAC: u8 = 2;
 pub const TCP_OPTION: u8 = 3;
 /// Whether 31 random bits are below a number: the number (xt_statistic).
 pub const RANDOM: u8 = 4;
-/// Whether it is the turn of this packet: one in how many. The state counts down from where it begins, and at zero
+/// Whether it is the turn of this packet: one in how many. The state counts up from where it begins, and at a multiple
 /// it is the turn.
 pub const NTH: u8 = 5;
 /// Whether there is a token in a bucket: a token's nanoseconds, and those of a full bucket without one token. The state

@@ -86,9 +86,9 @@ dimensions! {
     /// Which part of a packet this is: [`fragment`]. Constant, since only whole packets share an answer.
     Fragment = flow(4, 1),
     /// The interface it came in by: [`interface`](super::interface).
-    InInterface = flow(16, 1),
+    InInterface = flow(32, 1),
     /// The interface it goes out by, likewise.
-    OutInterface = flow(16, 1),
+    OutInterface = flow(32, 1),
     /// To whom the frame was addressed: `PACKET_HOST` and so on (`linux/if_packet.h`). A copy that was looped back counts
     /// as multicast or broadcast, whichever its destination is (net/netfilter/xt_pkttype.c).
     PacketType = packet(4, 1),
@@ -177,6 +177,19 @@ pub mod direction {
     pub const ORIGINAL: u32 = 0;
     /// The other way.
     pub const REPLY: u32 = 1;
+}
+
+/// Values of [`Dimension::SourceType`] and [`Dimension::DestinationType`]: `RTN_UNICAST` and its neighbours
+/// (`linux/rtnetlink.h`).
+pub mod address_type {
+    /// Somebody else's.
+    pub const UNICAST: u8 = 1;
+    /// This node's.
+    pub const LOCAL: u8 = 2;
+    /// All on the link.
+    pub const BROADCAST: u8 = 3;
+    /// A group.
+    pub const MULTICAST: u8 = 5;
 }
 
 /// Values of [`Dimension::Fragment`].

@@ -70,17 +70,9 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     }
 }
 
-/// One packet in `every`: counts down from where the state begins, and it is the turn of the packet that finds zero.
+/// One packet in `every`: counts up from where the state begins, and it is the turn of the packet that finds a multiple.
 /// Every number is drawn once, whoever else draws at the same time.
 #[inline(always)]
 fn is_turn<W: Word>(state: W, every: u64) -> bool {
-    const ATTEMPTS: u32 = 16;
-    for _ in 0..ATTEMPTS {
-        let old = state.load();
-        let new = if old == 0 { every.saturating_sub(1) } else { old.wrapping_sub(1) };
-        if state.swap(old, new) {
-            return old == 0;
-        }
-    }
-    false
+    state.add(1).checked_rem(every) == Some(0)
 }

@@ -4,8 +4,9 @@ use crate::abi::{
     address::Address,
     rules::{
         chain::{BuiltIn, Family},
-        dimension::{ABSENT, Dimension, PART_NUMBERS},
+        dimension::{ABSENT, Dimension, PART_NUMBERS, fragment},
     },
+    units::Protocol,
 };
 
 /// What one packet has in every dimension.
@@ -81,4 +82,15 @@ pub struct Question {
     pub length: u32,
     /// What it has in every dimension.
     pub fields: Fields,
+}
+
+impl Question {
+    /// Whether the packet is of a kind whose answer others of its flow may share.
+    #[inline(always)]
+    pub(super) fn shares_answers(&self) -> bool {
+        let protocol = self.fields.get(Dimension::Protocol);
+        self.fields.get(Dimension::Fragment) == fragment::WHOLE
+            && protocol != Protocol::ICMP.0 as u32
+            && protocol != Protocol::ICMPV6.0 as u32
+    }
 }

@@ -6,25 +6,35 @@
 
 use crate::{abi::units::Nanos, engine::tables::Word};
 
-/// How often a lost race is run again. Each loss means that another processor has taken a token.
-const ATTEMPTS: u32 = 16;
-
 /// Takes a token that costs `cost` nanoseconds, if the bucket, `room` nanoseconds of credit when it is full and one
 /// token less, has one.
+///
+/// A lost race, which means that another processor has taken a token, is run again up to seven times. Not in a loop:
+/// 6.1's verifier takes some loops, as compilers lay them out, for endless ones.
 #[inline(always)]
 pub fn take<W: Word>(full_at: W, now: Nanos, cost: u64, room: u64) -> bool {
-    for _ in 0..ATTEMPTS {
-        let old = full_at.load();
-        let missing = old.saturating_sub(now.0);
-        if missing > room {
-            return false;
-        }
-        let new = now.0.wrapping_add(missing).wrapping_add(cost);
-        if full_at.swap(old, new) {
-            return true;
-        }
+    let again = || attempt(full_at, now, cost, room);
+    again()
+        .or_else(again)
+        .or_else(again)
+        .or_else(again)
+        .or_else(again)
+        .or_else(again)
+        .or_else(again)
+        .or_else(again)
+        .unwrap_or(false)
+}
+
+/// Whether there is a token; nothing if somebody else took one meanwhile.
+#[inline(always)]
+fn attempt<W: Word>(full_at: W, now: Nanos, cost: u64, room: u64) -> Option<bool> {
+    let old = full_at.load();
+    let missing = old.saturating_sub(now.0);
+    if missing > room {
+        return Some(false);
     }
-    false
+    let new = now.0.wrapping_add(missing).wrapping_add(cost);
+    if full_at.swap(old, new) { Some(true) } else { None }
 }
 
 #[cfg(test)]

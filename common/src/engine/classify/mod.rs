@@ -13,7 +13,7 @@ mod checks;
 pub mod fields;
 mod limit;
 pub mod lines;
-mod lookup;
+pub mod lookup;
 pub mod outcome;
 pub mod state;
 pub mod surroundings;

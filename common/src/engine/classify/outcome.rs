@@ -1,5 +1,7 @@
 //! What comes out of a walk.
 
+use crate::{abi::reason::Reason, engine::rules::Ruling};
+
 /// What is to become of the packet.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What this means for the packet.
+    #[inline(always)]
+    pub const fn ruling(&self) -> Ruling {
+        let reason = match self.decision {
+            Decision::Accept => Reason::None,
+            Decision::Drop => Reason::Rule,
+            Decision::Reject => Reason::Rejected,
+            Decision::Corrupt | Decision::Exhausted => Reason::RulesDamaged,
+        };
+        Ruling { reason, code: self.code }
+    }
+
     /// Where there are no rules at all.
     pub const NO_RULES: Self = Self {
         decision: Decision::Accept,

@@ -2,6 +2,7 @@
 
 use super::{fields::Question, outcome::Decision};
 use crate::abi::rules::{
+    Line,
     entry::NO_COUNTER,
     root::{MAX_TABLES, Root},
 };
@@ -78,9 +79,10 @@ impl State {
         code: 0,
     };
 
-    /// Begins a walk.
-    #[inline(always)]
-    pub(super) fn begin(&mut self, root: &Root, question: &Question, constant: bool) {
+    /// Begins a walk at a root. A function of its own in the kernel, too, since its frame is gone when the walk begins.
+    #[inline(never)]
+    pub(super) fn begin(&mut self, root: &Line, question: &Question) {
+        let root = Root::from_line(root);
         self.matches = u64::MAX;
         self.possible = u64::MAX;
         self.next = 0;
@@ -94,7 +96,7 @@ impl State {
         self.tables = root.tables;
         self.constant_tables = root.constant;
         self.small = root.small;
-        self.constant = constant;
+        self.constant = question.shares_answers();
         self.decision = Decision::Exhausted;
         self.code = 0;
     }

@@ -4,21 +4,16 @@ use super::{
     candidates::Found,
     fields::Question,
     lines::Lines,
-    lookup,
     outcome::{Decision, Outcome},
     state::State,
     surroundings::{Step, Surroundings},
 };
-use crate::abi::{
-    rules::{
-        Line,
-        counters::COUNTER_WORDS,
-        dimension::{Dimension, fragment},
-        entry::{self, ENTRY_WORDS, Entry, NO_COUNTER},
-        half, header,
-        root::{self, MAX_TABLES, Root},
-    },
-    units::Protocol,
+use crate::abi::rules::{
+    Line,
+    counters::COUNTER_WORDS,
+    entry::{self, ENTRY_WORDS, Entry, NO_COUNTER},
+    half, header,
+    root::{self, MAX_TABLES},
 };
 
 /// Most steps of a walk. Each either does an entry or leaves a word of 64 entries, or a group of 4,096, behind: the
@@ -57,10 +52,13 @@ pub struct Walk<'a, L, S> {
 impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     #[inline(always)]
     fn run(&mut self, root: &Line) -> Outcome {
-        self.state.begin(&Root::from_line(root), self.question, shares_answers(self.question));
-        match self.look_up(root) {
-            Some(()) => S::repeat(MAX_STEPS, self),
-            None => self.state.decision = Decision::Corrupt,
+        self.state.begin(root, self.question);
+        let mut tables = LookUp { walk: self, root, table: 0, complete: true };
+        S::repeat(MAX_TABLES, &mut tables);
+        if tables.complete {
+            S::repeat(MAX_STEPS, self);
+        } else {
+            self.state.decision = Decision::Corrupt;
         }
         Outcome {
             decision: self.state.decision,
@@ -71,22 +69,15 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
         }
     }
 
-    /// Looks the packet up in every table.
+    /// Looks the packet up in one table.
     #[inline(always)]
-    fn look_up(&mut self, root: &Line) -> Option<()> {
-        for table in 0..MAX_TABLES {
-            // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is
-            // known by then.
-            if table >= self.state.tables as u32 || self.state.matches == 0 {
-                break;
-            }
-            let place = lookup::vector(self.lines, &self.question.fields, root::start(root, table)?)?;
-            *self.state.vectors.get_mut(table as usize)? = place;
-            if self.state.small {
-                self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
-                if table < self.state.constant_tables as u32 {
-                    self.state.possible = self.state.matches;
-                }
+    fn look_up(&mut self, root: &Line, table: u32) -> Option<()> {
+        let place = self.lines.vector(&self.question.fields, root::start(root, table)?)?;
+        *self.state.vectors.get_mut(table as usize)? = place;
+        if self.state.small {
+            self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
+            if table < self.state.constant_tables as u32 {
+                self.state.possible = self.state.matches;
             }
         }
         Some(())
@@ -172,11 +163,25 @@ impl<L: Lines, S: Surroundings> Step for Walk<'_, L, S> {
     }
 }
 
-/// Whether the packet is of a kind whose answer others of its flow may share.
-#[inline(always)]
-fn shares_answers(question: &Question) -> bool {
-    let protocol = question.fields.get(Dimension::Protocol);
-    question.fields.get(Dimension::Fragment) == fragment::WHOLE
-        && protocol != Protocol::ICMP.0 as u32
-        && protocol != Protocol::ICMPV6.0 as u32
+/// Looking the packet up in every table.
+struct LookUp<'w, 'a, L, S> {
+    walk: &'w mut Walk<'a, L, S>,
+    root: &'w Line,
+    table: u32,
+    complete: bool,
+}
+
+impl<L: Lines, S: Surroundings> Step for LookUp<'_, '_, L, S> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let table = self.table;
+        // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is known
+        // by then.
+        if table >= self.walk.state.tables as u32 || self.walk.state.matches == 0 {
+            return false;
+        }
+        self.table = table.wrapping_add(1);
+        self.complete = self.walk.look_up(self.root, table).is_some();
+        self.complete
+    }
 }

@@ -47,9 +47,10 @@ fn headers_are_the_same_behind_any_tags() {
     for tags in [&[][..], &[CTAG], &[STAG, CTAG]] {
         let bytes = frame(tags, IPV4, &packet);
         let found = Bytes(&bytes).in_frame().expect("headers");
-        let shift = 14 + 4 * u32::try_from(tags.len()).expect("few");
+        let shift = 14 + 4 * u16::try_from(tags.len()).expect("few");
         assert_eq!((found.from(), found.to()), (plain.from(), plain.to()));
-        assert_eq!((found.transport, found.payload), (plain.transport + shift, plain.payload + shift));
+        assert_eq!(found.transport, plain.transport + u32::from(shift));
+        assert_eq!((found.network, found.payload), (shift, plain.payload + shift));
     }
     assert_eq!(Bytes(&frame(&[STAG, CTAG, CTAG], IPV4, &packet)).in_frame(), None);
 }

@@ -194,6 +194,7 @@ fn offset_of_the_ip_header_shifts_everything() {
     let mut expected = parsed(&packet);
     expected.transport += 7;
     expected.payload += 7;
+    expected.network += 7;
     assert_eq!(found, expected);
     assert_eq!(Bytes(&packet).at(EtherType::IPV4, u32::MAX), None);
 }

@@ -37,7 +37,7 @@ fn tcp_flags_and_length() {
     let mut packet = ip(super::V4.0, super::V4.1, TCP, &tcp_segment(5000, 80, ACK));
     for words in 5..=15 {
         packet[20 + 12] = words << 4;
-        assert_eq!(parsed(&packet).payload, 20 + u32::from(words) * 4);
+        assert_eq!(parsed(&packet).payload, 20 + u16::from(words) * 4);
     }
 }
 

@@ -73,15 +73,16 @@ fn headers() -> impl Strategy<Value = Headers> {
         ]
     };
     let what = (proptest::sample::select(&KINDS), proptest::sample::select(&PARTS), any::<u8>());
-    (address(), address(), any::<[u16; 2]>(), any::<[u32; 3]>(), any::<u8>(), what).prop_map(
-        |(source, destination, ports, words, protocol, (kind, fragment, detail))| Headers {
+    (address(), address(), any::<[u16; 2]>(), any::<([u32; 2], [u16; 2])>(), any::<u8>(), what).prop_map(
+        |(source, destination, ports, (words, offsets), protocol, (kind, fragment, detail))| Headers {
             source,
             destination,
             source_port: Port(ports[0]),
             destination_port: Port(ports[1]),
             fragment_id: words[0],
             transport: words[1],
-            payload: words[2],
+            payload: offsets[0],
+            network: offsets[1],
             protocol: Protocol(protocol),
             kind,
             fragment,
@@ -121,7 +122,7 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
     let _ = parse::quoted(packet, headers, &mut inner);
     for zone in [Zone::UPLINK, Zone::LOCAL] {
         for id in EVERYBODY {
-            let sent = egress::send(tables, packet, headers, (id, zone), Some(PACKET));
+            let sent = egress::send(tables, (packet, headers), (id, zone), true, Some(PACKET));
             assert_eq!((sent.owner.id, sent.owner.way), (id, Way::Cgroup));
             assert!(may_be_sent_for(sent.reason), "{sent:?}");
             if zone == Zone::UPLINK && sent.passes() {
@@ -140,9 +141,9 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
     }
     let arrived = ingress::arrive(tables, packet, headers, Zone::UPLINK, PACKET);
     assert!(is_consistent(&arrived), "{arrived:?}");
-    assert!(ingress::leave(tables, packet, headers, Zone::UPLINK, PACKET).passes());
+    assert!(ingress::leave(tables, (packet, headers), Zone::UPLINK, true, PACKET).passes());
     for inward in [false, true] {
-        let passed = ingress::on_interface(tables, headers, F, inward, PACKET);
+        let passed = ingress::on_interface(tables, (packet, headers), F, inward, PACKET);
         assert_eq!((passed.owner.id, passed.owner.way), (F, Way::Interface));
     }
 }

@@ -136,7 +136,8 @@ impl Node {
 
     pub fn send_in(&self, zone: Zone, sender: ContainerId, packet: &[u8]) -> Reason {
         let headers = Self::headers(packet);
-        let verdict = egress::send(&&self.tables, &Bytes(packet), &headers, (sender, zone), Some(PACKET));
+        let verdict =
+            egress::send(&&self.tables, (&Bytes(packet), &headers), (sender, zone), true, Some(PACKET));
         assert_eq!(verdict.owner, Owner::new(sender, Way::Cgroup));
         verdict.reason
     }
@@ -173,7 +174,7 @@ impl Node {
     /// Whose a packet of the kernel is that leaves by an uplink.
     pub fn leave(&self, packet: &[u8]) -> (ContainerId, Way) {
         let headers = Self::headers(packet);
-        let verdict = ingress::leave(&&self.tables, &Bytes(packet), &headers, Zone::UPLINK, PACKET);
+        let verdict = ingress::leave(&&self.tables, (&Bytes(packet), &headers), Zone::UPLINK, true, PACKET);
         assert!(verdict.passes(), "what the kernel sends is never dropped");
         (verdict.owner.id, verdict.owner.way)
     }
@@ -204,7 +205,8 @@ impl Node {
     /// A packet on the container's own interface.
     pub fn on_interface(&self, container: ContainerId, inward: bool, packet: &[u8]) -> Reason {
         let headers = Self::headers(packet);
-        let verdict = ingress::on_interface(&&self.tables, &headers, container, inward, PACKET);
+        let verdict =
+            ingress::on_interface(&&self.tables, (&Bytes(packet), &headers), container, inward, PACKET);
         assert_eq!(verdict.owner, Owner::new(container, Way::Interface));
         verdict.reason
     }

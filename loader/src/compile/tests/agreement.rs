@@ -3,14 +3,17 @@
 use std::{cell::Cell, ops::Range};
 
 use berth_common::abi::rules::{Line, header, root::Root};
-use berth_common::engine::classify::{Decision, Lines, State, classify};
+use berth_common::{
+    engine::classify::{Decision, Lines, State, classify},
+    memory::MemoryWord,
+};
 use proptest::{
     prelude::*,
     test_runner::{TestError, TestRunner},
 };
 
 use super::{
-    super::{Bounds, CompileError, Compiled, Memory, compile, input::Ruleset, memory::MemoryWord},
+    super::{Bounds, CompileError, Compiled, Memory, compile, input::Ruleset},
     generate::{Aim, Size, Targets, aim, ruleset},
     oracle::Oracle,
     world::{Packet, World, mix},

@@ -5,11 +5,12 @@ use std::cell::Cell;
 use berth_common::{
     abi::rules::{Line, WORDS},
     engine::classify::{Decision, Lines, MAX_STEPS, State, classify},
+    memory::MemoryWord,
 };
 use proptest::prelude::*;
 
 use super::{
-    super::{Memory, memory::MemoryWord},
+    super::Memory,
     agreement::{Watched, cases, compiled},
     generate::{Size, Targets, aim, ruleset},
     world::{Packet, World, mix},

@@ -1,25 +1,27 @@
 //! A compiled ruleset in memory, for tests and for explaining what the one in the kernel does.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::vec::Vec;
 
-use berth_common::{
+use super::MemoryWord;
+use crate::{
     abi::{
         counters::Traffic,
         rules::{Line, WORDS, counters, header::Header},
     },
-    engine::{classify::Lines, tables::Word},
+    engine::classify::Lines,
 };
 
 /// A ruleset's lines.
 #[derive(Debug)]
-pub struct Memory {
+pub struct Ruleset {
     header: Header,
     constant: Vec<Line>,
     /// The words from the counters on.
     changing: Vec<AtomicU64>,
 }
 
-impl Memory {
+impl Ruleset {
     /// From its lines; nothing if they are not those of a ruleset.
     pub fn new(lines: &[Line]) -> Option<Self> {
         let header = Header::from_line(lines.first()?)?;
@@ -60,7 +62,7 @@ impl Memory {
     /// A word that does, counted from the ruleset's start.
     pub fn changing(&self, index: u32) -> Option<MemoryWord<'_>> {
         let place = (index as usize).checked_sub(self.constant.len() * WORDS)?;
-        self.changing.get(place).map(MemoryWord)
+        self.changing.get(place).map(MemoryWord::atomic)
     }
 
     fn load(&self, word: usize) -> Option<u64> {
@@ -68,7 +70,7 @@ impl Memory {
     }
 }
 
-impl<'a> Lines for &'a Memory {
+impl<'a> Lines for &'a Ruleset {
     type Word = MemoryWord<'a>;
 
     fn line(&self, index: u32) -> Option<&Line> {
@@ -77,23 +79,5 @@ impl<'a> Lines for &'a Memory {
 
     fn word(&self, index: u32) -> Option<Self::Word> {
         self.changing(index)
-    }
-}
-
-/// A word that changes.
-#[derive(Clone, Copy, Debug)]
-pub struct MemoryWord<'a>(&'a AtomicU64);
-
-impl Word for MemoryWord<'_> {
-    fn load(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-
-    fn swap(&self, old: u64, new: u64) -> bool {
-        self.0.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
-    }
-
-    fn add(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, SeqCst)
     }
 }

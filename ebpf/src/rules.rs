@@ -1,0 +1,201 @@
+//! Rules: rulesets as the classifier walks them, and what it asks of the kernel.
+//!
+//! A walk keeps its state in `SCRATCH`, not on the stack: what comes out of a map is unknown to the verifier, which
+//! would else follow every number from step to step.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::BPF_F_INNER_MAP,
+    btf_maps::Array,
+    helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns, bpf_loop},
+};
+use berth_common::{
+    abi::{
+        rules::{Line, WORDS, interface, reference::Reference},
+        units::{ContainerId, Nanos, Protocol},
+    },
+    engine::{
+        Headers,
+        classify::{self, External, Fields, Lines, Question, State, Step, Surroundings},
+        headers::Kind,
+        question::Circumstances,
+        rules::{Case, Ruling},
+        tables::Word as _,
+    },
+    wire::Packet as _,
+};
+
+use crate::{
+    atomic::MapWord,
+    maps::{RULESETS, SCRATCH},
+    packet::{Copied, Skb},
+    seams,
+};
+
+/// A ruleset: an array of as many lines as it has.
+pub type Ruleset = Array<Line, 1, { BPF_F_INNER_MAP as usize }>;
+
+/// How many walks may be under way on one processor: one in softirq, and those of tasks that were preempted in theirs.
+pub const SCRATCHES: usize = 16;
+
+/// What a walk needs beside the ruleset.
+#[repr(C)]
+pub struct Scratch {
+    /// Not zero while a walk has it.
+    taken: u64,
+    question: Question,
+    state: State,
+}
+
+/// Ethernet: where the source address begins in the header, and how long the header is.
+const SOURCE_MAC: u32 = 6;
+const ETHERNET_HEADER: u16 = 14;
+
+/// What the rules of a container say of the packet, the question about which is in the scratch at `place`.
+#[inline(always)]
+pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> Ruling {
+    let Some(ruleset) = RULESETS.get(container.0) else { return Ruling::PASS };
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
+    // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
+    let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
+    let mut kernel = Kernel { skb, headers };
+    let outcome = classify::classify(&Inner(ruleset), &mut kernel, question, state);
+    let ruling = outcome.ruling();
+    if outcome.mark != question.mark {
+        set_mark(skb, outcome.mark);
+    }
+    // SAFETY: As above.
+    unsafe { (&raw mut (*scratch).taken).write_volatile(0) };
+    ruling
+}
+
+/// Takes a scratch and puts the question into it. Its place; none that there is if all are taken.
+#[inline(always)]
+pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
+    for place in 0..SCRATCHES as u32 {
+        let Some(scratch) = SCRATCH.get_ptr_mut(place) else { break };
+        // SAFETY: An aligned word of the value just looked up.
+        if unsafe { MapWord::new(&raw mut (*scratch).taken) }.swap(0, 1) {
+            // SAFETY: Nobody else on this processor uses it while it is taken.
+            let question = unsafe { &mut (*scratch).question };
+            question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
+            return place;
+        }
+    }
+    u32::MAX
+}
+
+#[inline(always)]
+fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
+    // SAFETY: Fields of the program's context.
+    let (mark, length, kind) = unsafe { ((*skb.0).mark, (*skb.0).len, (*skb.0).pkt_type) };
+    let (source_type, destination_type) =
+        if case.asks_types { seams::address_types(headers) } else { (0, 0) };
+    Circumstances {
+        mark,
+        length: length.wrapping_sub(headers.network as u32),
+        interface: if case.own_interface { interface::OWN } else { skb.ifindex() },
+        packet_type: kind as u8,
+        source_type,
+        destination_type,
+    }
+}
+
+#[inline(always)]
+fn set_mark(skb: Skb, mark: u32) {
+    // SAFETY: A field of the program's context.
+    unsafe { (*skb.0).mark = mark };
+}
+
+/// A ruleset in its map.
+struct Inner<'a>(&'a Ruleset);
+
+impl Lines for Inner<'_> {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.0.get(index)
+    }
+
+    #[inline(always)]
+    fn vector(&self, fields: &Fields, start: Reference) -> Option<u32> {
+        match vector_at(self.0, fields, start.0) {
+            NO_VECTOR => None,
+            place => Some(place),
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
+        let line: *mut Line = self.0.get_ptr_mut(index.wrapping_div(WORDS as u32))?;
+        // The verifier does not see what the compiler knows of the remainder.
+        let place = core::hint::black_box(index) as usize & (WORDS - 1);
+        // SAFETY: The mask keeps the place in the line.
+        Some(unsafe { MapWord::new(line.cast::<u64>().add(place)) })
+    }
+}
+
+/// No vector is there: the highest bit of a place is never set.
+const NO_VECTOR: u32 = u32::MAX;
+
+/// As [`classify::lookup::vector`], on a stack of its own.
+#[inline(never)]
+fn vector_at(ruleset: &Ruleset, fields: &Fields, start: u32) -> u32 {
+    classify::lookup::vector(&Inner(ruleset), fields, Reference(start)).unwrap_or(NO_VECTOR)
+}
+
+/// What rules ask of the kernel.
+struct Kernel<'a> {
+    skb: Skb,
+    headers: &'a Headers,
+}
+
+impl Surroundings for Kernel<'_> {
+    #[inline(always)]
+    fn now(&mut self) -> Nanos {
+        // SAFETY: The helper has no preconditions.
+        Nanos(unsafe { bpf_ktime_get_coarse_ns() })
+    }
+
+    #[inline(always)]
+    fn random(&mut self) -> u32 {
+        // SAFETY: The helper has no preconditions.
+        unsafe { bpf_get_prandom_u32() }
+    }
+
+    #[inline(always)]
+    fn source_mac(&mut self) -> Option<u64> {
+        if self.headers.network < ETHERNET_HEADER {
+            return None;
+        }
+        let [upper, lower] = self.skb.words::<2>(SOURCE_MAC)?;
+        Some((u32::from_be(upper) as u64) << 16 | (u32::from_be(lower) >> 16) as u64)
+    }
+
+    #[inline(always)]
+    fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
+        let has_header = self.headers.protocol == Protocol::TCP && self.headers.kind == Kind::Ports;
+        if has_header { seams::tcp_option(self.skb, self.headers.transport, kind) } else { None }
+    }
+
+    #[inline(always)]
+    fn external(&mut self, _: &External) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn log(&mut self, _: u32, _: u32) {}
+
+    #[inline(always)]
+    fn repeat<S: Step>(count: u32, step: &mut S) {
+        // SAFETY: The callback gets the context that is given here, which outlives the call.
+        unsafe { bpf_loop(count, take_step::<S> as *mut c_void, core::ptr::from_mut(step).cast(), 0) };
+    }
+}
+
+unsafe extern "C" fn take_step<S: Step>(_: u32, step: *mut S) -> i64 {
+    // SAFETY: The helper hands on what it was given.
+    i64::from(unsafe { !(*step).step() })
+}
