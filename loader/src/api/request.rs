@@ -4,7 +4,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{name::Name, reservation::Service, settings::Settings, target::Target};
+use super::{
+    name::Name,
+    reservation::Service,
+    rules::{Edit, Family, Restore},
+    settings::Settings,
+    target::Target,
+};
 
 /// What is asked of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub enum Request {
         target: Target,
         /// What is set about it.
         settings: Settings,
+        /// Whether rules go that the change does not allow.
+        #[serde(default)]
+        drop_rules: bool,
     },
     /// Forget a container.
     ContainerRemove {
@@ -39,6 +48,52 @@ pub enum Request {
     ContainerShow {
         /// Its name.
         name: Name,
+    },
+    /// Replace tables of a container's rules.
+    RulesRestore(Restore),
+    /// Change a table of a container's rules.
+    RulesEdit(Edit),
+    /// A container's rules as text.
+    RulesSave {
+        /// The container.
+        name: Name,
+        /// The family.
+        family: Family,
+        /// Whether with what they have counted.
+        counters: bool,
+    },
+    /// A container's rules one by one.
+    RulesList {
+        /// The container.
+        name: Name,
+        /// The family.
+        family: Family,
+    },
+    /// How a container's rules differ from a text.
+    RulesDiff {
+        /// The container.
+        name: Name,
+        /// The family.
+        family: Family,
+        /// iptables-save text.
+        text: String,
+    },
+    /// Take a container's rules away.
+    RulesFlush {
+        /// The container.
+        name: Name,
+        /// The family.
+        family: Family,
+    },
+    /// Keep a change of a container's rules.
+    RulesConfirm {
+        /// The container.
+        name: Name,
+    },
+    /// What rules may use: a container's, or any.
+    Features {
+        /// The container.
+        name: Option<Name>,
     },
     /// All port reservations.
     PortsList,
@@ -90,12 +145,20 @@ impl Request {
             Self::ContainerAdd { .. }
             | Self::ContainerSet { .. }
             | Self::ContainerRemove { .. }
+            | Self::RulesRestore(_)
+            | Self::RulesEdit(_)
+            | Self::RulesFlush { .. }
+            | Self::RulesConfirm { .. }
             | Self::PortReserve { .. }
             | Self::PortRelease { .. }
             | Self::FlowsFlush { .. }
             | Self::Shutdown => true,
             Self::ContainerList
             | Self::ContainerShow { .. }
+            | Self::RulesSave { .. }
+            | Self::RulesList { .. }
+            | Self::RulesDiff { .. }
+            | Self::Features { .. }
             | Self::PortsList
             | Self::FlowsList { .. }
             | Self::Status

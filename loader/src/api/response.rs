@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{container::Container, event::Event, flow::Flow, port::Port, status::Status};
+use super::{
+    container::Container, event::Event, feature::FeatureRow, flow::Flow, port::Port, rules::Listed,
+    status::Status,
+};
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,12 @@ pub enum Response {
     Container(Box<Container>),
     /// Containers.
     Containers(Vec<Container>),
+    /// Rules, or how they differ.
+    Text(String),
+    /// Rules one by one.
+    Rules(Listed),
+    /// What rules may use.
+    Features(Vec<FeatureRow>),
     /// Port reservations.
     Ports(Vec<Port>),
     /// Flows.
@@ -25,4 +34,11 @@ pub enum Response {
     Status(Box<Status>),
     /// Events, oldest first.
     Events(Vec<Event>),
+}
+
+impl Response {
+    /// Done, with nothing to say about it.
+    pub const fn nothing() -> Self {
+        Self::Done { notes: Vec::new() }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{allowance::Allowance, mode::Mode, packet_sockets::PacketSockets};
+use super::{allowance::Allowance, feature::Mask, mode::Mode, packet_sockets::PacketSockets};
 
 /// What can be set about a container. What is not given keeps its value, or the node's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,12 @@ pub struct Settings {
     /// What its rules may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Features that its rules may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Mask>,
+    /// Most rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rules: Option<u32>,
     /// Most flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_flows: Option<u32>,
@@ -36,6 +42,8 @@ impl Settings {
     pub fn overlaid(&self, other: &Self) -> Self {
         Self {
             mode: other.mode.or(self.mode),
+            features: other.features.or(self.features),
+            max_rules: other.max_rules.or(self.max_rules),
             max_flows: other.max_flows.or(self.max_flows),
             max_ports: other.max_ports.or(self.max_ports),
             ports: other.ports.clone().or_else(|| self.ports.clone()),

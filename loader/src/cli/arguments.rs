@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{container::ContainerCommand, options::Options};
+use super::{container::ContainerCommand, options::Options, rules::RulesCommand};
 use crate::{
     api::{name::Name, request::Request, reservation::Service},
     node::Purpose,
@@ -48,6 +48,17 @@ pub enum Command {
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Rules of containers, in the language of iptables-save
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// What rules may use, and which of four sets forbids it: a container's, or any in mode full
+    Features {
+        /// The container
+        name: Option<Name>,
+        /// How to print
+        #[command(flatten)]
+        json: Json,
+    },
     /// Ports that containers hold
     #[command(subcommand)]
     Ports(PortsCommand),
@@ -227,6 +238,20 @@ mod tests {
             "berth container rm a",
             "berth container list --json",
             "berth container show a --json",
+            "berth container set a --features conntrack,limit --max-rules 16 --drop-rules",
+            "berth rules restore a /tmp/rules --confirm 60s",
+            "berth rules check a --ipv6",
+            "berth rules diff a -",
+            "berth rules save a --counters",
+            "berth rules list a -v --json",
+            "berth rules append a INPUT -p tcp --dport 22 -j ACCEPT",
+            "berth rules append --ipv6 --table mangle a OUTPUT -j MARK --set-mark 1",
+            "berth rules insert a INPUT 3 -s 192.0.2.1 -j DROP",
+            "berth rules delete a INPUT 1",
+            "berth rules flush a -6",
+            "berth rules confirm a",
+            "berth features",
+            "berth features a --json",
             "berth ports list --json",
             "berth ports reserve a tcp/8080 --address 192.0.2.1 --raw",
             "berth ports release a icmp/7",
@@ -253,6 +278,8 @@ mod tests {
             "berth ports reserve a 8080",
             "berth flows list --owner",
             "berth rules",
+            "berth rules append a",
+            "berth rules restore a --confirm soon",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -23,6 +23,7 @@ use crate::{
 /// Carries out a command.
 pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
     let paths = arguments.options.paths();
+    let counters = arguments.options.verbose > 0;
     let (request, json) = match arguments.command {
         Command::Daemon(start) => return daemon::run(&paths, &start.purpose(true), free(&paths)?),
         Command::Up(start) => return up(&paths, &start.purpose(false)),
@@ -35,6 +36,8 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
             return Ok(());
         }
         Command::Container(command) => command.request(),
+        Command::Rules(command) => command.request()?,
+        Command::Features { name, json } => (Request::Features { name }, json.json),
         Command::Ports(command) => command.request(),
         Command::Flows(command) => command.request(),
         Command::Status(json) => (Request::Status, json.json),
@@ -42,7 +45,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
     };
     match client::execute(&paths, request)? {
         Response::Done { notes } => notes.iter().try_for_each(|note| output.note(note)),
-        answer => views::show(&answer, json, output),
+        answer => views::show(&answer, (json, counters), output),
     }
 }
 

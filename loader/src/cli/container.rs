@@ -6,8 +6,8 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::arguments::Json;
 use crate::api::{
-    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, request::Request,
-    settings::Settings, target::Target,
+    allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
+    request::Request, settings::Settings, target::Target,
 };
 
 /// Containers.
@@ -40,6 +40,9 @@ pub enum ContainerCommand {
         /// What is set about it
         #[command(flatten)]
         settings: SettingsArguments,
+        /// Take those of its rules away that the change does not allow
+        #[arg(long)]
+        drop_rules: bool,
     },
     /// Show all containers
     List(Json),
@@ -62,9 +65,9 @@ impl ContainerCommand {
                 (Request::ContainerAdd { name, target, settings }, false)
             }
             Self::Rm { name } => (Request::ContainerRemove { name }, false),
-            Self::Set { name, target, settings } => {
+            Self::Set { name, target, settings, drop_rules } => {
                 let (target, settings) = (target.into(), settings.into());
-                (Request::ContainerSet { name, target, settings }, false)
+                (Request::ContainerSet { name, target, settings, drop_rules }, false)
             }
             Self::List(Json { json }) => (Request::ContainerList, json),
             Self::Show { name, json: Json { json } } => (Request::ContainerShow { name }, json),
@@ -105,6 +108,12 @@ pub struct SettingsArguments {
     /// What its rules may do
     #[arg(long)]
     mode: Option<Mode>,
+    /// Features its rules may use: `all`, `none`, or a list as in conntrack,limit
+    #[arg(long, value_name = "LIST")]
+    features: Option<Mask>,
+    /// Most rules it may hold, at least 16
+    #[arg(long, value_name = "N")]
+    max_rules: Option<u32>,
     /// Most flows it may hold
     #[arg(long, value_name = "N")]
     max_flows: Option<u32>,
@@ -124,6 +133,8 @@ impl From<SettingsArguments> for Settings {
         let given = !arguments.addresses.is_empty();
         Self {
             mode: arguments.mode,
+            features: arguments.features,
+            max_rules: arguments.max_rules,
             max_flows: arguments.max_flows,
             max_ports: arguments.max_ports,
             ports: arguments.ports,

@@ -9,6 +9,7 @@ mod logging;
 mod number;
 mod options;
 mod output;
+mod rules;
 mod views;
 
 use std::{ffi::OsString, process::ExitCode};

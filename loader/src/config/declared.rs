@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use crate::api::{
-    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, settings::Settings,
-    target::Target,
+    allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
+    settings::Settings, target::Target,
 };
 
 /// A container that is to exist.
@@ -38,6 +38,8 @@ struct Content {
     lxc: Option<String>,
     addresses: Option<Vec<IpAddr>>,
     mode: Option<Mode>,
+    features: Option<Mask>,
+    max_rules: Option<u32>,
     max_flows: Option<u32>,
     max_ports: Option<u32>,
     ports: Option<Allowance>,
@@ -94,6 +96,8 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
     }
     let settings = Settings {
         mode: content.mode,
+        features: content.features,
+        max_rules: content.max_rules,
         max_flows: content.max_flows,
         max_ports: content.max_ports,
         ports: content.ports,

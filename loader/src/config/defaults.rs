@@ -10,6 +10,8 @@ use crate::api::mode::Mode;
 pub struct Defaults {
     /// Mode.
     pub mode: Mode,
+    /// Most rules.
+    pub max_rules: u32,
     /// Most flows.
     pub max_flows: u32,
     /// Most port reservations.
@@ -18,6 +20,6 @@ pub struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { mode: Mode::default(), max_flows: 8_192, max_ports: 4_096 }
+        Self { mode: Mode::default(), max_rules: 2_000, max_flows: 8_192, max_ports: 4_096 }
     }
 }

@@ -5,7 +5,8 @@ use std::{fs, io, path::Path};
 use berth_common::abi::config::MAX_UPLINKS;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{ConfigError, Defaults, Limits};
+use super::{ConfigError, Defaults, Limits, MarkBit};
+use crate::api::feature::Mask;
 
 /// What `berth.toml` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Config {
     pub unowned: Unowned,
     /// What happens when the operator reserves a port that the kernel may hand out.
     pub local_port_range: LocalPortRange,
+    /// Features that containers' rules may use on this node.
+    pub features: Mask,
+    /// The bit of packets' marks that is berth's own.
+    pub mark: MarkBit,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
@@ -91,16 +96,18 @@ mod tests {
     #[test]
     fn takes_every_key() {
         let config = parse(
-            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\n\
+            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x80\n\
              [sizes]\nflows = 1048576\nports = 4096\ncontainers = 100\n\
-             [defaults]\nmode = 'full'\nmax_flows = 1\nmax_ports = 2\n",
+             [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\n",
         )
         .unwrap();
         assert_eq!(config.uplinks, ["eth0"]);
         assert_eq!(config.unowned, Unowned::Drop);
+        assert_eq!(config.features.to_string(), "filter,multiport,limit");
+        assert_eq!(config.mark.bit(), 0x80);
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
         assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, containers: 100 });
-        assert_eq!(config.defaults, Defaults { mode: Mode::Full, max_flows: 1, max_ports: 2 });
+        assert_eq!(config.defaults, Defaults { mode: Mode::Full, max_rules: 3, max_flows: 1, max_ports: 2 });
     }
 
     #[test]
@@ -113,6 +120,8 @@ mod tests {
         for (text, line, word) in [
             ("uplinks = []\nuplink = 'x'\n", 2, "unknown field"),
             ("\n\nunowned = 'maybe'\n", 3, "unknown variant"),
+            ("mark = 3\n", 1, "one bit"),
+            ("features = 'limits'\n", 1, "did you mean limit"),
             ("[sizes]\n# many\nflows = 3\n", 3, "3 is not from 1024"),
             ("\nuplinks = ['a'\n", 2, ""),
             ("[defaults]\nmax_flows = -1\n", 2, ""),

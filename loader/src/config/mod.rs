@@ -6,9 +6,11 @@ mod defaults;
 mod error;
 mod file;
 mod limits;
+mod mark;
 
 pub use declared::{Declared, declared};
 pub use defaults::Defaults;
 pub use error::ConfigError;
 pub use file::{Config, LocalPortRange, Unowned};
 pub use limits::Limits;
+pub use mark::MarkBit;

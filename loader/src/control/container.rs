@@ -65,6 +65,7 @@ impl Kernel {
         // First of all: what carries its generation is void from now on.
         self.maps.containers.set(id.0, zero())?;
         self.detach_except(id, &Members::default())?;
+        self.remove_ruleset(id)?;
         self.flush_flows(Some(id))?;
         self.clear_ports(id)?;
         self.maps.usage.set(id.0, Usage::default())
@@ -217,6 +218,12 @@ fn container(id: ContainerId, spec: &Spec) -> Result<Container, ControlError> {
     if spec.deny_packet_sockets {
         flags |= Container::NO_PACKET_SOCKETS;
     }
+    if spec.has_rules {
+        flags |= Container::HAS_RULES;
+    }
+    if spec.asks_address_types {
+        flags |= Container::ASKS_ADDRESS_TYPES;
+    }
     Ok(Container {
         generation: spec.generation,
         mode: spec.mode as u8,
@@ -277,6 +284,8 @@ mod tests {
             flow_limit: 10,
             port_limit: 20,
             ranges: vec![PortRange { first: Port(80), last: Port(90) }; ranges],
+            has_rules: false,
+            asks_address_types: false,
             deny_packet_sockets: true,
             cgroups: Vec::new(),
             interfaces: Vec::new(),

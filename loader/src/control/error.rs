@@ -46,6 +46,15 @@ pub enum ControlError {
         /// The version found.
         found: u32,
     },
+    /// A container's rules in the kernel are of another version.
+    #[error(
+        "the rules of container {} that are in force are of another version of berth: write them anew with `berth rules restore`",
+        .0.0
+    )]
+    OtherRuleset(ContainerId),
+    /// What was to be put in force is no compiled ruleset.
+    #[error("these lines are no compiled ruleset: this is an error in berth, please report it")]
+    NoRuleset,
     /// Something of what should be pinned is not.
     #[error(
         "{missing} is missing from the pins in {directory}: clear them with `berth down` and start again"

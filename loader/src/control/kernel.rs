@@ -131,7 +131,12 @@ impl Kernel {
     }
 
     /// Sets what all programs share.
-    pub fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError> {
+    pub fn configure(
+        &mut self,
+        netns_cookie: u64,
+        drop_unowned: bool,
+        mark_bit: u32,
+    ) -> Result<(), ControlError> {
         let offsets = Offsets::of_kernel()?;
         self.change_config(|config| {
             config.abi = VERSION;
@@ -140,6 +145,7 @@ impl Kernel {
             config.sock_net_offset = offsets.sock_net;
             config.net_cookie_offset = offsets.net_cookie;
             config.ipv6only_bit = offsets.ipv6only_bit;
+            config.mark_bit = mark_bit;
         })
     }
 

@@ -19,6 +19,7 @@ use super::{
     error::Context as _,
     pins::Pins,
     plain::{Layout, Plain},
+    rules::Rulesets,
     sys,
 };
 
@@ -35,6 +36,7 @@ pub struct Maps {
     pub addresses: Hash<Address, AddressEntry>,
     pub adoptions: Hash<u64, Adoption>,
     pub ports: Hash<PortKey, PortEntry>,
+    pub rulesets: Rulesets,
 }
 
 impl Maps {
@@ -52,6 +54,7 @@ impl Maps {
             addresses: Hash::open(pins, "ADDRESSES")?,
             adoptions: Hash::open(pins, "ADOPTIONS")?,
             ports: Hash::open(pins, "PORTS")?,
+            rulesets: Rulesets::open(pins)?,
         })
     }
 }

@@ -23,6 +23,7 @@ mod programs;
 mod qdisc;
 mod refusal;
 mod requests;
+mod rules;
 mod sockets;
 mod spec;
 mod sys;

@@ -93,7 +93,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 10] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 11] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -102,6 +102,7 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 10] {
         ("CONTAINERS", containers),
         ("USAGE", containers),
         ("COUNTERS", containers),
+        ("RULESETS", containers),
         ("CGROUPS", several),
         ("INTERFACES", several),
         ("ADDRESSES", several),

@@ -10,6 +10,7 @@ use berth_common::abi::{
     event::Event,
     flow::{Flow, FlowKey},
     port::{PortEntry, PortKey},
+    rules::Line,
     socket::{Adoption, CgroupEntry},
 };
 
@@ -49,6 +50,7 @@ layouts! {
     Flow,
     FlowKey,
     Interface,
+    Line,
     PortEntry,
     PortKey,
     Usage,

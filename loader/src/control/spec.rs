@@ -40,6 +40,10 @@ pub struct Spec {
     pub port_limit: u32,
     /// Ports it may bind, at most [`berth_common::abi::container::MAX_PORT_RANGES`] ranges; none for all ports.
     pub ranges: Vec<PortRange>,
+    /// Whether it has rules.
+    pub has_rules: bool,
+    /// Whether its rules look at kinds of addresses.
+    pub asks_address_types: bool,
     /// Whether it may not have packet sockets.
     pub deny_packet_sockets: bool,
     /// Its control groups.

@@ -193,6 +193,17 @@ pub fn dump<K: Layout, V: Layout>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>
     }
 }
 
+/// Deletes an entry of a map, if it is there.
+pub fn delete<K: Layout>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
+    let mut attr = empty();
+    attr.__bindgen_anon_2.map_fd = number(map);
+    attr.__bindgen_anon_2.key = std::ptr::from_ref(key) as u64;
+    match call(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
 struct Batch<K, V> {
     keys: Vec<Plain<K>>,
     values: Vec<Plain<V>>,

@@ -4,6 +4,7 @@
 //! next one takes over.
 
 mod cgroups;
+mod confirm;
 mod error;
 mod events;
 mod keeper;
@@ -70,6 +71,7 @@ async fn serve(paths: &Paths, node: Node) -> Result<(), DaemonError> {
     tasks.spawn(refresh::run(keeper.clone(), cgroups::Watch::new()?));
     tasks.spawn(events.run(keeper.clone(), log));
     tasks.spawn(sweep::run(keeper.clone()));
+    tasks.spawn(confirm::run(keeper.clone()));
     tasks.spawn(service::watchdog(keeper.clone()));
     let signals = Signals::new()?;
     tasks.spawn(signals.run(keeper.clone()));

@@ -7,7 +7,7 @@ use crate::{compile::Values, rules::values::interface::Interface};
 pub struct Names {
     /// Interfaces by the name under which the rules see them, each with its number
     /// ([`interface`](berth_common::abi::rules::interface)).
-    pub interfaces: Vec<(String, u16)>,
+    pub interfaces: Vec<(String, u32)>,
 }
 
 impl Names {

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use berth_common::abi::{
     container::Usage,
-    counters::Counters,
+    counters::{Counters, Traffic},
     flow::{Flow, FlowKey},
     port::{Claim, PortKey},
+    rules::Line,
     units::{ContainerId, Nanos},
 };
 
@@ -18,7 +19,8 @@ use crate::{
 /// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
 #[expect(missing_docs, reason = "each is documented where `Kernel` has it")]
 pub trait Enforcer {
-    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError>;
+    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool, mark_bit: u32)
+    -> Result<(), ControlError>;
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError>;
     fn set_addresses(
         &mut self,
@@ -29,6 +31,15 @@ pub trait Enforcer {
     fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
     fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError>;
     fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError>;
+    fn set_ruleset(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        carried: &[(u32, u32)],
+    ) -> Result<(), ControlError>;
+    fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError>;
+    fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError>;
+    fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError>;
     fn adopt_sockets(
         &mut self,
         id: ContainerId,
@@ -52,8 +63,13 @@ pub trait Enforcer {
 }
 
 impl Enforcer for Kernel {
-    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool) -> Result<(), ControlError> {
-        Self::configure(self, netns_cookie, drop_unowned)
+    fn configure(
+        &mut self,
+        netns_cookie: u64,
+        drop_unowned: bool,
+        mark_bit: u32,
+    ) -> Result<(), ControlError> {
+        Self::configure(self, netns_cookie, drop_unowned, mark_bit)
     }
 
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError> {
@@ -82,6 +98,27 @@ impl Enforcer for Kernel {
 
     fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError> {
         Self::containers(self)
+    }
+
+    fn set_ruleset(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        carried: &[(u32, u32)],
+    ) -> Result<(), ControlError> {
+        Self::set_ruleset(self, id, lines, carried)
+    }
+
+    fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
+        Self::remove_ruleset(self, id)
+    }
+
+    fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError> {
+        Self::ruleset_generation(self, id)
+    }
+
+    fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
+        Self::rule_counters(self, id)
     }
 
     fn adopt_sockets(

@@ -10,9 +10,12 @@ use crate::{
         name::Name,
         reservation::Service,
     },
+    compile::CompileError,
     config::ConfigError,
     containers::ContainersError,
     control::{ControlError, PortRefusal, Refusal},
+    lower::LowerError,
+    rules::error::RuleErrors,
     state::StateError,
 };
 
@@ -194,6 +197,44 @@ pub enum NodeError {
         /// The state file.
         state: PathBuf,
     },
+    /// A text of rules is wrong.
+    #[error("{}", first_line(.0))]
+    Rules(RuleErrors),
+    /// A rule cannot be carried out.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// Rules cannot be compiled, or cost too much.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Rules use what they may not use: each, with the reason.
+    #[error("{} of the rules may not be used; {}", .0.len(), .0.first().map_or("", String::as_str))]
+    Forbidden(Vec<String>),
+    /// The container may not hold so many rules.
+    #[error(
+        "{name} would hold {asked} rules, and may hold {limit}: remove some, or raise the limit with `berth container set {name} --max-rules`"
+    )]
+    RuleQuota {
+        /// The container.
+        name: Name,
+        /// How many it would hold.
+        asked: u64,
+        /// How many it may hold.
+        limit: u32,
+    },
+    /// A limit that no container can be given.
+    #[error("a container's limit of rules cannot be {0}: the least is {MIN_RULES}")]
+    RuleLimit(u32),
+    /// The rules that were remembered make no sense.
+    #[error("the rules of {name} in the state file cannot be read; {problem}")]
+    RulesUnreadable {
+        /// The container.
+        name: Name,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No change waits to be confirmed.
+    #[error("no change of {0}'s rules waits to be confirmed")]
+    NothingToConfirm(Name),
     /// The system could not be observed, or does not have what was asked for.
     #[error(transparent)]
     Containers(#[from] ContainersError),
@@ -234,6 +275,13 @@ impl NodeError {
     }
 }
 
+/// Least rules that a container can be limited to, as with Virtuozzo's numiptent.
+pub(super) const MIN_RULES: u32 = 16;
+
+fn first_line(errors: &RuleErrors) -> String {
+    errors.errors.first().map(ToString::to_string).unwrap_or_default()
+}
+
 fn kept(log: &Result<PathBuf, io::Error>) -> String {
     match log {
         Ok(path) => format!("its whole log is in {}, which a report of this should have", path.display()),
@@ -246,6 +294,10 @@ impl From<NodeError> for ApiError {
         let refusal = Self::new(error.code(), error.to_string());
         match error {
             NodeError::Refused { refusal: by_verifier, .. } => refusal.with_details(by_verifier.excerpt),
+            NodeError::Rules(errors) => {
+                refusal.with_details(errors.to_string().lines().skip(1).map(str::to_owned).collect())
+            }
+            NodeError::Forbidden(rules) => refusal.with_details(rules.into_iter().skip(1).collect()),
             _ => refusal,
         }
     }

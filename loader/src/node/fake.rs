@@ -12,6 +12,7 @@ use berth_common::abi::{
     flow::{Flow, FlowKey},
     port::{Claim, PortKey},
     reason::REASONS,
+    rules::{Line, chain::SLOTS, counters, header::Header},
     units::{ContainerId, Nanos},
 };
 
@@ -30,6 +31,10 @@ pub struct FakeKernel {
     pub uplinks: Vec<Link>,
     pub node_addresses: Vec<IpAddr>,
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
+    /// Generations of the rulesets in force.
+    pub rulesets: BTreeMap<u32, u64>,
+    /// What their counters have counted.
+    pub counted: BTreeMap<u32, Vec<Traffic>>,
     /// Ids and cgroups whose sockets were asked for.
     pub adopted: Vec<(u32, Vec<u64>)>,
     /// The call that fails.
@@ -45,7 +50,12 @@ impl FakeKernel {
 }
 
 impl Enforcer for FakeKernel {
-    fn configure(&mut self, _netns_cookie: u64, _drop_unowned: bool) -> Result<(), ControlError> {
+    fn configure(
+        &mut self,
+        _netns_cookie: u64,
+        _drop_unowned: bool,
+        _mark_bit: u32,
+    ) -> Result<(), ControlError> {
         self.may("configure")
     }
 
@@ -82,6 +92,8 @@ impl Enforcer for FakeKernel {
     fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError> {
         self.may("remove_container")?;
         self.containers.remove(&id.0).expect("it is there");
+        self.rulesets.remove(&id.0);
+        self.counted.remove(&id.0);
         self.ports.retain(|(_, claim)| claim.owner() != id);
         self.flows.retain(|(_, flow)| flow.opener != id);
         Ok(())
@@ -90,6 +102,38 @@ impl Enforcer for FakeKernel {
     fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError> {
         let all = self.containers.iter();
         Ok(all.map(|(&id, spec)| (ContainerId(id), spec.generation)).collect())
+    }
+
+    fn set_ruleset(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        carried: &[(u32, u32)],
+    ) -> Result<(), ControlError> {
+        self.may("set_ruleset")?;
+        let ruleset = Header::from_line(&lines[0]).expect("a ruleset");
+        let counted = self.counted.remove(&id.0).unwrap_or_default();
+        let carry =
+            |new: u32| carried.iter().find(|(to, _)| *to == new).map(|(_, from)| counted[*from as usize]);
+        let count = counters::policy(ruleset.rules, SLOTS);
+        self.counted.insert(id.0, (0..count).map(|new| carry(new).unwrap_or_default()).collect());
+        self.rulesets.insert(id.0, ruleset.generation);
+        Ok(())
+    }
+
+    fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
+        self.may("remove_ruleset")?;
+        self.rulesets.remove(&id.0);
+        self.counted.remove(&id.0);
+        Ok(())
+    }
+
+    fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError> {
+        Ok(self.rulesets.get(&id.0).copied())
+    }
+
+    fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
+        Ok(self.counted.get(&id.0).cloned().unwrap_or_default())
     }
 
     fn adopt_sockets(

@@ -6,7 +6,7 @@ use log::error;
 use super::{Attachment, Enforcer, Node, NodeError, Observer};
 use crate::{
     api::{name::Name, response::Response, settings::Settings, target::Target},
-    state::{Attached, Definition, Record, State},
+    state::{Attached, Definition, Record, Rules, State},
 };
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
@@ -34,6 +34,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         name: &Name,
         target: &Target,
         settings: &Settings,
+        drop_rules: bool,
     ) -> Result<Response, NodeError> {
         let (record, definition) = self.known(name)?;
         let (id, old) = (record.id, definition.clone());
@@ -49,8 +50,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let attachment = Attachment::whole(&self.observer, &definition)?;
             (definition, attachment)
         };
+        let dropped = self.fit_rules(id, &definition.settings, drop_rules)?;
         self.redefine(id, definition, attachment)?;
-        Ok(Response::Done { notes: Vec::new() })
+        let notes = if dropped > 0 { vec![format!("{dropped} rules went")] } else { Vec::new() };
+        Ok(Response::Done { notes })
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Result<Response, NodeError> {
@@ -66,6 +69,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             return Err(error.into());
         }
         self.attachments.remove(&id);
+        self.rules.remove(&id);
         self.push_addresses()?;
         self.tidy_local_ports()?;
 
@@ -120,6 +124,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             name,
             generation: self.state.next_generation(),
             definition: None,
+            rules: Rules::default(),
             attached: Attached::default(),
         })
     }
@@ -159,23 +164,37 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         attachment: Attachment,
         known: &Attached,
     ) -> Result<usize, NodeError> {
-        let Some(record) = self.state.record_by_id(id) else {
-            return Ok(0);
-        };
-        let spec = self.spec(record, &attachment);
         let in_force = self.attachments.contains_key(&id);
+        // What the container's own interface is called in rules depends on what it is attached to.
+        let former = self.attachments.insert(id, attachment.clone());
+        let enforced = self.put_in_force(id, &attachment, in_force);
+        if enforced.is_err() {
+            match former {
+                Some(former) => self.attachments.insert(id, former),
+                None => self.attachments.remove(&id),
+            };
+        }
+        enforced?;
+        let mut fresh = attachment.cgroups;
+        fresh.retain(|cgroup| !in_force || !known.cgroups.contains(&cgroup.id));
+        let generation = self.state.record_by_id(id).map_or(0, |record| record.generation);
+        if fresh.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.kernel.adopt_sockets(ContainerId(id), generation, &fresh)?)
+    }
+
+    /// The rules come before the container, which is never in force without them.
+    fn put_in_force(&mut self, id: u32, attachment: &Attachment, in_force: bool) -> Result<(), NodeError> {
+        self.load_rules(id)?;
+        let Some(record) = self.state.record_by_id(id) else { return Ok(()) };
+        let spec = self.spec(record, attachment);
         if in_force {
             self.kernel.update_container(ContainerId(id), &spec)?;
         } else {
             self.kernel.add_container(ContainerId(id), &spec)?;
         }
-        let mut fresh = attachment.cgroups.clone();
-        fresh.retain(|cgroup| !in_force || !known.cgroups.contains(&cgroup.id));
-        self.attachments.insert(id, attachment);
-        if fresh.is_empty() {
-            return Ok(0);
-        }
-        Ok(self.kernel.adopt_sockets(ContainerId(id), spec.generation, &fresh)?)
+        Ok(())
     }
 
     /// Puts state and kernel back to what they were before a change that failed. What fails here is put right by the

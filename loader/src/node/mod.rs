@@ -10,6 +10,7 @@ mod declared;
 mod define;
 mod enforcer;
 mod error;
+mod features;
 mod flows;
 mod interfaces;
 mod local_ports;
@@ -21,6 +22,7 @@ mod presence;
 mod refused;
 mod reservations;
 mod restore;
+mod rules;
 mod spec;
 mod take_down;
 mod uplinks;
@@ -69,6 +71,8 @@ pub struct Node<E = Kernel, O = Host> {
     links: Option<Vec<Link>>,
     /// The containers that are in the kernel, and what they are attached to there.
     attachments: BTreeMap<u32, Attachment>,
+    /// The rules of containers, as they are in the kernel.
+    rules: BTreeMap<u32, rules::Loaded>,
     addresses: Addresses,
     /// Highest id that the kernel's tables have room for.
     most: u32,
@@ -87,10 +91,20 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub fn execute(&mut self, request: Request, daemon: &Daemon) -> Result<Response, NodeError> {
         match request {
             Request::ContainerAdd { name, target, settings } => self.add(name, &target, settings),
-            Request::ContainerSet { name, target, settings } => self.set(&name, &target, &settings),
+            Request::ContainerSet { name, target, settings, drop_rules } => {
+                self.set(&name, &target, &settings, drop_rules)
+            }
             Request::ContainerRemove { name } => self.remove(&name),
             Request::ContainerList => self.list().map(Response::Containers),
             Request::ContainerShow { name } => self.show(&name),
+            Request::RulesRestore(restore) => self.restore_rules(restore),
+            Request::RulesEdit(edit) => self.edit_rules(&edit),
+            Request::RulesSave { name, family, counters } => self.save_rules(&name, family, counters),
+            Request::RulesList { name, family } => self.list_rules(&name, family),
+            Request::RulesDiff { name, family, text } => self.diff_rules(&name, family, &text),
+            Request::RulesFlush { name, family } => self.flush_rules(&name, family),
+            Request::RulesConfirm { name } => self.confirm_rules(&name),
+            Request::Features { name } => self.list_features(name.as_ref()).map(Response::Features),
             Request::PortsList => self.list_ports().map(Response::Ports),
             Request::PortReserve { name, service, address, raw } => {
                 self.reserve(&name, service, address, raw)

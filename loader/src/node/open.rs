@@ -88,6 +88,7 @@ impl Node<Kernel, Host> {
             uplinks,
             links: None,
             attachments: BTreeMap::new(),
+            rules: BTreeMap::new(),
             addresses: Addresses::default(),
             problem,
         };
@@ -118,7 +119,11 @@ impl Node<Kernel, Host> {
         if !adopted {
             self.state.uplinks.clear();
         }
-        self.kernel.configure(instance.netns, self.config.unowned == Unowned::Drop)?;
+        self.kernel.configure(
+            instance.netns,
+            self.config.unowned == Unowned::Drop,
+            self.config.mark.bit(),
+        )?;
         self.state.instance = Some(instance);
         if self.problem.is_none() && matches!(purpose, Purpose::Enforce { .. }) {
             self.state.config = Some(self.config.clone());

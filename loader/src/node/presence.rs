@@ -13,6 +13,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub fn refresh(&mut self) -> Result<(), NodeError> {
         let interfaces = Interfaces::from(self.observer.links()?);
         self.refresh_containers(&interfaces);
+        self.follow_interfaces()?;
         self.push_addresses()?;
         self.refresh_uplinks(&interfaces)
     }

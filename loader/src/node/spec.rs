@@ -16,6 +16,11 @@ impl<E, O> Node<E, O> {
             flow_limit: self.flow_limit(&settings),
             port_limit: self.port_limit(&settings),
             ranges: settings.ports.as_ref().map(Allowance::ranges).unwrap_or_default(),
+            has_rules: self.rules.get(&record.id).is_some_and(|loaded| !loaded.pair.is_empty()),
+            asks_address_types: self
+                .rules
+                .get(&record.id)
+                .is_some_and(|loaded| loaded.pair.asks_address_types()),
             deny_packet_sockets: settings.packet_sockets == Some(PacketSockets::Deny),
             cgroups: attachment.cgroups.clone(),
             interfaces: attachment.interfaces.clone(),

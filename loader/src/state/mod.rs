@@ -7,6 +7,7 @@ mod error;
 mod ids;
 mod instance;
 mod record;
+mod rules;
 mod store;
 
 pub use attached::Attached;
@@ -14,4 +15,5 @@ pub use definition::Definition;
 pub use error::StateError;
 pub use instance::Instance;
 pub use record::{Record, Reservation, State};
+pub use rules::{Rules, Unconfirmed};
 pub use store::Store;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attached, Definition, Instance, ids::random_generation};
+use super::{Attached, Definition, Instance, Rules, ids::random_generation};
 use crate::{
     api::{name::Name, reservation::Service},
     config::Config,
@@ -54,6 +54,9 @@ pub struct Record {
     pub generation: u32,
     /// What it is; none if it has reservations, but was not added yet.
     pub definition: Option<Definition>,
+    /// Its rules.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
     /// What it is attached to.
     #[serde(default, skip_serializing_if = "Attached::is_empty")]
     pub attached: Attached,

@@ -116,6 +116,11 @@ mod tests {
             name: "b".parse().unwrap(),
             generation: 2,
             definition: None,
+            rules: crate::state::Rules {
+                ipv4: Some("*filter\nCOMMIT\n".to_owned()),
+                changes: 3,
+                ..Default::default()
+            },
             attached: Attached::default(),
         });
         let definition = Definition {
@@ -131,7 +136,14 @@ mod tests {
         };
         let definition = Some(definition);
         let attached = Attached { cgroups: vec![9], interfaces: vec![2] };
-        state.put(Record { id: 3, name: "a".parse().unwrap(), generation: 1, definition, attached });
+        state.put(Record {
+            id: 3,
+            name: "a".parse().unwrap(),
+            generation: 1,
+            definition,
+            rules: crate::state::Rules::default(),
+            attached,
+        });
         state.reservations.push(Reservation {
             id: 7,
             service: "tcp/80".parse().unwrap(),

@@ -3,8 +3,10 @@
 mod container;
 mod doctor;
 mod event;
+mod feature;
 mod flow;
 mod port;
+mod rules;
 mod status;
 
 pub use doctor::doctor;
@@ -13,18 +15,23 @@ pub use event::event;
 use super::output::Output;
 use crate::api::{error::ApiError, response::Response};
 
-/// Prints an answer.
-pub fn show(answer: &Response, json: bool, output: &Output) -> Result<(), ApiError> {
+/// Prints an answer; rules with what they have counted, if `counters` are wanted.
+pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) -> Result<(), ApiError> {
     match answer {
         Response::Done { .. } => Ok(()),
         Response::Events(events) => events.iter().try_for_each(|one| event(one, json, output)),
         Response::Container(container) if json => output.json(container),
         Response::Containers(containers) if json => output.json(containers),
+        Response::Text(text) => text.lines().try_for_each(|line| output.line(line)),
+        Response::Rules(listed) if json => output.json(listed),
+        Response::Features(features) if json => output.json(features),
         Response::Ports(ports) if json => output.json(ports),
         Response::Flows(flows) if json => output.json(flows),
         Response::Status(status) if json => output.json(status),
         Response::Container(container) => container::one(container, output),
         Response::Containers(containers) => container::all(containers, output),
+        Response::Rules(listed) => rules::all(listed, counters, output),
+        Response::Features(features) => feature::all(features, output),
         Response::Ports(ports) => port::all(ports, output),
         Response::Flows(flows) => flow::all(flows, output),
         Response::Status(status) => status::status(status, output),

@@ -1,9 +1,6 @@
 //! A packet as netfilter sees it, and what the classifier is told of it.
 
-use berth_common::abi::rules::{
-    dimension::{direction, fragment, state},
-    interface,
-};
+use berth_common::abi::rules::dimension::{direction, fragment, state};
 
 use crate::{
     compile::{
@@ -130,7 +127,7 @@ impl Packet {
     pub(super) fn described(&self, names: &Names) -> world::Packet {
         let number = |name: Option<&str>| {
             let known = names.interfaces.iter().find(|(known, _)| Some(known.as_str()) == name);
-            known.map_or(interface::OTHER, |(_, number)| *number)
+            known.map_or(u32::MAX, |(_, number)| *number)
         };
         let part = match self.part {
             Part::Whole => fragment::WHOLE,

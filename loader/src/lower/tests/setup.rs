@@ -3,6 +3,7 @@
 use berth_common::{
     abi::rules::{BuiltIn, counters, interface},
     engine::classify::{State, classify},
+    memory::Ruleset as Memory,
 };
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     compile::{
-        Memory, compile,
+        compile,
         input::Family,
         tests::{agreement::BOUNDS, world::World},
     },
@@ -21,12 +22,8 @@ use crate::{
 
 /// The interfaces that there are.
 pub(super) fn names() -> Names {
-    let named = [
-        ("eth0", interface::OWN),
-        ("lo", interface::LOOPBACK),
-        ("eth1", interface::FIRST_FREE),
-        ("veth-long-name1", 900),
-    ];
+    let named =
+        [("eth0", interface::OWN), ("lo", interface::LOOPBACK), ("eth1", 7), ("veth-long-name1", 900)];
     Names { interfaces: named.map(|(name, number)| (name.to_owned(), number)).to_vec() }
 }
 

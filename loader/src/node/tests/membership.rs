@@ -6,7 +6,7 @@ use crate::{
 };
 
 fn set(bench: &mut Bench, target: Target, settings: Settings) -> Result<Response, NodeError> {
-    bench.execute(Request::ContainerSet { name: name("a"), target, settings })
+    bench.execute(Request::ContainerSet { name: name("a"), target, settings, drop_rules: false })
 }
 
 fn addresses(texts: &[&str]) -> Settings {

@@ -58,6 +58,7 @@ impl Bench {
             uplinks: Uplinks::Automatic,
             links: None,
             attachments: BTreeMap::new(),
+            rules: BTreeMap::new(),
             addresses: Addresses::default(),
             most: 100,
             problem: None,

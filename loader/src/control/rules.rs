@@ -1,0 +1,158 @@
+//! Rulesets in the kernel: one map of lines for each container that has rules, in a map of maps.
+
+use std::os::fd::AsFd as _;
+
+use aya::maps::{Array, ArrayOfMaps, Map, MapData, MapError};
+use aya_obj::generated::BPF_F_INNER_MAP;
+use berth_common::abi::{
+    counters::Traffic,
+    rules::{Line, counters, header::Header},
+    units::ContainerId,
+};
+
+use super::{
+    ControlError, Kernel,
+    error::Context as _,
+    maps,
+    pins::Pins,
+    plain::{Plain, zero},
+    sys,
+};
+
+const RULESETS: &str = "RULESETS";
+
+/// The lines of one ruleset.
+type Lines = Array<MapData, Plain<Line>>;
+
+/// The rulesets of all containers.
+pub struct Rulesets(ArrayOfMaps<MapData, Lines>);
+
+/// A ruleset that is in force.
+pub struct Ruleset {
+    lines: Lines,
+    header: Header,
+}
+
+impl Rulesets {
+    /// What is pinned.
+    pub(super) fn open(pins: &Pins) -> Result<Self, ControlError> {
+        let map =
+            Map::from_map_data(maps::open(pins, RULESETS)?).map_err(ControlError::map(RULESETS, "open"))?;
+        map.try_into().map(Self).map_err(ControlError::map(RULESETS, "open"))
+    }
+
+    fn get(&self, id: ContainerId) -> Result<Option<Ruleset>, ControlError> {
+        let lines = match self.0.get(&id.0, 0) {
+            Ok(lines) => lines,
+            Err(MapError::KeyNotFound) => return Ok(None),
+            Err(error) => return Err(ControlError::map(RULESETS, "read")(error)),
+        };
+        let Plain(first) = lines.get(&0, 0).map_err(ControlError::map(RULESETS, "read a ruleset of"))?;
+        let header = Header::from_line(&first).ok_or(ControlError::OtherRuleset(id))?;
+        Ok(Some(Ruleset { lines, header }))
+    }
+}
+
+impl Kernel {
+    /// Puts a compiled ruleset in force, in place of the one that is there: every packet meets the one or the other, as a
+    /// whole. Counters go on where `carried` says so: pairs of a counter's number in the new ruleset, and in the old.
+    pub fn set_ruleset(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        carried: &[(u32, u32)],
+    ) -> Result<(), ControlError> {
+        self.maps.containers.check(id)?;
+        let old = self.maps.rulesets.get(id)?;
+        let mut new = Ruleset::make(lines)?;
+        if let Some(old) = &old {
+            new.carry(old, carried)?;
+        }
+        let outer = &mut self.maps.rulesets.0;
+        outer.set(id.0, &new.lines, 0).map_err(ControlError::map(RULESETS, "write to"))?;
+        // The kernel has waited for all programs that were at work in the old one: what it has counted now is all.
+        match old {
+            Some(old) => new.carry(&old, carried),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a container's rules out of force.
+    pub fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
+        self.maps.containers.check(id)?;
+        let outer = maps::open(&self.pins, RULESETS)?;
+        sys::delete(outer.fd().as_fd(), &id.0)
+            .context(|| format!("take the rules of container {} out of force", id.0))
+    }
+
+    /// Generation of the rules of a container that are in force; nothing where there are none.
+    pub fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError> {
+        Ok(self.maps.rulesets.get(id)?.map(|ruleset| ruleset.header.generation))
+    }
+
+    /// What each counter of a container's rules has counted, those of policies last; nothing where there are none.
+    pub fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
+        self.maps.rulesets.get(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| ruleset.counters())
+    }
+}
+
+impl Ruleset {
+    fn make(lines: &[Line]) -> Result<Self, ControlError> {
+        let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
+        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let mut map = Lines::create(count, BPF_F_INNER_MAP)
+            .map_err(ControlError::map(RULESETS, "make a ruleset for"))?;
+        for (index, line) in (0..).zip(lines) {
+            map.set(index, Plain(*line), 0).map_err(ControlError::map(RULESETS, "write a ruleset for"))?;
+        }
+        Ok(Self { lines: map, header })
+    }
+
+    /// Lets counters begin with what others have counted.
+    fn carry(&mut self, old: &Self, carried: &[(u32, u32)]) -> Result<(), ControlError> {
+        let before = old.counters()?;
+        let first = self.header.base;
+        let mut base: Vec<Line> = vec![zero(); counters::lines(self.header.rules) as usize];
+        for (new, old) in carried {
+            let (line, place) = self.header.base_place(*new);
+            let counted = before.get(*old as usize).copied().unwrap_or_default();
+            if let Some(line) = base.get_mut((line - first) as usize) {
+                counters::write(line, place, counted);
+            }
+        }
+        for (index, line) in (first..).zip(base) {
+            self.lines
+                .set(index, Plain(line), 0)
+                .map_err(ControlError::map(RULESETS, "write a ruleset for"))?;
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<Vec<Traffic>, ControlError> {
+        let count = counters::policy(self.header.rules, 0) + berth_common::abi::rules::chain::SLOTS;
+        let base = self.read(self.header.base)?;
+        let now = self.read(self.header.counters)?;
+        let sum = |counter: u32| {
+            let (line, place) = (
+                (counter / counters::COUNTERS_A_LINE) as usize,
+                (counter % counters::COUNTERS_A_LINE) as usize,
+            );
+            let of = |lines: &[Line]| {
+                lines.get(line).and_then(|line| counters::read(line, place)).unwrap_or_default()
+            };
+            let (before, now) = (of(&base), of(&now));
+            Traffic { packets: before.packets + now.packets, bytes: before.bytes + now.bytes }
+        };
+        Ok((0..count).map(sum).collect())
+    }
+
+    /// All lines of counters from `first` on.
+    fn read(&self, first: u32) -> Result<Vec<Line>, ControlError> {
+        (first..first + counters::lines(self.header.rules))
+            .map(|index| match self.lines.get(&index, 0) {
+                Ok(Plain(line)) => Ok(line),
+                Err(error) => Err(ControlError::map(RULESETS, "read a ruleset of")(error)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,6 @@
+//! Rules: what they let through and what not, what they count, and how they are changed.
+
+mod changes;
+mod helpers;
+mod modes;
+mod verdicts;
