@@ -17,7 +17,7 @@ use berth_common::{
     },
     engine::{
         Headers,
-        classify::{self, External, Fields, Lines, Question, State, Step, Surroundings},
+        classify::{self, External, Fields, Lines, MAX_STEPS, Question, State, Surroundings, Walk},
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
@@ -28,6 +28,7 @@ use berth_common::{
 
 use crate::{
     atomic::MapWord,
+    hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
     packet::{Copied, Skb},
     seams,
@@ -59,11 +60,50 @@ pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    let mut kernel = Kernel { skb, headers };
-    let outcome = classify::classify(&Inner(ruleset), &mut kernel, question, state);
+    let lines = &Inner(ruleset);
+    // Asked here, too, since this is verified by itself.
+    if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
+        let mut walk = Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state };
+        // SAFETY: The callback gets the context that is given here, which outlives the call.
+        unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
+    }
+    finish(skb, place)
+}
+
+/// Begins the walk for such a question, where the kernel does not call back; tells whether there are [steps](step) to
+/// take, at most [`MAX_STEPS`].
+#[inline(always)]
+pub fn begin(container: ContainerId, place: u32) -> bool {
+    let (Some(ruleset), Some(scratch)) = (RULESETS.get(container.0), SCRATCH.get_ptr_mut(place)) else {
+        return false;
+    };
+    // SAFETY: As above.
+    unsafe { classify::begin(&Inner(ruleset), &(*scratch).question, &mut (*scratch).state) }
+}
+
+/// Takes a step; tells whether the walk goes on. Where the rules have been replaced meanwhile it ends without a decision,
+/// so that the packet is dropped: it must not meet halves of two rulesets.
+#[inline(always)]
+pub fn step(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> bool {
+    let (Some(ruleset), Some(scratch)) = (RULESETS.get(container.0), SCRATCH.get_ptr_mut(place)) else {
+        return false;
+    };
+    // SAFETY: As above.
+    let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
+    let lines = &Inner(ruleset);
+    state.is_in(lines) && Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state }.step()
+}
+
+/// Ends the walk: the packet gets its mark, and the scratch is free again.
+#[inline(always)]
+pub fn finish(skb: Skb, place: u32) -> Ruling {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
+    // SAFETY: As above.
+    let (outcome, mark) = unsafe { ((*scratch).state.outcome(), (*scratch).question.mark) };
     let ruling = outcome.ruling();
-    if outcome.mark != question.mark {
-        set_mark(skb, outcome.mark);
+    if outcome.mark != mark {
+        // SAFETY: A field of the program's context.
+        unsafe { (*skb.0).mark = outcome.mark };
     }
     // SAFETY: As above.
     unsafe { (&raw mut (*scratch).taken).write_volatile(0) };
@@ -100,12 +140,6 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
         source_type,
         destination_type,
     }
-}
-
-#[inline(always)]
-fn set_mark(skb: Skb, mark: u32) {
-    // SAFETY: A field of the program's context.
-    unsafe { (*skb.0).mark = mark };
 }
 
 /// A ruleset in its map.
@@ -187,15 +221,9 @@ impl Surroundings for Kernel<'_> {
 
     #[inline(always)]
     fn log(&mut self, _: u32, _: u32) {}
-
-    #[inline(always)]
-    fn repeat<S: Step>(count: u32, step: &mut S) {
-        // SAFETY: The callback gets the context that is given here, which outlives the call.
-        unsafe { bpf_loop(count, take_step::<S> as *mut c_void, core::ptr::from_mut(step).cast(), 0) };
-    }
 }
 
-unsafe extern "C" fn take_step<S: Step>(_: u32, step: *mut S) -> i64 {
+unsafe extern "C" fn take_step(_: u32, walk: *mut Walk<'_, Inner<'_>, Kernel<'_>>) -> i64 {
     // SAFETY: The helper hands on what it was given.
-    i64::from(unsafe { !(*step).step() })
+    i64::from(unsafe { !(*walk).step() })
 }

@@ -15,7 +15,9 @@ use berth_common::{
         units::{ContainerId, Nanos, Zone},
     },
     engine::{
-        Headers, address, attribute, flow,
+        Headers, address, attribute,
+        classify::MAX_STEPS,
+        flow,
         flow::Parties,
         headers::Place,
         parse,
@@ -27,6 +29,7 @@ use berth_common::{
 };
 
 use crate::{
+    hooks::control::CALLBACKS,
     maps::{FLOWS, PORTS},
     packet::{Copied, Skb},
     rules, socket,
@@ -80,6 +83,19 @@ pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
     }
 }
 
+/// As [`seam_answer`], where the kernel does not call back.
+#[inline(never)]
+fn answer_in_steps(skb: *mut __sk_buff, headers: &Headers, container: u32, place: u32) -> u32 {
+    if seam_begin(container, place) != 0 {
+        for _ in 0..MAX_STEPS {
+            if seam_step(skb, headers, container, place) == 0 {
+                break;
+            }
+        }
+    }
+    seam_finish(skb, place)
+}
+
 /// Whether the TCP header at `offset` has an option.
 #[inline(always)]
 pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
@@ -104,8 +120,13 @@ pub struct BySkb(pub Skb);
 impl Context for BySkb {
     #[inline(always)]
     fn rule(&self, headers: &Headers, case: &Case) -> Ruling {
-        let place = seam_question(self.0.0, headers, case.to_number());
-        let result = seam_answer(self.0.0, headers, case.container.0, place);
+        let (skb, container) = (self.0.0, case.container.0);
+        let place = seam_question(skb, headers, case.to_number());
+        let result = if CALLBACKS.load() == 0 {
+            answer_in_steps(skb, headers, container, place)
+        } else {
+            seam_answer(skb, headers, container, place)
+        };
         Ruling { reason: Reason::from_number(result as u8), code: (result >> 8) as u8 }
     }
 
@@ -237,8 +258,23 @@ extern "C" fn seam_answer(skb: *mut __sk_buff, headers: *const Headers, containe
         return Reason::Malformed as u32;
     }
     // SAFETY: As above.
-    let ruling = rules::answer(Skb(skb), unsafe { &*headers }, ContainerId(container), place);
+    number(rules::answer(Skb(skb), unsafe { &*headers }, ContainerId(container), place))
+}
+
+/// Reason, and above it the code.
+#[inline(always)]
+const fn number(ruling: Ruling) -> u32 {
     ruling.reason as u32 | (ruling.code as u32) << 8
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_begin(container: u32, place: u32) -> u32 {
+    rules::begin(ContainerId(container), place) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_finish(skb: *mut __sk_buff, place: u32) -> u32 {
+    number(rules::finish(Skb(skb), place))
 }
 
 #[unsafe(no_mangle)]
@@ -248,6 +284,15 @@ extern "C" fn seam_question(skb: *mut __sk_buff, headers: *const Headers, case: 
     }
     // SAFETY: As above.
     rules::question(Skb(skb), unsafe { &*headers }, &Case::from_number(case))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_step(skb: *mut __sk_buff, headers: *const Headers, container: u32, place: u32) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    rules::step(Skb(skb), unsafe { &*headers }, ContainerId(container), place) as u32
 }
 
 #[unsafe(no_mangle)]

@@ -86,7 +86,9 @@ pub fn receive<T: Tables, P: Packet>(
 
 /// What becomes of `verdict` at a raw socket. A flow may outlive the socket it was opened by, or have had none; whoever
 /// has a socket there now is the one who is spoken to.
-#[inline(always)]
+///
+/// A function of its own in the kernel, too, for the sake of the stack that it takes.
+#[inline(never)]
 pub fn receive_raw<T: Tables>(tables: &T, headers: &Headers, verdict: Verdict) -> Verdict {
     if !verdict.passes() || verdict.owner.way != Way::Flow {
         return verdict;

@@ -29,9 +29,10 @@ use crate::{
 
 /// Whether the kernel may call back, which it does to compiled programs only. The loader makes it zero where the JIT is
 /// off; being constant, it then keeps the verifier from ever seeing the calls. What is to be swept is named by the loader
-/// instead, entry by entry: see [`without_callbacks`].
+/// instead, entry by entry: see [`without_callbacks`]; and walks through rules take their steps in a loop, each by a
+/// function that finds everything anew.
 #[unsafe(no_mangle)]
-static CALLBACKS: Global<u32> = Global::new(1);
+pub static CALLBACKS: Global<u32> = Global::new(1);
 
 /// What the callbacks share.
 struct Sweep {

@@ -3,7 +3,7 @@
 mod adopt;
 mod bind;
 mod cgroup;
-mod control;
+pub mod control;
 mod lsm;
 mod sockets;
 mod sockopt;

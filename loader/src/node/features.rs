@@ -111,6 +111,9 @@ fn enforced() -> Features {
         Feature::Recent,
         Feature::Hashlimit,
         Feature::Connlimit,
+        Feature::Reject,
+        Feature::Log,
+        Feature::Nflog,
     ]))
 }
 

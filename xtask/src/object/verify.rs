@@ -24,9 +24,17 @@ pub enum Verdict {
 /// Loads every program of the list, whatever becomes of the others.
 pub fn verify(object: &[u8], programs: &[Program]) -> Result<Vec<(String, Verdict)>> {
     let btf = Btf::from_sys_fs().context("this kernel has no type information (BTF)")?;
-    let mut ebpf =
-        EbpfLoader::new().btf(Some(&btf)).load(object).context("cannot create the object's maps")?;
+    // As the loader does it: without the JIT, the kernel does not call back.
+    let callbacks = u32::from(has_jit());
+    let mut loader = EbpfLoader::new();
+    let loader = loader.btf(Some(&btf)).override_global("CALLBACKS", &callbacks, true);
+    let mut ebpf = loader.load(object).context("cannot create the object's maps")?;
     Ok(programs.iter().map(|program| (program.name.clone(), one(&mut ebpf, program, &btf))).collect())
+}
+
+fn has_jit() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+    setting.map_or(true, |setting| setting.trim() != "0")
 }
 
 fn one(ebpf: &mut Ebpf, program: &Program, btf: &Btf) -> Verdict {

@@ -64,6 +64,13 @@ pub const fn is_known(line: &Line) -> bool {
     first == pair(LAYOUT, MAGIC)
 }
 
+/// The stamp in a header.
+#[inline(always)]
+pub const fn generation(line: &Line) -> u64 {
+    let [_, generation, ..] = *line;
+    generation
+}
+
 /// The line of the root in a slot.
 #[inline(always)]
 pub fn root(line: &Line, slot: u32) -> Option<u32> {

@@ -1,6 +1,8 @@
-//! Numbers of interfaces, as rules compare them: indexes, but for the container's own.
+//! Numbers of interfaces, as rules compare them: their indexes, which are below 2³¹, but for the container's own.
 
-/// The container's own interface: no interface has this index.
-pub const OWN: u32 = 0;
+/// No interface: the way that a packet has not come, or does not leave by.
+pub const NONE: u32 = 0;
 /// `lo`, in every network namespace.
 pub const LOOPBACK: u32 = 1;
+/// The container's own interface.
+pub const OWN: u32 = 1 << 31;

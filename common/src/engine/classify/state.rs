@@ -1,9 +1,14 @@
 //! The state of a walk.
 
-use super::{fields::Question, outcome::Decision};
+use super::{
+    fields::Question,
+    lines::Lines,
+    outcome::{Decision, Outcome},
+};
 use crate::abi::rules::{
     Line,
     entry::NO_COUNTER,
+    header,
     root::{MAX_TABLES, Root},
 };
 
@@ -18,6 +23,8 @@ pub struct State {
     pub(super) candidates: u64,
     /// The same, by constant tables alone.
     pub(super) plausible: u64,
+    /// Stamp of the ruleset.
+    pub(super) generation: u64,
     /// Entries of the word that match.
     pub(super) matches: u64,
     /// Those that match by constant tables alone.
@@ -38,6 +45,10 @@ pub struct State {
     pub(super) mark: u32,
     /// The counter of who decided.
     pub(super) counter: u32,
+    /// The root's line.
+    pub(super) root: u32,
+    /// How many tables the packet was looked up in.
+    pub(super) table: u8,
     /// How many tables there are.
     pub(super) tables: u8,
     /// How many of them are constant.
@@ -61,6 +72,7 @@ impl State {
         vectors: [0; MAX_TABLES as usize],
         candidates: 0,
         plausible: 0,
+        generation: 0,
         matches: 0,
         possible: 0,
         next: 0,
@@ -71,6 +83,8 @@ impl State {
         counters: 0,
         mark: 0,
         counter: 0,
+        root: 0,
+        table: 0,
         tables: 0,
         constant_tables: 0,
         small: false,
@@ -81,8 +95,11 @@ impl State {
 
     /// Begins a walk at a root. A function of its own in the kernel, too, since its frame is gone when the walk begins.
     #[inline(never)]
-    pub(super) fn begin(&mut self, root: &Line, question: &Question) {
+    pub(super) fn begin(&mut self, header: &Line, place: u32, root: &Line, question: &Question) {
         let root = Root::from_line(root);
+        self.generation = header::generation(header);
+        self.root = place;
+        self.table = 0;
         self.matches = u64::MAX;
         self.possible = u64::MAX;
         self.next = 0;
@@ -99,5 +116,33 @@ impl State {
         self.constant = question.shares_answers();
         self.decision = Decision::Exhausted;
         self.code = 0;
+    }
+
+    /// There was no walk, but an outcome.
+    #[inline(always)]
+    pub(super) fn conclude(&mut self, outcome: &Outcome) {
+        self.decision = outcome.decision;
+        self.code = outcome.code;
+        self.constant = outcome.constant;
+        self.mark = outcome.mark;
+        self.counter = outcome.counter;
+    }
+
+    /// What a walk that has ended came to.
+    #[inline(always)]
+    pub const fn outcome(&self) -> Outcome {
+        Outcome {
+            decision: self.decision,
+            code: self.code,
+            constant: self.constant,
+            mark: self.mark,
+            counter: self.counter,
+        }
+    }
+
+    /// Whether these are the lines that the walk began in.
+    #[inline(always)]
+    pub fn is_in<L: Lines>(&self, lines: &L) -> bool {
+        lines.line(0).is_some_and(|first| header::generation(first) == self.generation)
     }
 }

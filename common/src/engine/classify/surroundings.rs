@@ -15,12 +15,6 @@ pub struct External {
     pub mark: u32,
 }
 
-/// Something that is done again and again.
-pub trait Step {
-    /// Does it once; tells whether to go on.
-    fn step(&mut self) -> bool;
-}
-
 /// The rest of the world, for one packet.
 pub trait Surroundings {
     /// The time.
@@ -45,16 +39,5 @@ pub trait Surroundings {
     #[inline(always)]
     fn counted(&mut self, counter: u32) {
         let _ = counter;
-    }
-
-    /// Takes steps until one says to stop, at most `count`. In the kernel this is `bpf_loop`, which the verifier looks
-    /// at once, however many steps there are.
-    #[inline(always)]
-    fn repeat<S: Step>(count: u32, step: &mut S) {
-        for _ in 0..count {
-            if !step.step() {
-                break;
-            }
-        }
     }
 }

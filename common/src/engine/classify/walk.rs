@@ -6,7 +6,7 @@ use super::{
     lines::Lines,
     outcome::{Decision, Outcome},
     state::State,
-    surroundings::{Step, Surroundings},
+    surroundings::Surroundings,
 };
 use crate::abi::rules::{
     Line,
@@ -16,9 +16,9 @@ use crate::abi::rules::{
     root::{self, MAX_TABLES},
 };
 
-/// Most steps of a walk. Each either does an entry or leaves a word of 64 entries, or a group of 4,096, behind: the
-/// compiler's bounds on entries done and on entries at all keep every walk below.
-pub const MAX_STEPS: u32 = 1_024;
+/// Most steps of a walk. Each looks the packet up in a table, does an entry, or leaves a word of 64 entries, or a group of
+/// 4,096, behind: the compiler's bounds on entries done and on entries at all keep every walk below.
+pub const MAX_STEPS: u32 = 1_024 + MAX_TABLES;
 
 /// What the rules say of the packet. The state may be that of any walk before.
 #[inline(always)]
@@ -28,51 +28,82 @@ pub fn classify<L: Lines, S: Surroundings>(
     question: &Question,
     state: &mut State,
 ) -> Outcome {
-    let Some(header) = lines.line(0).filter(|line| header::is_known(line)) else {
-        return Outcome::CORRUPT;
-    };
-    match header::root(header, question.chain.slot(question.family)) {
-        Some(0) => Outcome { mark: question.mark, ..Outcome::NO_RULES },
-        Some(root) => match lines.line(root) {
-            Some(root) => Walk { lines, surroundings, question, state }.run(root),
+    if begin(lines, question, state) {
+        for _ in 0..MAX_STEPS {
+            if !(Walk { lines, surroundings, question, state }).step() {
+                break;
+            }
+        }
+    }
+    state.outcome()
+}
+
+/// Begins a walk; tells whether there is anything to walk through. The rest are [steps](Walk::step), at most
+/// [`MAX_STEPS`], and [`State::outcome`].
+#[inline(always)]
+pub fn begin<L: Lines>(lines: &L, question: &Question, state: &mut State) -> bool {
+    let outcome = match find_root(lines, question) {
+        Some((_, 0)) => Outcome { mark: question.mark, ..Outcome::NO_RULES },
+        Some((header, place)) => match lines.line(place) {
+            Some(root) => {
+                state.begin(header, place, root, question);
+                return true;
+            }
             None => Outcome::CORRUPT,
         },
         None => Outcome::CORRUPT,
-    }
+    };
+    state.conclude(&outcome);
+    false
+}
+
+/// The header, and the line of the root that the packet is to be asked at; zero where there is none.
+#[inline(always)]
+fn find_root<'l, L: Lines>(lines: &'l L, question: &Question) -> Option<(&'l Line, u32)> {
+    let header = lines.line(0).filter(|line| header::is_known(line))?;
+    Some((header, header::root(header, question.chain.slot(question.family))?))
 }
 
 /// A walk.
 pub struct Walk<'a, L, S> {
-    pub(super) lines: &'a L,
-    pub(super) surroundings: &'a mut S,
-    pub(super) question: &'a Question,
-    pub(super) state: &'a mut State,
+    /// The ruleset.
+    pub lines: &'a L,
+    /// The rest of the world.
+    pub surroundings: &'a mut S,
+    /// The packet.
+    pub question: &'a Question,
+    /// How far it has come.
+    pub state: &'a mut State,
 }
 
 impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
+    /// Takes a step; tells whether the walk goes on.
     #[inline(always)]
-    fn run(&mut self, root: &Line) -> Outcome {
-        self.state.begin(root, self.question);
-        let mut tables = LookUp { walk: self, root, table: 0, complete: true };
-        S::repeat(MAX_TABLES, &mut tables);
-        if tables.complete {
-            S::repeat(MAX_STEPS, self);
+    pub fn step(&mut self) -> bool {
+        // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is known by
+        // then.
+        let going = if self.state.table < self.state.tables && self.state.matches != 0 {
+            self.look_up().map(|()| true)
         } else {
+            match self.seek() {
+                Some(Found::Entry(index)) => self.visit(index),
+                Some(Found::Further) => Some(true),
+                None => None,
+            }
+        };
+        going.unwrap_or_else(|| {
             self.state.decision = Decision::Corrupt;
-        }
-        Outcome {
-            decision: self.state.decision,
-            code: self.state.code,
-            constant: self.state.constant,
-            mark: self.state.mark,
-            counter: self.state.counter,
-        }
+            false
+        })
     }
 
-    /// Looks the packet up in one table.
+    /// Looks the packet up in the next table.
     #[inline(always)]
-    fn look_up(&mut self, root: &Line, table: u32) -> Option<()> {
-        let place = self.lines.vector(&self.question.fields, root::start(root, table)?)?;
+    fn look_up(&mut self) -> Option<()> {
+        let table = self.state.table as u32;
+        self.state.table = self.state.table.wrapping_add(1);
+        let start = root::start(self.lines.line(self.state.root)?, table)?;
+        let place = self.lines.vector(&self.question.fields, start)?;
         *self.state.vectors.get_mut(table as usize)? = place;
         if self.state.small {
             self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
@@ -145,43 +176,5 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
         self.state.decision = decision;
         self.state.code = entry.code;
         self.state.counter = entry.counter;
-    }
-}
-
-impl<L: Lines, S: Surroundings> Step for Walk<'_, L, S> {
-    #[inline(always)]
-    fn step(&mut self) -> bool {
-        let going = match self.seek() {
-            Some(Found::Entry(index)) => self.visit(index),
-            Some(Found::Further) => Some(true),
-            None => None,
-        };
-        going.unwrap_or_else(|| {
-            self.state.decision = Decision::Corrupt;
-            false
-        })
-    }
-}
-
-/// Looking the packet up in every table.
-struct LookUp<'w, 'a, L, S> {
-    walk: &'w mut Walk<'a, L, S>,
-    root: &'w Line,
-    table: u32,
-    complete: bool,
-}
-
-impl<L: Lines, S: Surroundings> Step for LookUp<'_, '_, L, S> {
-    #[inline(always)]
-    fn step(&mut self) -> bool {
-        let table = self.table;
-        // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is known
-        // by then.
-        if table >= self.walk.state.tables as u32 || self.walk.state.matches == 0 {
-            return false;
-        }
-        self.table = table.wrapping_add(1);
-        self.complete = self.walk.look_up(self.root, table).is_some();
-        self.complete
     }
 }

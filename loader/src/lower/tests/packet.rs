@@ -127,7 +127,7 @@ impl Packet {
     pub(super) fn described(&self, names: &Names) -> world::Packet {
         let number = |name: Option<&str>| {
             let known = names.interfaces.iter().find(|(known, _)| Some(known.as_str()) == name);
-            known.map_or(u32::MAX, |(_, number)| *number)
+            known.map_or(9, |(_, number)| *number)
         };
         let part = match self.part {
             Part::Whole => fragment::WHOLE,

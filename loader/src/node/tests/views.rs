@@ -62,7 +62,10 @@ fn containers_have_the_documented_shape() {
         "state": "active",
         "recognised_by": ["cgroup:/a"],
         "addresses": [],
-        "features": [],
+        "features": [
+            "filter", "mangle", "multiport", "iprange", "length", "dscp", "tos", "ttl", "hl", "mark", "addrtype",
+            "pkttype", "mac", "frag", "comment", "statistic", "limit",
+        ],
         "allowed_ports": [],
         "packet_sockets": "allow",
         "in": {"packets": 101, "bytes": 10_100},
@@ -71,7 +74,7 @@ fn containers_have_the_documented_shape() {
         "dropped": both(10_000),
         "forwarded": both(1_000),
         "drops": {"hijack": 7},
-        "rules": quota(0),
+        "rules": quota(2_000),
         "flows": quota(8_192),
         "ports": quota(4_096),
     });
