@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::rules::feature::{Feature, FeatureError, Features};
 
 /// A feature, and which of the four sets have it.
+#[allow(clippy::struct_excessive_bools, reason = "they are the columns of a table")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureRow {
     /// Its name.

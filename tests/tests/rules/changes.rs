@@ -84,11 +84,10 @@ fn what_is_refused_changes_nothing() -> Result<()> {
 fn the_quota_is_held() -> Result<()> {
     privileged!();
     let node = SharedNode::new()?;
-    let many = |count: u32| {
-        (0..count).map(|port| format!("-A INPUT -p tcp --dport {port} -j DROP\n")).collect::<String>()
-    };
+    let sixteen: Vec<String> =
+        (1..=16).map(|port| format!("-A INPUT -p tcp --dport {port} -j DROP\n")).collect();
     node.berth.ok(["container", "set", "a", "--max-rules", "16"])?;
-    filter(&node, "a", &[], &many(16))?;
+    filter(&node, "a", &[], &sixteen.concat())?;
     let refused = node.berth.run(["rules", "append", "a", "INPUT", "-j", "DROP"])?;
     assert!(refused.code() == Some(1) && refused.stderr.contains("17 rules, and may hold 16"), "{refused:?}");
     let rules = node.berth.container("a")?.rules;

@@ -20,6 +20,9 @@ pub struct Matrix {
     /// Tests that tell nothing of a kernel.
     #[serde(default)]
     native: Vec<Cannot>,
+    /// Beginnings of the names of tests that brief runs do not divide among the kernels.
+    #[serde(default)]
+    pub everywhere: Vec<String>,
 }
 
 /// A suite of a Debian archive.
@@ -97,6 +100,7 @@ mod tests {
         suites = []
         modules = []
         kernel = [{ name = "6.1", series = "6.1" }, { name = "6.12", series = "6.12" }, { name = "newest" }]
+        everywhere = ["lsm::"]
         cannot = [{ test = "a::", kernels = ["6.1"], reason = "old" }, { test = "b", reason = "never" }]
         native = [{ test = "c", reason = "it only parses" }]
     "#;

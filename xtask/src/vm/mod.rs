@@ -36,6 +36,7 @@ use budget::Budget;
 use image::Base;
 use kernel::{Kernel, Store};
 use matrix::{Matrix, Wanted};
+use protocol::Share;
 use qemu::{Accel, End, Machine};
 use report::Report;
 use suite::Suite;
@@ -61,7 +62,8 @@ pub struct Args {
     /// Every kernel of tests/kernels.toml
     #[arg(long)]
     all: bool,
-    /// Leave out the tests that tell nothing of a kernel, and try once more what fails
+    /// Leave out the tests that tell nothing of a kernel, divide most others among the kernels, and try once more what
+    /// fails
     #[arg(long)]
     brief: bool,
     /// Only load every program, and hold what that costs against tests/budget.toml
@@ -201,7 +203,7 @@ impl<'a> Session<'a> {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(kernel) = kernels.get(index) else { break };
-                        let report = self.kernel(kernel);
+                        let report = self.kernel(kernel, self.share(index, kernels.len()));
                         reports.lock().unwrap_or_else(PoisonError::into_inner).insert(index, report);
                     }
                 });
@@ -210,11 +212,19 @@ impl<'a> Session<'a> {
         reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
 
-    fn kernel(&self, kernel: &Kernel) -> Result<Report> {
+    fn share(&self, number: usize, of: usize) -> Share {
+        match (self.args.brief, u32::try_from(number), u32::try_from(of)) {
+            (true, Ok(number), Ok(of)) => Share { number, of, everywhere: self.matrix.everywhere.clone() },
+            _ => Share::default(),
+        }
+    }
+
+    fn kernel(&self, kernel: &Kernel, share: Share) -> Result<Report> {
         let modules = modules::collect(&kernel.modules, &self.matrix.modules)?;
         let mut plan = self.base.plan.clone();
         plan.modules = modules.iter().map(image::module_path).collect();
         plan.cannot = self.matrix.cannot(&kernel.name, self.args.brief);
+        plan.share = share;
         let initramfs = self.directory.join(format!("{}.cpio", kernel.name));
         fs::write(&initramfs, self.base.archive(&modules, &plan)?)?;
         let start = Instant::now();
@@ -299,7 +309,8 @@ fn finish(
         }
     }
     if failures > 0 {
-        bail!("{failures} of {} kernels failed", reports.len());
+        let failed: Vec<String> = reports.iter().flat_map(Report::failures).collect();
+        bail!("{failures} of {} kernels failed: {}", reports.len(), failed.join(", "));
     }
     Ok(())
 }

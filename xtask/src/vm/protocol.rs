@@ -26,12 +26,38 @@ pub struct Plan {
     pub filter: Vec<String>,
     /// Tests not to run, each as the beginning of names, and the reason.
     pub cannot: Vec<(String, String)>,
+    /// Which share of the tests is this machine's.
+    pub share: Share,
     /// For each test, in seconds.
     pub limit: u64,
     /// Whether a test that fails is given a second chance.
     pub again: bool,
     /// For the test programs.
     pub environment: Vec<(String, String)>,
+}
+
+/// A share of the tests: brief runs divide them among the kernels.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// Which share this is, counted from zero.
+    pub number: u32,
+    /// How many there are; none and one mean all tests.
+    pub of: u32,
+    /// Beginnings of the names of tests that every machine runs.
+    pub everywhere: Vec<String>,
+}
+
+impl Share {
+    fn has(&self, test: &str) -> bool {
+        self.of < 2
+            || self.everywhere.iter().any(|beginning| test.starts_with(beginning))
+            || hash(test) % self.of == self.number
+    }
+}
+
+/// FNV-1a: the same test is always the same machine's.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// What happens in the machine.
@@ -75,7 +101,12 @@ impl Plan {
     }
 
     pub fn reason_against(&self, test: &str) -> Option<&str> {
-        self.cannot.iter().find(|(prefix, _)| test.starts_with(prefix)).map(|(_, reason)| reason.as_str())
+        let cannot = self.cannot.iter().find(|(prefix, _)| test.starts_with(prefix));
+        match cannot {
+            Some((_, reason)) => Some(reason),
+            None if self.share.has(test) => None,
+            None => Some("a brief run leaves it to another kernel"),
+        }
     }
 
     pub fn limit(&self) -> Duration {
@@ -122,5 +153,15 @@ mod tests {
         assert!(plan.is_wanted("lsm::new") && !plan.is_wanted("ports::new"));
         assert_eq!(plan.reason_against("lsm::old_way"), Some("too old"));
         assert_eq!(plan.reason_against("lsm::new"), None);
+    }
+
+    #[test]
+    fn shares_have_each_test_once() {
+        let share = |number| Share { number, of: 2, everywhere: vec!["lsm::".to_owned()] };
+        for test in ["ports::a", "ports::b", "ports::c", "flows::a"] {
+            assert_ne!(share(0).has(test), share(1).has(test), "{test}");
+            assert!(Share::default().has(test));
+        }
+        assert!(share(0).has("lsm::a") && share(1).has("lsm::a"));
     }
 }

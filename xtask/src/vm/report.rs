@@ -44,6 +44,17 @@ impl Report {
         }
     }
 
+    /// What failed, with the kernel in front.
+    pub fn failures(&self) -> Vec<String> {
+        let kernel = &self.kernel;
+        let tests = self
+            .tests
+            .iter()
+            .filter(|(_, (outcome, _))| matches!(outcome, Outcome::Failed | Outcome::TooSlow));
+        let tests = tests.map(|(test, _)| format!("{kernel} {test}"));
+        tests.chain(self.problems.iter().map(|problem| format!("{kernel}: {problem}"))).collect()
+    }
+
     pub fn failed(&self) -> bool {
         let failed = |(outcome, _): &(Outcome, u64)| matches!(outcome, Outcome::Failed | Outcome::TooSlow);
         !self.problems.is_empty() || self.tests.values().any(failed)

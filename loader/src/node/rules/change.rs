@@ -186,7 +186,9 @@ fn carried(old: &Loaded, new: &Loaded) -> Vec<(u32, u32)> {
             known.entry(key).or_default().push(number);
         }
     }
-    known.values_mut().for_each(|numbers| numbers.reverse());
+    for numbers in known.values_mut() {
+        numbers.reverse();
+    }
     (0..)
         .zip(&new.places)
         .filter_map(|(number, place)| Some((number, known.get_mut(&key(&new.pair, place)?)?.pop()?)))

@@ -37,10 +37,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let Some(unconfirmed) = &record.rules.unconfirmed else { continue };
             match self.undo(record.id, unconfirmed) {
                 Ok(()) => {
-                    warn!("the change of {}'s rules was not confirmed: the former are back", record.name)
+                    warn!("the change of {}'s rules was not confirmed: the former are back", record.name);
                 }
                 Err(failure) => {
-                    self.report(format!("{}'s former rules are not back: {failure}", record.name))
+                    self.report(format!("{}'s former rules are not back: {failure}", record.name));
                 }
             }
         }

@@ -93,11 +93,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .map(|(id, _)| *id)
             .collect();
         for id in named {
-            let names = self.names(id)?;
+            let known = self.names(id)?;
             let (Some(loaded), Some(record)) = (self.rules.get(&id), self.state.record_by_id(id)) else {
                 continue;
             };
-            if lower::lower(&loaded.pair.source(), &names)?.ruleset == loaded.lowered {
+            if lower::lower(&loaded.pair.source(), &known)?.ruleset == loaded.lowered {
                 continue;
             }
             let prepared = self.compile(record, record.rules.changes.wrapping_add(1), loaded.pair.clone())?;
