@@ -1,7 +1,7 @@
 //! The pin directory.
 //!
 //! ```text
-//! PIN/abi-1/                                    the version of all layouts in here
+//! PIN/abi-2/                                    the version of all layouts in here
 //! PIN/maps/NAME
 //! PIN/programs-DIGEST/NAME                      the digest is that of the object they were loaded from
 //! PIN/replacing/NAME                            programs on their way into the links

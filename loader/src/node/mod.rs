@@ -50,7 +50,12 @@ pub use uplinks::Uplinks;
 
 use self::interfaces::Interfaces;
 use crate::{
-    api::{request::Request, response::Response, status::Daemon},
+    api::{
+        request::Request,
+        response::Response,
+        rules::{Edit, Restore},
+        status::Daemon,
+    },
     config::Config,
     containers::{Host, Link},
     control::Kernel,
@@ -97,6 +102,12 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             Request::ContainerRemove { name } => self.remove(&name),
             Request::ContainerList => self.list().map(Response::Containers),
             Request::ContainerShow { name } => self.show(&name),
+            Request::RulesRestore(Restore { confirm: Some(_), .. })
+            | Request::RulesEdit(Edit { confirm: Some(_), .. })
+                if !daemon.running =>
+            {
+                Err(NodeError::NeedsDaemon("the daemon undoes what is not confirmed"))
+            }
             Request::RulesRestore(restore) => self.restore_rules(restore),
             Request::RulesEdit(edit) => self.edit_rules(&edit),
             Request::RulesSave { name, family, counters } => self.save_rules(&name, family, counters),

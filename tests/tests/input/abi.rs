@@ -18,7 +18,7 @@ fn pins_of_another_version_are_left_alone() -> Result<()> {
     let pins = node.berth.pin_dir().to_owned();
     let objects = Objects::pinned_under(&pins)?;
     let state = fs::read(node.berth.state_dir().join("state.json"))?;
-    fs::rename(pins.join("abi-1"), pins.join("abi-99"))?;
+    fs::rename(pins.join("abi-2"), pins.join("abi-99"))?;
 
     for line in
         [&format!("daemon --uplink {UPLINK}"), &format!("up --uplink {UPLINK}"), "status", "container rm a"]
