@@ -24,7 +24,7 @@ fn pins_of_another_version_are_left_alone() -> Result<()> {
         [&format!("daemon --uplink {UPLINK}"), &format!("up --uplink {UPLINK}"), "status", "container rm a"]
     {
         let output = node.berth.run(line.split_whitespace())?;
-        is_refusal(&output, FAILED, "with ABI 99, this one has 1")?;
+        is_refusal(&output, FAILED, "with ABI 99, this one has 2")?;
         is_refusal(&output, FAILED, "`berth down`")?;
     }
     assert_eq!(Objects::pinned_under(&pins)?, objects);
