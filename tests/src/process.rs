@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -57,7 +58,9 @@ impl Process {
         let stdout = tempfile::tempfile()?;
         let stderr = tempfile::tempfile()?;
         command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        let spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn().with_context(|| format!("start {name}"))?;
+        drop(spawning);
         // Nobody has waited for the child yet, so the id is still its own.
         let pidfd = PidFd::open(child.id())?;
         Ok(Self { child, pidfd, stdout, stderr, name })
@@ -135,6 +138,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Held while a program is being started. Until it runs, it has copies of all that is open here.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Waits until what was closed before is closed by everybody: a program that another thread was starting meanwhile held it
+/// open for as long.
+pub fn settle() {
+    drop(SPAWNING.write().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// Runs a program to its end, within [`LIMIT`].

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::berth::Berth;
 use crate::netns::Netns;
+use crate::process::settle;
 use crate::tenant::Tenant;
 use crate::topology::Topology;
 use crate::view::Port;
@@ -53,6 +54,7 @@ impl SharedNode {
 
     /// Who holds a port, by protocol and address.
     pub fn holders(&self, port: u16) -> Result<Vec<Port>> {
+        settle();
         let mut ports = self.berth.ports()?;
         ports.retain(|held| held.port == u32::from(port));
         ports.sort_by(|one, other| (&one.protocol, one.address).cmp(&(&other.protocol, other.address)));
@@ -61,6 +63,7 @@ impl SharedNode {
 
     /// How many reservations a container is charged for.
     pub fn ports_held(&self, name: &str) -> Result<u64> {
+        settle();
         Ok(self.berth.container(name)?.ports.held)
     }
 

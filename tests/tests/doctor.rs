@@ -8,6 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use berth_common::abi;
 use berth_tests::bpf::sys;
 use berth_tests::process::{ok, run_for};
 use berth_tests::topology::UPLINK;
@@ -90,7 +91,11 @@ fn what_is_in_force_is_told() -> Result<()> {
     let tcx = present(&report, "tcx")?.context("tcx was not tried")?;
     let found = &report["in_force"];
     assert_eq!(found["pin_dir"].as_str(), node.berth.pin_dir().to_str());
-    assert_eq!((&found["abi"], &found["own_programs"]), (&Value::from(1), &Value::Bool(true)), "{found}");
+    assert_eq!(
+        (&found["abi"], &found["own_programs"]),
+        (&Value::from(abi::VERSION), &Value::Bool(true)),
+        "{found}"
+    );
     assert_eq!(Some(&found["compiled"]), present(&report, "jit")?.map(Value::Bool).as_ref(), "{found}");
     assert_eq!(Some(&found["bpf_lsm"]), present(&report, "bpf-lsm")?.map(Value::Bool).as_ref(), "{found}");
     assert_eq!((&found["cgroups"], &found["degraded"]), (&Value::from(2), &Value::Array(vec![])), "{found}");

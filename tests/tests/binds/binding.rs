@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use berth_tests::Endpoint;
+use berth_tests::process::settle;
 use berth_tests::sockets::timed;
 use berth_tests::view::Port;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -72,6 +73,7 @@ impl Binding {
     /// A socket of somebody's, bound.
     pub fn by(self, endpoint: &dyn Endpoint) -> io::Result<Socket> {
         let socket = self.socket(endpoint)?;
+        settle();
         socket.bind(&self.local.into())?;
         Ok(socket)
     }
