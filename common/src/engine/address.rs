@@ -3,7 +3,8 @@
 use super::tables::Tables;
 use crate::abi::{address::Address, rules::dimension::address_type as kind};
 
-/// The kind: a value of [`kind`]. Broadcast addresses of networks are not known and count as unicast.
+/// The kind: a value of [`address_type`](mod@crate::abi::rules::dimension::address_type). Broadcast addresses of networks
+/// are not known and count as unicast.
 #[inline(always)]
 pub fn kind<T: Tables>(tables: &T, address: &Address) -> u8 {
     if is_broadcast(address) {

@@ -14,6 +14,7 @@ const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const PERCPU_ARRAY: u32 = 6;
 const LRU_HASH: u32 = 9;
+const ARRAY_OF_MAPS: u32 = 12;
 const SK_STORAGE: u32 = 24;
 const RINGBUF: u32 = 27;
 
@@ -50,6 +51,7 @@ fn wipe(map: &OwnedFd) -> Result<()> {
                 aya::util::nr_cpus().map_err(|(what, error)| anyhow::anyhow!("{what}: {error}"))?;
             zero(map.as_fd(), &info, usize::try_from(info.value_size)?.next_multiple_of(8) * processors)
         }
+        ARRAY_OF_MAPS => delete_each(map.as_fd(), &info),
         RINGBUF => drain(map.as_fd()),
         SK_STORAGE => Ok(()),
         other => bail!("nobody has said how to empty a map of type {other}"),
@@ -60,6 +62,17 @@ fn delete_all(map: BorrowedFd<'_>, info: &MapInfo) -> Result<()> {
     let mut key = vec![0; usize::try_from(info.key_size)?];
     while sys::first_key(map, &mut key)? {
         match sys::delete(map, &key) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the entries of an array, which tells nobody which of them are there.
+fn delete_each(map: BorrowedFd<'_>, info: &MapInfo) -> Result<()> {
+    for key in 0..info.max_entries {
+        match sys::delete(map, &key.to_ne_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
