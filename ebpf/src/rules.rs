@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        rules::{Line, WORDS, interface, reference::Reference},
+        rules::{BuiltIn, Line, WORDS, interface, reference::Reference},
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -23,7 +23,7 @@ use berth_common::{
         rules::{Case, Ruling},
         tables::Word as _,
     },
-    wire::Packet as _,
+    wire::{Packet as _, ether},
 };
 
 use crate::{
@@ -132,11 +132,17 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     let (mark, length, kind) = unsafe { ((*skb.0).mark, (*skb.0).len, (*skb.0).pkt_type) };
     let (source_type, destination_type) =
         if case.asks_types { seams::address_types(headers) } else { (0, 0) };
+    let packet_type = match (case.own_interface, case.chain) {
+        // To the node it is one that it sends itself, or that is for another: what the container sees is in the frame.
+        (true, BuiltIn::Input) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),
+        (true, _) => 0,
+        (false, _) => kind as u8,
+    };
     Circumstances {
         mark,
         length: length.wrapping_sub(headers.network as u32),
         interface: if case.own_interface { interface::OWN } else { skb.ifindex() },
-        packet_type: kind as u8,
+        packet_type,
         source_type,
         destination_type,
     }

@@ -25,6 +25,18 @@ impl EtherType {
     pub const NONE: Self = Self(0);
 }
 
+/// To whom a frame is addressed, as the kernel that receives it will see it (include/uapi/linux/if_packet.h): `PACKET_HOST`,
+/// `PACKET_BROADCAST` or `PACKET_MULTICAST`.
+#[inline(always)]
+pub fn packet_type<P: Packet>(packet: &P) -> u8 {
+    const GROUP: u32 = 1 << 24;
+    match packet.words::<2>(0) {
+        Some([u32::MAX, rest]) if upper(rest) == u16::MAX => 1,
+        Some([first, _]) if u32::from_be(first) & GROUP != 0 => 2,
+        _ => 0,
+    }
+}
+
 /// The type of a frame's payload and the payload's offset, behind at most two VLAN tags in the packet itself. (A tag
 /// that the kernel keeps beside the packet is not in the way.)
 #[inline(always)]

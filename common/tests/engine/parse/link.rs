@@ -41,6 +41,16 @@ fn payload_lies_behind_at_most_two_tags() {
 }
 
 #[test]
+fn frames_are_for_one_for_some_or_for_all() {
+    let packet_type = |to: [u8; 6]| ether::packet_type(&Bytes(&[&to[..], &[0; 54]].concat()));
+    assert_eq!([packet_type([2, 0, 0, 0, 0, 1]), packet_type([0xfe; 6])], [0, 0]);
+    assert_eq!(packet_type([0xff; 6]), 1);
+    assert_eq!(packet_type([1, 0, 0x5e, 0, 0, 1]), 2);
+    assert_eq!(packet_type([0xff, 0xff, 0xff, 0xff, 0xff, 0xfd]), 2);
+    assert_eq!(ether::packet_type(&Bytes(&[0xff; 6])), 0);
+}
+
+#[test]
 fn headers_are_the_same_behind_any_tags() {
     let packet = tcp("192.0.2.1:5000", "198.51.100.7:80", SYN);
     let plain = parsed(&packet);
