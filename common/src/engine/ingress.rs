@@ -6,7 +6,7 @@ use super::{
     headers::{Headers, Kind, Part, Place},
     rules,
     tables::{Found, Tables, Which},
-    track::Track,
+    track::{self, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -121,7 +121,12 @@ pub fn on_interface<T: Tables, P: Packet>(
         } else {
             Parties::new(container, ContainerId::UNOWNED)
         };
-        go_on(tables, headers, Zone::of(container), parties, traffic)
+        // An entry for what begins no flow would make it known the next time. (On the uplinks such entries remember whose it
+        // is.)
+        match go_on(tables, headers, Zone::of(container), parties, traffic) {
+            track if track.opening.wanted && !track::begins(headers) => Track::NONE,
+            track => track,
+        }
     } else {
         Track::NONE
     };

@@ -4,15 +4,18 @@ use super::{
     flow::{Hit, Parties},
     headers::{Headers, Kind, Place},
     state,
-    tables::FlowEntry,
+    tables::{FlowEntry, Which},
 };
-use crate::abi::{
-    flow::{Flow, State},
-    rules::{
-        dimension::{direction, state as ct},
-        status,
+use crate::{
+    abi::{
+        flow::{Flow, State},
+        rules::{
+            dimension::{direction, state as ct},
+            status,
+        },
+        units::{ContainerId, Protocol, Zone},
     },
-    units::{ContainerId, Protocol, Zone},
+    wire::icmp,
 };
 
 /// Where a packet stands in its flow.
@@ -112,15 +115,34 @@ impl Track {
     }
 }
 
-/// The state of a packet without a flow: which ones nf_conntrack takes for the beginning of one.
+/// Whether nf_conntrack takes a packet for the beginning of a flow.
+#[inline(always)]
+pub fn begins(headers: &Headers) -> bool {
+    outside(headers) == ct::NEW
+}
+
+/// The state of a packet without a flow.
 #[inline(always)]
 fn outside(headers: &Headers) -> u32 {
     match headers.kind {
-        // nf_conntrack leaves discovery and group membership of IPv6 alone (net/netfilter/nf_conntrack_proto_icmpv6.c).
-        Kind::Link if headers.protocol == Protocol::ICMPV6 => ct::UNTRACKED,
-        Kind::IcmpError => ct::INVALID,
+        Kind::Link if headers.protocol == Protocol::ICMPV6 => of_link(headers.detail),
+        Kind::Link | Kind::IcmpError => ct::INVALID,
+        // An answer to nothing.
+        Kind::Query if !headers.is_requester(Which::Source) => ct::INVALID,
         Kind::Ports if headers.protocol == Protocol::TCP && !state::may_begin(headers.detail) => ct::INVALID,
         _ => ct::NEW,
+    }
+}
+
+/// nf_conntrack leaves discovery and group membership of IPv6 alone, and knows queries of node information (RFC 4620)
+/// for what they are (net/netfilter/nf_conntrack_proto_icmpv6.c).
+#[inline(always)]
+const fn of_link(kind: u8) -> u32 {
+    match kind {
+        icmp::ROUTER_SOLICITATION..=icmp::NEIGHBOUR_ADVERTISEMENT => ct::UNTRACKED,
+        kind if icmp::is_mld(kind) => ct::UNTRACKED,
+        icmp::NODE_INFORMATION_QUERY => ct::NEW,
+        _ => ct::INVALID,
     }
 }
 

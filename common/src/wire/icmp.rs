@@ -26,6 +26,10 @@ pub const ROUTER_ADVERTISEMENT4: u8 = 9;
 pub const ROUTER_ADVERTISEMENT: u8 = 134;
 /// Neighbour solicitation (RFC 4861 §4.3).
 pub const NEIGHBOUR_SOLICITATION: u8 = 135;
+/// Neighbour advertisement (RFC 4861 §4.4).
+pub const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// Node information query (RFC 4620).
+pub const NODE_INFORMATION_QUERY: u8 = 139;
 /// Redirect (RFC 4861 §4.5).
 pub const REDIRECT: u8 = 137;
 
