@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     abi::{
-        rules::{BuiltIn, Dimension, Family, dimension::fragment},
+        rules::{BuiltIn, Dimension, Family, dimension::fragment, interface},
         units::Protocol,
     },
     wire::{Packet, lower, upper},
@@ -58,11 +58,12 @@ impl Question {
         self.set(Dimension::PacketType, circumstances.packet_type as u32);
         self.set(Dimension::SourceType, circumstances.source_type as u32);
         self.set(Dimension::DestinationType, circumstances.destination_type as u32);
-        let interface = match case.chain {
-            BuiltIn::Input | BuiltIn::Forward => Dimension::InInterface,
-            BuiltIn::Output => Dimension::OutInterface,
+        let (input, output) = match case.chain {
+            BuiltIn::Input | BuiltIn::Forward => (circumstances.interface, interface::NONE),
+            BuiltIn::Output => (interface::NONE, circumstances.interface),
         };
-        self.set(interface, circumstances.interface);
+        self.set(Dimension::InInterface, input);
+        self.set(Dimension::OutInterface, output);
         self.transport(packet, headers);
         match self.family {
             Family::Ipv4 => self.ipv4(packet, headers, circumstances),

@@ -3,6 +3,7 @@
 mod icmp;
 mod link;
 mod network;
+mod question;
 mod transport;
 mod truncated;
 

@@ -1,6 +1,9 @@
 //! A packet as netfilter sees it, and what the classifier is told of it.
 
-use berth_common::abi::rules::dimension::{direction, fragment, state};
+use berth_common::abi::rules::{
+    dimension::{direction, fragment, state},
+    interface,
+};
 
 use crate::{
     compile::{
@@ -127,7 +130,7 @@ impl Packet {
     pub(super) fn described(&self, names: &Names) -> world::Packet {
         let number = |name: Option<&str>| {
             let known = names.interfaces.iter().find(|(known, _)| Some(known.as_str()) == name);
-            known.map_or(9, |(_, number)| *number)
+            known.map_or(interface::NONE, |(_, number)| *number)
         };
         let part = match self.part {
             Part::Whole => fragment::WHOLE,
