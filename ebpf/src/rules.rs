@@ -56,16 +56,21 @@ const ETHERNET_HEADER: u16 = 14;
 /// What the rules of a container say of the packet, the question about which is in the scratch at `place`.
 #[inline(always)]
 pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> Ruling {
-    let Some(ruleset) = RULESETS.get(container.0) else { return Ruling::PASS };
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    let lines = &Inner(ruleset);
-    // Asked here, too, since this is verified by itself.
-    if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
-        let mut walk = Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state };
-        // SAFETY: The callback gets the context that is given here, which outlives the call.
-        unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
+    match RULESETS.get(container.0) {
+        Some(ruleset) => {
+            let lines = &Inner(ruleset);
+            // Asked here, too, since this is verified by itself.
+            if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
+                let mut walk = Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state };
+                // SAFETY: The callback gets the context that is given here, which outlives the call.
+                unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
+            }
+        }
+        // They have just been taken away.
+        None => state.pass(question),
     }
     finish(skb, place)
 }
@@ -74,11 +79,16 @@ pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -
 /// take, at most [`MAX_STEPS`].
 #[inline(always)]
 pub fn begin(container: ContainerId, place: u32) -> bool {
-    let (Some(ruleset), Some(scratch)) = (RULESETS.get(container.0), SCRATCH.get_ptr_mut(place)) else {
-        return false;
-    };
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
     // SAFETY: As above.
-    unsafe { classify::begin(&Inner(ruleset), &(*scratch).question, &mut (*scratch).state) }
+    let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
+    match RULESETS.get(container.0) {
+        Some(ruleset) => classify::begin(&Inner(ruleset), question, state),
+        None => {
+            state.pass(question);
+            false
+        }
+    }
 }
 
 /// Takes a step; tells whether the walk goes on. Where the rules have been replaced meanwhile it ends without a decision,

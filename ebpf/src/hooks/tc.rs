@@ -128,7 +128,8 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return malformed_egress(skb);
     }
     let traffic = skb.traffic(Some(&headers));
-    let asks_rules = !judged::take(skb);
+    // What a packet socket sends, which the cgroup hook does not see, may bear any mark.
+    let asks_rules = !judged::take(skb) || sender::is_packet_socket(skb.0);
     let verdict = match sender::at_egress(skb.0, Some(&headers)) {
         Sender::Container(id) => {
             by_container(&maps, (skb, &headers), (id, Zone::UPLINK), asks_rules, traffic)

@@ -6,8 +6,12 @@ use std::time::Duration;
 use anyhow::Result;
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream};
+use berth_tests::frame::{Packet, ethernet_ip};
+use berth_tests::packet::packet_socket;
 use berth_tests::sockets::errno;
-use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at, remote_addresses};
+use berth_tests::topology::{
+    NODE_MAC, NODE_V4, NODE_V6, REMOTE_MAC, REMOTE_V4, REMOTE_V6, UPLINK, at, remote_addresses,
+};
 use berth_tests::{SharedNode, Sockets as _, privileged};
 
 use crate::helpers::{counted, filter};
@@ -118,5 +122,25 @@ fn what_containers_send_to_each_other() -> Result<()> {
     filter(&node, "a", &[], ":OUTPUT ACCEPT\n-A OUTPUT -o lo -m length --length 128 -j DROP\n")?;
     assert_eq!(errno(socket.send(&[0; 100])), Some(libc::EPERM));
     datagrams(&socket, 1, 101)?;
+    Ok(())
+}
+
+#[test]
+fn packet_sockets_cannot_go_round_them() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    filter(&node, "a", &[], ":OUTPUT ACCEPT\n-A OUTPUT -p udp --dport 9 -j DROP\n")?;
+    let socket = packet_socket(&node.a, UPLINK, 0)?;
+    let frame = |port| -> Result<Vec<u8>> {
+        let packet = Packet::udp(at(NODE_V4, 5000), at(REMOTE_V4, port)).payload("x").build()?;
+        Ok(ethernet_ip(NODE_MAC, REMOTE_MAC, &packet))
+    };
+    // With the bit by which the cgroup hook tells that it has asked the rules, too.
+    for mark in [0, 0x0800_0000, u32::MAX] {
+        socket.set_mark(mark)?;
+        assert_eq!(errno(socket.send(&frame(OTHER)?)), Some(libc::ENOBUFS), "{mark:#x}");
+        socket.send(&frame(ECHO)?)?;
+    }
+    assert_eq!(counted(&node, "a", "OUTPUT")?, [3, 3]);
     Ok(())
 }
