@@ -5,6 +5,7 @@ mod membership;
 mod presence;
 mod reservations;
 mod restore;
+mod rules;
 mod views;
 
 use std::{collections::BTreeMap, fs, net::IpAddr};

@@ -1,0 +1,125 @@
+//! Rules: remembered and in force as a whole, or not at all.
+
+use berth_common::abi::counters::Traffic;
+
+use super::*;
+use crate::api::rules::{Edit, Family, Restore, Table};
+
+fn restore(bench: &mut Bench, container: &str, rules: &str) -> Result<Response, NodeError> {
+    let text = format!("*filter\n{rules}\nCOMMIT\n");
+    let restore = Restore { name: name(container), family: Family::Ipv4, text, check: false, confirm: None };
+    bench.execute(Request::RulesRestore(restore))
+}
+
+fn edit(bench: &mut Bench, container: &str, command: &str) -> Result<Response, NodeError> {
+    let command = command.split(' ').map(str::to_owned).collect();
+    let (family, table) = (Family::Ipv4, Table::Filter);
+    bench.execute(Request::RulesEdit(Edit { name: name(container), family, table, command, confirm: None }))
+}
+
+fn saved(bench: &mut Bench, container: &str, counters: bool) -> String {
+    let request = Request::RulesSave { name: name(container), family: Family::Ipv4, counters };
+    match bench.execute(request).unwrap() {
+        Response::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn generation(bench: &Bench) -> Option<u64> {
+    bench.node.kernel.rulesets.get(&1).copied()
+}
+
+#[test]
+fn each_change_is_a_ruleset_of_its_own() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    assert!(!bench.node.kernel.containers[&1].has_rules);
+    restore(&mut bench, "a", "-A INPUT -p tcp -j DROP").unwrap();
+    assert!(bench.node.kernel.containers[&1].has_rules);
+    let first = generation(&bench).unwrap();
+    edit(&mut bench, "a", "-A INPUT -p udp -j DROP").unwrap();
+    assert!(generation(&bench).is_some_and(|second| second != first));
+    assert_eq!(bench.saved(), bench.node.state);
+    edit(&mut bench, "a", "-F INPUT").unwrap();
+    assert_eq!((generation(&bench), bench.node.kernel.containers[&1].has_rules), (None, false));
+}
+
+#[test]
+fn what_the_kernel_refuses_is_not_remembered() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp -j DROP").unwrap();
+    let before = (generation(&bench), saved(&mut bench, "a", false));
+    bench.node.kernel.failing = Some("set_ruleset");
+    bench.refuses("", |bench| restore(bench, "a", "-A INPUT -p udp -j DROP"));
+    bench.node.kernel.failing = None;
+    assert_eq!((generation(&bench), saved(&mut bench, "a", false)), before);
+}
+
+#[test]
+fn counters_follow_their_rules() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp\n-A INPUT -p udp\n-A INPUT -p tcp").unwrap();
+    let counted = bench.node.kernel.counted.get_mut(&1).unwrap();
+    for (place, number) in counted.iter_mut().zip(1..) {
+        *place = Traffic { packets: number, bytes: number * 100 };
+    }
+    // Those that are the same keep their order; INPUT's policy keeps its own.
+    restore(&mut bench, "a", "-A INPUT -p icmp\n-A INPUT -p tcp\n-A INPUT -p tcp\n-A INPUT -p udp").unwrap();
+    let text = saved(&mut bench, "a", true);
+    let lines: Vec<&str> = text.lines().collect();
+    let expected = [
+        "*filter",
+        ":INPUT ACCEPT [4:400]",
+        ":FORWARD ACCEPT [6:600]",
+        ":OUTPUT ACCEPT [5:500]",
+        "[0:0] -A INPUT -p icmp",
+        "[1:100] -A INPUT -p tcp",
+        "[3:300] -A INPUT -p tcp",
+        "[2:200] -A INPUT -p udp",
+        "COMMIT",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_next_berth_leaves_them_as_they_are() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp -j DROP").unwrap();
+    bench.node.kernel.failing = Some("set_ruleset");
+    let mut bench = bench.again();
+    assert!(bench.node.problem.is_none(), "{:?}", bench.node.problem);
+    assert!(saved(&mut bench, "a", false).contains("-A INPUT -p tcp -j DROP\n"));
+    assert!(bench.node.kernel.containers[&1].has_rules);
+    bench.node.kernel.failing = None;
+    let before = generation(&bench);
+    let bench = bench.rebooted();
+    assert_eq!(generation(&bench), before);
+    assert!(bench.node.kernel.containers[&1].has_rules);
+}
+
+#[test]
+fn names_of_interfaces_are_followed() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -i wg+ -j DROP").unwrap();
+    let before = generation(&bench);
+    bench.node.observer.links.push(link("other0", 9));
+    bench.node.refresh().unwrap();
+    assert_eq!(generation(&bench), before);
+    bench.node.observer.links.push(link("wg0", 10));
+    bench.node.refresh().unwrap();
+    assert_ne!(generation(&bench), before);
+    assert!(saved(&mut bench, "a", false).contains("-A INPUT -i wg+ -j DROP\n"));
+}
+
+#[test]
+fn what_goes_with_the_container_goes() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp -j DROP").unwrap();
+    bench.execute(Request::ContainerRemove { name: name("a") }).unwrap();
+    assert!(bench.node.rules.is_empty() && generation(&bench).is_none());
+}
