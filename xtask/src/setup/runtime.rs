@@ -8,7 +8,7 @@ use super::debian;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
-const WANTED: [(&str, &str); 12] = [
+const WANTED: [(&str, &str); 13] = [
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
     ("iperf3", "iperf3"),
@@ -21,6 +21,7 @@ const WANTED: [(&str, &str); 12] = [
     ("busybox-static", "busybox"),
     ("procps", "ps"),
     ("libcap2-bin", "capsh"),
+    ("iptables", "iptables-restore"),
 ];
 
 /// What `cargo xtask vm` runs.

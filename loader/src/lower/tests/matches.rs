@@ -2,7 +2,7 @@
 
 use super::{
     packet::{Packet, Part, Tracking, Upper},
-    setup::{Change, check},
+    setup::{Both, Change, check, lowered, parsed},
 };
 use crate::{
     compile::input::{BuiltIn, Family},
@@ -75,6 +75,17 @@ fn interfaces() {
     };
     check(V4, "-i eth0 -o eth1", &[(forward, true)]);
     check(V4, "! -o eth1", &[(forward, false)]);
+}
+
+#[test]
+fn where_a_packet_goes_is_not_known_before_routing() {
+    let text = "*mangle\n:a - [0:0]\n-A PREROUTING -j a\n-A a -o eth0\n-A a ! -o eth0\nCOMMIT\n";
+    let ruleset = parsed(V4, text);
+    let mut both = Both::new(&ruleset, lowered(&ruleset).unwrap()).unwrap();
+    for (chain, output) in [(BuiltIn::Input, None), (BuiltIn::Forward, Some("eth0"))] {
+        let packet = Packet { chain, output, ..Packet::new(V4) };
+        both.ask(&packet, 1, 1).unwrap();
+    }
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Rules in berth count the same packets as the same rules in the kernel's own netfilter: random rules, and packets aimed
+//! at what they name. Every packet ends at a rule or a policy that counts it, so that verdicts are compared too.
+
+mod aim;
+mod enforced;
+mod netfilter;
+mod packet;
+mod reach;
+mod rulesets;
+mod shrink;
+mod side;
+mod traffic;
+mod trial;
+
+use anyhow::{Result, bail};
+use berth::rules::family::Family;
+use berth_common::memory::generate::Random;
+use berth_tests::{cases, privileged};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use trial::{Sides, Trial};
+
+/// How many rulesets, of either family.
+const RULESETS: usize = 100;
+const LEAST_RULESETS: usize = 5;
+/// Packets for each.
+const PACKETS: usize = 200;
+
+#[test]
+fn rules_agree_with_iptables() -> Result<()> {
+    privileged!();
+    agree(Family::Ipv4)
+}
+
+#[test]
+fn rules_agree_with_ip6tables() -> Result<()> {
+    privileged!();
+    agree(Family::Ipv6)
+}
+
+fn agree(family: Family) -> Result<()> {
+    let (seed, wanted) = (cases::seed()?, cases::number(RULESETS, LEAST_RULESETS)?);
+    let mut sides = Sides::new()?;
+    stay_on_one_processor()?;
+    let mut seeds = Random::new(seed);
+    for number in 0..wanted {
+        let mut random = Random::new(seeds.bits());
+        let ruleset = rulesets::random(&mut random, family);
+        let packets = traffic::random(&mut random, &ruleset, PACKETS);
+        let trial = Trial { ruleset, packets };
+        let differences = sides.run(&trial)?;
+        if !differences.is_empty() {
+            let text = shrink::shrink(&mut sides, trial)?;
+            bail!("ruleset {number} of seed {seed}, shrunk: {text}");
+        }
+    }
+    Ok(())
+}
+
+/// What a packet that is sent sets off then runs to its end before this thread goes on.
+fn stay_on_one_processor() -> Result<()> {
+    let own = Pid::from_raw(0);
+    let allowed = sched_getaffinity(own)?;
+    let mut one = CpuSet::new();
+    for cpu in 0..CpuSet::count() {
+        if allowed.is_set(cpu)? {
+            one.set(cpu)?;
+            break;
+        }
+    }
+    Ok(sched_setaffinity(own, &one)?)
+}

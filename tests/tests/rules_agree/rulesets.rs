@@ -1,0 +1,164 @@
+//! Random rulesets of what berth enforces.
+
+use berth::compile::{Bounds, compile};
+use berth::lower::{LowerError, Lowered, Names, Source, Spot, lower};
+use berth::rules::{
+    family::Family,
+    feature::{Feature, features},
+    generate::{self, Wanted},
+    matches::{
+        Match,
+        conntrack::{Conntrack, CtStatus},
+        limit::Limit,
+        statistic::Statistic,
+    },
+    rule::Rule,
+    ruleset::Ruleset,
+    table::TableName,
+    targets::Target,
+    values::{flags::Flags, protocol::Protocol, rate::Rate},
+};
+use berth_common::abi::rules::interface;
+use berth_common::memory::generate::Random;
+
+use crate::side::INTERFACE;
+
+/// What berth cannot do yet, or leaves to chance.
+const MATCHES_LEFT_OUT: [&str; 6] = ["connlimit", "connmark", "frag", "hashlimit", "recent", "set"];
+
+/// Jumps, verdicts, and this.
+const TARGETS: [&str; 1] = ["MARK"];
+
+/// A ruleset that berth takes.
+pub fn random(random: &mut Random, family: Family) -> Ruleset {
+    loop {
+        let wanted = wanted(random, family);
+        let mut ruleset = generate::ruleset(random, &wanted);
+        change_rules(&mut ruleset);
+        remove_refused(&mut ruleset);
+        if ruleset.entries() > 0 && lowered(&ruleset).is_ok_and(|lowered| is_small(&lowered)) {
+            return ruleset;
+        }
+    }
+}
+
+/// Whether a rule of it has this feature.
+pub fn has(ruleset: &Ruleset, feature: Feature) -> bool {
+    let rules = ruleset.tables.iter().flat_map(|(name, table)| {
+        table.chains.iter().flat_map(|chain| &chain.rules).map(move |rule| (*name, rule))
+    });
+    rules.into_iter().any(|(table, rule)| features(table, rule).contains(feature))
+}
+
+fn wanted(random: &mut Random, family: Family) -> Wanted {
+    let mut wanted = Wanted::everything(family);
+    wanted.matches.retain(|name| !MATCHES_LEFT_OUT.contains(name));
+    wanted.targets = TARGETS.to_vec();
+    wanted.interfaces = ["eth0", "lo", "eth+", "eth1"].map(str::to_owned).to_vec();
+    wanted.sets.clear();
+    wanted.counters = false;
+    wanted.tables = vec![TableName::Filter];
+    if random.once_in(3) {
+        wanted.tables.push(TableName::Mangle);
+    }
+    wanted.rules = match random.below(10) {
+        0..5 => 8,
+        5..8 => 40,
+        _ => 300,
+    };
+    wanted
+}
+
+/// Makes rules such that both sides must count the same.
+fn change_rules(ruleset: &mut Ruleset) {
+    let family = ruleset.family;
+    for chain in ruleset.tables.values_mut().flat_map(|table| &mut table.chains) {
+        for rule in &mut chain.rules {
+            let protocol = rule.header.protocol.filter(|protocol| !protocol.negated);
+            let protocol = protocol.map(|protocol| protocol.value);
+            for one in &mut rule.matches {
+                match one {
+                    // No token comes back in a trial.
+                    Match::Limit(Limit { rate, .. }) => *rate = Rate::new(1, 3_600),
+                    Match::Conntrack(conntrack) => {
+                        // Of ICMP, the kernel's ports are ids.
+                        if ![Some(Protocol::TCP), Some(Protocol::UDP)].contains(&protocol) {
+                            forget_ports(conntrack);
+                        }
+                        // To berth an answer is enough; to the kernel, UDP must go on for two seconds, UDP-Lite and GRE
+                        // for one more packet, and others never are.
+                        if protocol != Some(Protocol::TCP) {
+                            forget_assurance(conntrack);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            rule.matches.retain(|one| !is_left_out(one, family));
+        }
+        chain.rules.retain(|rule| !is_odd(rule));
+    }
+}
+
+fn forget_ports(conntrack: &mut Conntrack) {
+    for end in [
+        &mut conntrack.original_source,
+        &mut conntrack.original_destination,
+        &mut conntrack.reply_source,
+        &mut conntrack.reply_destination,
+    ] {
+        end.port = None;
+    }
+}
+
+fn forget_assurance(conntrack: &mut Conntrack) {
+    if let Some(status) = &mut conntrack.status {
+        let others: Vec<CtStatus> =
+            status.value.iter().filter(|status| *status != CtStatus::Assured).collect();
+        let others = Flags::of(&others);
+        if others == Flags::EMPTY && status.value != others {
+            conntrack.status = None;
+        } else {
+            status.value = others;
+        }
+    }
+}
+
+fn is_left_out(one: &Match, family: Family) -> bool {
+    match one {
+        Match::Statistic(Statistic::Random { .. }) => true,
+        Match::Addrtype(_) => family == Family::Ipv6,
+        Match::Conntrack(conntrack) => *conntrack == Conntrack::default(),
+        _ => false,
+    }
+}
+
+/// Extension headers and the like, which are no protocols to berth.
+fn is_odd(rule: &Rule) -> bool {
+    rule.header.protocol.is_some_and(|protocol| matches!(protocol.value.0, 33 | 135 | 139 | 140))
+        || matches!(rule.target, Some(Target::Reject(_)))
+}
+
+fn remove_refused(ruleset: &mut Ruleset) {
+    while let Err(LowerError { place, .. }) = lowered(ruleset) {
+        let Some(table) = ruleset.tables.get_mut(&place.table) else { return };
+        let chain = table.chains.iter_mut().find(|chain| chain.name == place.chain);
+        let (Some(chain), Spot::Rule(index)) = (chain, place.spot) else { return };
+        chain.rules.remove(index);
+    }
+}
+
+fn lowered(ruleset: &Ruleset) -> Result<Lowered, LowerError> {
+    let source = match ruleset.family {
+        Family::Ipv4 => Source { ipv4: Some(ruleset), ipv6: None },
+        Family::Ipv6 => Source { ipv4: None, ipv6: Some(ruleset) },
+    };
+    // As the node has them: what interfaces stand for decides how much the compiler can tell apart.
+    let names = [("lo", interface::LOOPBACK), ("eth0", interface::OWN), (INTERFACE, interface::OWN)];
+    let interfaces = names.map(|(name, number)| (name.to_owned(), number)).to_vec();
+    lower(&source, &Names { interfaces })
+}
+
+fn is_small(lowered: &Lowered) -> bool {
+    compile(&lowered.ruleset, &Bounds::DEFAULT).is_ok()
+}

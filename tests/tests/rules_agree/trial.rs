@@ -1,0 +1,98 @@
+//! The same rules and packets on both sides, and what they have counted.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use berth::rules::{
+    counters::Counters,
+    family::Family,
+    ruleset::Ruleset,
+    save::{to_rule, to_save},
+};
+
+use crate::enforced::Enforced;
+use crate::netfilter::Netfilter;
+use crate::packet::Packet;
+use crate::side::Side;
+
+/// Both sides.
+pub struct Sides {
+    netfilter: Netfilter,
+    enforced: Enforced,
+}
+
+/// Rules, and packets for them.
+#[derive(Clone)]
+pub struct Trial {
+    /// The rules.
+    pub ruleset: Ruleset,
+    /// The packets.
+    pub packets: Vec<Packet>,
+}
+
+/// A rule or policy that has not counted the same.
+pub struct Difference {
+    place: String,
+    netfilter: Counters,
+    berth: Counters,
+}
+
+impl Sides {
+    /// Makes them.
+    pub fn new() -> Result<Self> {
+        let node = berth_tests::Netns::create(&format!("{}-node", berth_tests::name::unique()))?;
+        let netfilter = Netfilter::new(Side::join(&berth_tests::Host::new(node))?)?;
+        Ok(Self { netfilter, enforced: Enforced::new()? })
+    }
+
+    /// What has not counted the same after all packets.
+    pub fn run(&mut self, trial: &Trial) -> Result<Vec<Difference>> {
+        self.netfilter.restore(&trial.ruleset)?;
+        self.enforced.restore(&trial.ruleset)?;
+        for packet in &trial.packets {
+            self.netfilter.send(packet)?;
+            self.enforced.send(packet)?;
+        }
+        let family: Family = trial.ruleset.family;
+        let theirs = counters(&trial.ruleset, &self.netfilter.save(family)?)?;
+        let ours = counters(&trial.ruleset, &self.enforced.save(family)?)?;
+        let pairs = theirs.into_iter().zip(ours);
+        let differences = pairs.filter(|((_, netfilter), (_, berth))| netfilter != berth);
+        Ok(differences
+            .map(|((place, netfilter), (_, berth))| Difference { place, netfilter, berth })
+            .collect())
+    }
+}
+
+/// Every rule and policy of a ruleset, with what it has counted where it was in force.
+fn counters(ruleset: &Ruleset, counted: &Ruleset) -> Result<Vec<(String, Counters)>> {
+    let mut all = Vec::new();
+    for (name, table) in &ruleset.tables {
+        for chain in &table.chains {
+            let found = counted.table(*name).and_then(|table| table.chain(chain.name.as_str()));
+            let found = found.with_context(|| format!("no chain {} in {name}", chain.name))?;
+            anyhow::ensure!(found.rules.len() == chain.rules.len(), "{name} {}: rules are gone", chain.name);
+            for (rule, counted) in chain.rules.iter().zip(&found.rules) {
+                let place = format!("{name}: -A {}{}", chain.name, to_rule(rule));
+                all.push((place, counted.counters.unwrap_or_default()));
+            }
+            if let Some(base) = found.base {
+                all.push((format!("{name}: policy of {}", chain.name), base.counters));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Everything that is needed to look into it.
+pub fn describe(trial: &Trial, differences: &[Difference]) -> Result<String> {
+    let mut text = format!("{} rules:\n{}", trial.ruleset.family, to_save(&trial.ruleset, false));
+    writeln!(text, "{} packets:", trial.packets.len())?;
+    for packet in &trial.packets {
+        writeln!(text, "{packet}")?;
+    }
+    for Difference { place, netfilter, berth } in differences {
+        writeln!(text, "{place}: netfilter {netfilter}, berth {berth}")?;
+    }
+    Ok(text)
+}
