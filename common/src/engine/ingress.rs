@@ -113,22 +113,27 @@ pub fn on_interface<T: Tables, P: Packet>(
     let Some(entry) = tables.container(container) else {
         return Verdict::pass(owner);
     };
-    // Errors are about another flow, discovery is about none.
-    let has_flow = headers.fragment != Part::Later && !matches!(headers.kind, Kind::IcmpError | Kind::Link);
-    let track = if entry.mode().tracks_everything() && has_flow {
-        let parties = if inward {
-            Parties::new(ContainerId::UNOWNED, container)
-        } else {
-            Parties::new(container, ContainerId::UNOWNED)
-        };
+    let parties = if inward {
+        Parties::new(ContainerId::UNOWNED, container)
+    } else {
+        Parties::new(container, ContainerId::UNOWNED)
+    };
+    let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
+    let track = match headers.kind {
+        _ if !tracks => Track::NONE,
+        // Discovery is about no flow, errors are about another.
+        Kind::Link => Track::NONE,
+        Kind::IcmpError => {
+            let end = if inward { Which::Source } else { Which::Destination };
+            let about = tables.quoted_end(packet, headers, Zone::of(container), end);
+            if about == container { Track::RELATED } else { Track::NONE }
+        }
         // An entry for what begins no flow would make it known the next time. (On the uplinks such entries remember whose it
         // is.)
-        match go_on(tables, headers, Zone::of(container), parties, traffic) {
+        _ => match go_on(tables, headers, Zone::of(container), parties, traffic) {
             track if track.opening.wanted && !track::begins(headers) => Track::NONE,
             track => track,
-        }
-    } else {
-        Track::NONE
+        },
     };
     let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
     rules::settle(tables, (packet, headers), owner, Some(chain), (&track, Some(traffic)))
