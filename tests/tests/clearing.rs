@@ -76,7 +76,9 @@ impl Tables {
 #[test]
 fn without_callbacks_none_are_left_in_the_program() -> Result<()> {
     privileged!();
-    for callbacks in [true, false] {
+    // Where the JIT is off, the kernel takes none with callbacks.
+    let has_jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable")?.trim() != "0";
+    for callbacks in [true, false].into_iter().filter(|callbacks| has_jit || !callbacks) {
         let tables = Tables::load(callbacks)?;
         let program = tables.object.program("berth_control")?;
         let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd()))?;
