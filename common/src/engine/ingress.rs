@@ -118,6 +118,7 @@ pub fn on_interface<T: Tables, P: Packet>(
     } else {
         Parties::new(container, ContainerId::UNOWNED)
     };
+    let place = Place::in_zone(Zone::of(container));
     let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
     let track = match headers.kind {
         _ if !tracks => Track::NONE,
@@ -125,14 +126,18 @@ pub fn on_interface<T: Tables, P: Packet>(
         Kind::Link => Track::NONE,
         Kind::IcmpError => {
             let end = if inward { Which::Source } else { Which::Destination };
-            let about = tables.quoted_end(packet, headers, Zone::of(container), end);
+            let about = tables.quoted_end(packet, headers, place.zone, end);
             if about == container { Track::RELATED } else { Track::NONE }
         }
-        // An entry for what begins no flow would make it known the next time. (On the uplinks such entries remember whose it
-        // is.)
-        _ => match go_on(tables, headers, Zone::of(container), parties, traffic) {
-            track if track.opening.wanted && !track::begins(headers) => Track::NONE,
-            track => track,
+        // All flows there are the container's, whichever end it speaks for. An entry for what begins none would make that
+        // known the next time. (On the uplinks such entries remember whose it is.)
+        _ => match flow::find(tables, headers, place) {
+            Some(hit) => {
+                flow::touch(tables, &hit, headers, Some(traffic));
+                Track::of(&hit)
+            }
+            None if track::begins(headers) => Track::opening(place, parties),
+            None => Track::NONE,
         },
     };
     let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };

@@ -44,6 +44,17 @@ fn flows_know_who_opened_them() {
     assert_eq!(node.flows_held(S), 2);
 }
 
+/// As one that routes does.
+#[test]
+fn a_container_may_speak_for_both_ends() {
+    let node = Node::new();
+    node.on_interface(S, false, &udp(INSIDE, FAR));
+    node.on_interface(S, false, &udp(FAR, INSIDE));
+    node.on_interface(S, true, &udp(INSIDE, FAR));
+    let flow = node.flow_in(Zone::of(S), &udp(INSIDE, FAR)).unwrap();
+    assert_eq!((flow.opener, flow.out.packets, flow.back.packets), (S, 2, 1));
+}
+
 /// Two containers may use the same addresses on their own interfaces.
 #[test]
 fn zones_are_apart() {
