@@ -140,8 +140,9 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
 fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     // SAFETY: Fields of the program's context.
     let (mark, length, kind) = unsafe { ((*skb.0).mark, (*skb.0).len, (*skb.0).pkt_type) };
+    let alone = if case.own_interface { case.container } else { ContainerId::HOST };
     let (source_type, destination_type) =
-        if case.asks_types { seams::address_types(headers) } else { (0, 0) };
+        if case.asks_types { seams::address_types(headers, alone) } else { (0, 0) };
     let packet_type = match (case.own_interface, case.chain) {
         // To the node it is one that it sends itself, or that is for another: what the container sees is in the frame.
         (true, BuiltIn::Input) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),

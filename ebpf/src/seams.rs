@@ -106,10 +106,10 @@ pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
     }
 }
 
-/// What kinds of addresses source and destination are.
+/// What kinds of addresses source and destination are, in the node's network, or in the one that a container has alone.
 #[inline(always)]
-pub fn address_types(headers: &Headers) -> (u8, u8) {
-    let types = seam_address_types(headers);
+pub fn address_types(headers: &Headers, alone: ContainerId) -> (u8, u8) {
+    let types = seam_address_types(headers, alone.0);
     ((types >> 8) as u8, types as u8)
 }
 
@@ -304,7 +304,7 @@ extern "C" fn seam_tcp_option(skb: *mut __sk_buff, offset: u32, kind: u32) -> u3
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_address_types(headers: *const Headers) -> u32 {
+extern "C" fn seam_address_types(headers: *const Headers, alone: u32) -> u32 {
     if headers.is_null() {
         return 0;
     }
@@ -314,7 +314,7 @@ extern "C" fn seam_address_types(headers: *const Headers) -> u32 {
     let (source, destination) = unsafe {
         ((&raw const (*headers).source).read_volatile(), (&raw const (*headers).destination).read_volatile())
     };
-    let of = |address: &Address| address::kind(&maps, address) as u32;
+    let of = |address: &Address| address::kind(&maps, address, ContainerId(alone)) as u32;
     of(&source) << 8 | of(&destination)
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod abi;
+mod address;
 mod attribution;
 mod flows;
 mod memory;
