@@ -36,6 +36,7 @@ pub fn random(random: &mut Random, ruleset: &Ruleset, count: usize) -> Vec<Packe
         asks_state: [Feature::Conntrack, Feature::State]
             .into_iter()
             .any(|feature| rulesets::has(ruleset, feature)),
+        asks_flow: rulesets::asks_flow(ruleset),
         next_id: 0,
         seen: HashSet::new(),
     };
@@ -43,6 +44,9 @@ pub fn random(random: &mut Random, ruleset: &Ruleset, count: usize) -> Vec<Packe
     while packets.len() < count {
         let talk = if random.once_in(2) { None } else { Some(random.below(talks.len())) };
         match talk.and_then(|talk| talks.get_mut(talk)) {
+            Some(talk) if !source.asks_flow && random.once_in(6) => {
+                packets.extend(talk.error(random, &source.aim));
+            }
             Some(talk) => packets.extend(talk.go_on(random, &source.aim)),
             None => {
                 if let Some(first) = source.first(random) {
@@ -60,6 +64,8 @@ struct Source {
     aim: Aim,
     family: Family,
     asks_state: bool,
+    /// Whether rules look at more of a flow than its state: of ICMP errors berth does not know that.
+    asks_flow: bool,
     /// Every query has an id of its own.
     next_id: u16,
     /// The ends of all TCP there was.
@@ -75,8 +81,10 @@ impl Source {
         let source = self.aim.address(random, self.family, |address| {
             reach::source(way, address) && (!answerable || reach::destination(other, address))
         })?;
-        let destination =
-            self.aim.address(random, self.family, |address| reach::destination(way, address))?;
+        // What is from itself has no direction.
+        let destination = self
+            .aim
+            .address(random, self.family, |address| reach::destination(way, address) && address != source)?;
         let protocol = self.protocol(random);
         let upper = self.upper(random, protocol);
         let packet = Packet {
@@ -118,7 +126,7 @@ impl Source {
         let ports = (self.aim.port(random), self.aim.port(random));
         match (protocol, self.family) {
             (TCP, _) => {
-                let flags = self.first_flags(random);
+                let flags = Self::first_flags(random);
                 let kinds = [2, 3, 4, 8];
                 let options = (0..random.below(3)).filter_map(|_| random.pick(&kinds)).collect();
                 Upper::Tcp(Segment { ports, numbers: (OPENER, 0), flags, options })
@@ -134,7 +142,7 @@ impl Source {
         }
     }
 
-    fn first_flags(&self, random: &mut Random) -> u8 {
+    fn first_flags(random: &mut Random) -> u8 {
         match random.below(10) {
             0..6 => SYN,
             6 => ACK,
@@ -147,6 +155,7 @@ impl Source {
 /// A conversation.
 struct Talk {
     first: Packet,
+    last: Packet,
     /// How far a connection of TCP is.
     stage: Stage,
 }
@@ -175,7 +184,7 @@ impl Talk {
             Upper::Tcp(_) => Stage::Over,
             _ => Stage::Asked,
         };
-        Self { first, stage }
+        Self { last: first.clone(), first, stage }
     }
 
     /// The next packet of either side, if there is one.
@@ -191,7 +200,43 @@ impl Talk {
         next.tos = aim.tos(random);
         next.hops = aim.hops(random);
         next.mac = aim.mac(random);
-        Some(filled(next, random, aim))
+        self.last = filled(next, random, aim);
+        Some(self.last.clone())
+    }
+
+    /// An ICMP error about the last packet, mostly to its sender, if one can come.
+    fn error(&self, random: &mut Random, aim: &Aim) -> Option<Packet> {
+        let way = other(self.last.way);
+        let is_v4 = self.last.source.is_ipv4();
+        let family = if is_v4 { Family::Ipv4 } else { Family::Ipv6 };
+        let source = match random.below(3) {
+            0 => aim.address(random, family, |address| reach::source(way, address))?,
+            _ => self.last.destination,
+        };
+        // Of errors that leave, berth does not mind to whom they go.
+        let destination = match random.below(8) {
+            0 if way == Way::In => aim.address(random, family, |address| reach::destination(way, address))?,
+            _ => self.last.source,
+        };
+        let may_come = reach::source(way, source) && reach::destination(way, destination);
+        if !may_come || matches!(self.last.upper, Upper::Icmp(kind, ..) if is_error(kind, is_v4)) {
+            return None;
+        }
+        let kinds: &[u8] = if is_v4 { &[3, 3, 4, 5, 11, 12] } else { &[1, 1, 2, 3, 4] };
+        let mut quoted = self.last.bytes();
+        quoted.truncate(self.last.header_length());
+        Some(Packet {
+            way,
+            source,
+            destination,
+            hops: 64,
+            protocol: if is_v4 { ICMP } else { ICMPV6 },
+            upper: Upper::Icmp(random.pick(kinds)?, random.byte() % 4, 0),
+            payload: quoted,
+            cast: Cast::Unicast,
+            trailer: 0,
+            ..self.last
+        })
     }
 
     /// What one side of TCP says next: flags, and sequence numbers.
@@ -212,12 +257,11 @@ impl Talk {
                 self.stage = Stage::HalfClosed;
                 (1, FIN | ACK)
             }
-            (Stage::Open, _) => (1, ACK),
             (Stage::HalfClosed, true) if random.once_in(2) => {
                 self.stage = Stage::Closed;
                 (1, FIN | ACK)
             }
-            (Stage::HalfClosed, true) => (1, ACK),
+            (Stage::Open, _) | (Stage::HalfClosed, true) => (1, ACK),
             (Stage::HalfClosed, false) => (1, FIN | ACK),
             (Stage::Closed, _) => {
                 self.stage = Stage::Over;
@@ -231,6 +275,11 @@ impl Talk {
 
 fn other(way: Way) -> Way {
     if way == Way::In { Way::Out } else { Way::In }
+}
+
+/// Of which there is none about another.
+fn is_error(kind: u8, is_v4: bool) -> bool {
+    if is_v4 { [3, 4, 5, 11, 12].contains(&kind) } else { kind < 128 }
 }
 
 /// The other side's packet of the same conversation; nothing if a packet of this kind has no answer.
