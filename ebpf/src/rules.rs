@@ -82,13 +82,11 @@ pub fn begin(container: ContainerId, place: u32) -> bool {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
     // SAFETY: As above.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    match RULESETS.get(container.0) {
-        Some(ruleset) => classify::begin(&Inner(ruleset), question, state),
-        None => {
-            state.pass(question);
-            false
-        }
-    }
+    let Some(ruleset) = RULESETS.get(container.0) else {
+        state.pass(question);
+        return false;
+    };
+    classify::begin(&Inner(ruleset), question, state)
 }
 
 /// Takes a step; tells whether the walk goes on. Where the rules have been replaced meanwhile it ends without a decision,
