@@ -1,7 +1,10 @@
 //! What kind of address something is, in the node's network and in a container's own.
 
 use berth_common::{
-    abi::{rules::dimension::address_type, units::ContainerId},
+    abi::{
+        rules::dimension::address_type::{BROADCAST, LOCAL, MULTICAST, UNICAST},
+        units::ContainerId,
+    },
     engine::address,
 };
 
@@ -13,7 +16,6 @@ fn addresses_of_others_are_local_where_the_network_is_shared() {
     let kinds = |text: &str| {
         [ContainerId::HOST, O, A].map(|alone| address::kind(&&node.tables, &ip_address(text).into(), alone))
     };
-    use address_type::{BROADCAST, LOCAL, MULTICAST, UNICAST};
     assert_eq!(kinds(OWN4), [LOCAL, LOCAL, UNICAST]);
     assert_eq!(kinds(L4), [LOCAL, UNICAST, UNICAST]);
     assert_eq!(kinds(R4), [UNICAST; 3]);
