@@ -23,7 +23,10 @@ use berth_common::abi::{
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
 };
 
-use crate::rules::{Ruleset, SCRATCHES, Scratch};
+use crate::{
+    notice::Draft,
+    rules::{Ruleset, SCRATCHES, Scratch},
+};
 
 const CONTAINER_ENTRIES: usize = 4097;
 
@@ -69,6 +72,8 @@ pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
 pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();
 #[btf_map]
 pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
+#[btf_map]
+pub static NOTICES: PerCpuArray<Draft, 1> = PerCpuArray::new();
 /// How often something was reported lately; see [`crate::event`].
 #[btf_map]
 pub static EVENT_RATES: LruHashMap<u64, u64, 4_096> = LruHashMap::new();

@@ -54,5 +54,5 @@ impl<P: Packet> Surroundings for World<'_, P> {
         false
     }
 
-    fn log(&mut self, _: u32, _: u32) {}
+    fn log(&mut self, _: u32, _: u32, _: u32) {}
 }

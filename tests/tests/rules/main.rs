@@ -2,5 +2,6 @@
 
 mod changes;
 mod helpers;
+mod logs;
 mod modes;
 mod verdicts;

@@ -26,8 +26,8 @@ use crate::side::INTERFACE;
 /// What berth cannot do yet, or leaves to chance.
 const MATCHES_LEFT_OUT: [&str; 6] = ["connlimit", "connmark", "frag", "hashlimit", "recent", "set"];
 
-/// Jumps, verdicts, and this.
-const TARGETS: [&str; 1] = ["MARK"];
+/// Jumps, verdicts, and these.
+const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];
 
 /// A ruleset that berth takes.
 pub fn random(random: &mut Random, family: Family) -> Ruleset {

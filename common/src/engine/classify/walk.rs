@@ -30,7 +30,7 @@ pub fn classify<L: Lines, S: Surroundings>(
 ) -> Outcome {
     if begin(lines, question, state) {
         for _ in 0..MAX_STEPS {
-            if !(Walk { lines, surroundings, question, state }).step() {
+            if !(Walk { lines, surroundings: &mut *surroundings, question, state }).step() {
                 break;
             }
         }
@@ -72,7 +72,7 @@ pub struct Walk<'a, L, S> {
     /// The ruleset.
     pub lines: &'a L,
     /// The rest of the world.
-    pub surroundings: &'a mut S,
+    pub surroundings: S,
     /// The packet.
     pub question: &'a Question,
     /// How far it has come.
@@ -136,7 +136,8 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
             entry::REJECT => self.end(Decision::Reject, &entry),
             entry::CONTINUE => return self.go_on(index, entry.next),
             entry::LOG => {
-                self.surroundings.log(half(entry.argument, 0), self.state.mark);
+                let ruleset = half(self.state.generation, 0);
+                self.surroundings.log(half(entry.argument, 0), ruleset, self.state.mark);
                 return self.go_on(index, entry.next);
             }
             entry::MARK => {

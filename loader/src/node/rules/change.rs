@@ -44,7 +44,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         compiled.stamp(generation(record, changes));
         let mut places = lowered.counters;
         places.extend(policies(&compiled));
-        Ok(Prepared { loaded: Loaded { pair, places, lowered: lowered.ruleset }, compiled: Some(compiled) })
+        let loaded = Loaded { pair, places, logs: lowered.logs, lowered: lowered.ruleset };
+        Ok(Prepared { loaded, compiled: Some(compiled) })
     }
 
     /// Fails if the container may not hold so many rules.
