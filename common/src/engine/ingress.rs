@@ -32,7 +32,7 @@ pub fn arrive<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     zone: Zone,
-    trace: Trace,
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let (owner, track) = attribute::arriving(tables, packet, headers, zone, Some(traffic));
@@ -42,7 +42,7 @@ pub fn arrive<T: Tables, P: Packet>(
         && container.is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);
     let tracks = container.is_some_and(|container| container.mode().tracks_everything());
     let track = if tracks { follow(tables, headers, zone, (owner, track), traffic) } else { track };
-    let track = if trace == Trace::Notice { Track::NOTICE } else { track };
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if passes_on { None } else { Some(BuiltIn::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
         Reason::None => rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic))),
@@ -59,12 +59,12 @@ pub fn leave<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     zone: Zone,
-    trace: Trace,
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let (owner, track) = attribute::leaving(tables, packet, headers, zone, Some(traffic));
-    let track = if trace == Trace::Notice { Track::NOTICE } else { track };
-    let chain = if trace == Trace::Judged { None } else { Some(BuiltIn::Output) };
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
+    let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
     let verdict = rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict
@@ -76,11 +76,11 @@ pub fn receive<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     (receiver, zone): (ContainerId, Zone),
-    trace: Trace,
+    seen: Trace,
     traffic: Option<Traffic>,
 ) -> Verdict {
     let (owner, track) = attribute::arriving(tables, packet, headers, zone, traffic);
-    let track = if trace == Trace::Notice { Track::NOTICE } else { track };
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     if owner.id != receiver && !bare::shares(tables, headers, receiver, zone) {
         return Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner);
     }
@@ -110,7 +110,7 @@ pub fn on_interface<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     (container, inward): (ContainerId, bool),
-    trace: Trace,
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let owner = Owner::new(container, Way::Interface);
@@ -125,7 +125,7 @@ pub fn on_interface<T: Tables, P: Packet>(
     let place = Place::in_zone(Zone::of(container));
     let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
     let track = match headers.kind {
-        _ if trace == Trace::Notice => Track::NOTICE,
+        _ if seen == Trace::Notice => Track::NOTICE,
         _ if !tracks => Track::NONE,
         // Discovery is about no flow, errors are about another.
         Kind::Link => Track::NONE,

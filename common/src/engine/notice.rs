@@ -177,9 +177,13 @@ fn ip4(headers: &Headers, protocol: Protocol, length: u32, service: u32, ip: &mu
 
 #[inline(always)]
 fn ip6(headers: &Headers, protocol: Protocol, length: u32, ip: &mut [u32; 10]) {
-    let ([a, b, c, d], [e, f, g, h]) = (headers.destination.0, headers.source.0);
     let second = (length & 0xffff) << 16 | (protocol.0 as u32) << 8 | HOPS;
-    *ip = [0x6000_0000_u32.to_be(), second.to_be(), a, b, c, d, e, f, g, h];
+    let [first_word, second_word, addresses @ ..] = ip;
+    (*first_word, *second_word) = (0x6000_0000_u32.to_be(), second.to_be());
+    let both = headers.destination.0.iter().chain(&headers.source.0);
+    for (word, from) in addresses.iter_mut().zip(both) {
+        *word = *from;
+    }
 }
 
 /// A segment with RST. It acknowledges what the packet occupies, unless that acknowledges something itself.

@@ -5,6 +5,7 @@ mod netfilter;
 mod odd;
 mod own_network;
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
@@ -42,10 +43,10 @@ impl Family {
     fn rules(&self, chain: &str) -> String {
         let mut text = format!("*filter\n:{chain} ACCEPT [0:0]\n");
         for (rejection, port) in self.rejections.iter().zip(FIRST..) {
-            text += &format!("-A {chain} -p tcp --dport {port} -j REJECT --reject-with {rejection}\n");
+            let _ = writeln!(text, "-A {chain} -p tcp --dport {port} -j REJECT --reject-with {rejection}");
             let rest =
                 if *rejection == "tcp-reset" { "DROP" } else { &format!("REJECT --reject-with {rejection}") };
-            text += &format!("-A {chain} -p udp --dport {port} -j {rest}\n");
+            let _ = writeln!(text, "-A {chain} -p udp --dport {port} -j {rest}");
         }
         text + "COMMIT\n"
     }
@@ -128,7 +129,7 @@ fn of_what_goes_by_the_interface_of_a_container() -> Result<()> {
     let own = OwnNetwork::beside(&node.topology.node)?;
     node.berth.ok(["container", "add", "c", "--interface", own_network::NODE_SIDE])?;
     for family in families() {
-        let (outside, inside) = own.addresses(family.node);
+        let (outside, inside) = own_network::addresses(family.node);
         for (chain, who, server) in
             [("OUTPUT", &own.container, outside), ("INPUT", &node.topology.node, inside)]
         {

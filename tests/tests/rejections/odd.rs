@@ -44,7 +44,7 @@ fn connections_that_are_open_are_reset() -> Result<()> {
     node.berth.ok(["container", "add", "c", "--interface", own_network::NODE_SIDE])?;
     let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
     for (local, remote) in [(NODE_V4, REMOTE_V4), (NODE_V6, REMOTE_V6)] {
-        let (outside, _) = own.addresses(local);
+        let (outside, _) = own_network::addresses(local);
         let _nearer = Echo::start(&node.topology.node, &[outside], ECHO)?;
         let cases: [(&str, &dyn Endpoint, IpAddr); 2] =
             [("a", &node.a, remote), ("c", &own.container, outside)];

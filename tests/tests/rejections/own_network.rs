@@ -32,14 +32,11 @@ impl OwnNetwork {
         }
         Ok(Self { container })
     }
+}
 
-    /// The node's address there, and the container's, of an address's family.
-    pub fn addresses(&self, family: IpAddr) -> (IpAddr, IpAddr) {
-        let parse = |text: &str| text.parse::<IpAddr>().unwrap_or(family);
-        let pairs = PAIRS.map(|(outside, inside, _)| (parse(outside), parse(inside)));
-        pairs
-            .into_iter()
-            .find(|(outside, _)| outside.is_ipv4() == family.is_ipv4())
-            .unwrap_or((family, family))
-    }
+/// The node's address there, and the container's, of an address's family.
+pub fn addresses(family: IpAddr) -> (IpAddr, IpAddr) {
+    let parse = |text: &str| text.parse::<IpAddr>().unwrap_or(family);
+    let pairs = PAIRS.map(|(outside, inside, _)| (parse(outside), parse(inside)));
+    pairs.into_iter().find(|(outside, _)| outside.is_ipv4() == family.is_ipv4()).unwrap_or((family, family))
 }
