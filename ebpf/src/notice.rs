@@ -92,7 +92,7 @@ fn quote(skb: Skb, network: u32, length: u32, draft: &mut Draft) -> Option<u64> 
             let from = words.add((before >> 2) as usize);
             bpf_csum_diff(core::ptr::null_mut(), 0, from, size, 0)
         };
-        sum += one as u32 as u64;
+        sum += one.cast_unsigned() & 0xffff_ffff;
     }
     Some(sum)
 }
@@ -112,7 +112,7 @@ fn replace(skb: Skb, headers: &Headers, notice: &Notice, draft: &Draft) -> bool 
     // SAFETY: The helpers check what they are asked for.
     let resized = unsafe {
         bpf_skb_change_tail(skb.0, network.wrapping_add(cut).wrapping_add(ipv6::HEADER), 0) == 0
-            && bpf_skb_adjust_room(skb.0, -(cut as i32), BPF_ADJ_ROOM_MAC, 0) == 0
+            && bpf_skb_adjust_room(skb.0, -cut.cast_signed(), BPF_ADJ_ROOM_MAC, 0) == 0
             && bpf_skb_change_tail(skb.0, total, 0) == 0
     };
     let upper_at = network.wrapping_add(ip);

@@ -19,8 +19,6 @@ pub const MAX_QUOTED: u32 = 1280 - ipv6::HEADER - icmp::ERROR_HEADER;
 
 /// Likewise in IPv4 (RFC 1812 §4.3.2.3).
 const MAX_QUOTED4: u32 = 576 - ipv4::HEADER - icmp::ERROR_HEADER;
-/// The greatest ICMP type that the kernel knows (`NR_ICMP_TYPES`): it answers no other with an error.
-const LAST_ICMP_TYPE: u8 = 18;
 /// Hops that a notice may take (the default of net.ipv4.ip_default_ttl and net.ipv6.conf.*.hop_limit).
 const HOPS: u32 = 64;
 /// Do not fragment; the identification may then be zero (RFC 6864 §4).
@@ -146,10 +144,10 @@ pub fn length<P: Packet>(packet: &P, headers: &Headers, available: u32) -> u32 {
     if told == 0 { available } else { told.min(available) }
 }
 
+/// Of ICMP the kernel answers queries and their answers alone: the rest are errors to it, or unknown (`icmp_pointers`).
 #[inline(always)]
 fn is_error4(headers: &Headers) -> bool {
-    headers.kind == Kind::IcmpError
-        || headers.protocol == Protocol::ICMP && headers.kind == Kind::Link && headers.detail > LAST_ICMP_TYPE
+    headers.protocol == Protocol::ICMP && headers.kind != Kind::Query
 }
 
 #[inline(always)]

@@ -183,7 +183,9 @@ fn some_are_told_nothing() {
     // Errors about errors.
     silent(&unreachable("198.51.100.7", &udp(v4.1, v4.0)), Rejection::Host);
     silent(&unreachable("2001:db8:1::7", &udp(v6.1, v6.0)), Rejection::Address6);
-    silent(&icmp("198.51.100.7", "192.0.2.1", 42, [0; 4], b""), Rejection::Host);
+    for kind in [1, 9, 10, 42] {
+        silent(&icmp("198.51.100.7", "192.0.2.1", kind, [0; 4], b""), Rejection::Host);
+    }
     // But queries have an answer.
     assert!(notice(&ping("198.51.100.7", "192.0.2.1", 1), Rejection::Host).is_some());
     assert!(notice(&ping("2001:db8:1::7", "2001:db8::1", 1), Rejection::Address6).is_some());
