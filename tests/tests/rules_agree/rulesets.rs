@@ -92,6 +92,19 @@ fn asks_more_than_state(rule: &Rule) -> bool {
     })
 }
 
+/// Leaves of a ruleset that is not random what both sides can be compared by.
+pub fn make_comparable(ruleset: &mut Ruleset) {
+    let chains = ruleset.tables.values_mut().flat_map(|table| &mut table.chains);
+    chains.for_each(|chain| {
+        chain.rules.retain(|rule| !rule.matches.iter().any(|one| MATCHES_LEFT_OUT.contains(&one.name())));
+    });
+    change_rules(ruleset);
+    if rejects(ruleset) {
+        pass_notices(ruleset);
+    }
+    remove_refused(ruleset);
+}
+
 fn pass_notices(ruleset: &mut Ruleset) {
     for (chain, rule) in NOTICES {
         let words = format!("-I {chain} {rule}");
