@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        rules::{BuiltIn, Line, WORDS, interface, reference::Reference},
+        rules::{BuiltIn, Line, WORDS, counters::COUNTER_WORDS, interface, reference::Reference},
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -27,7 +27,7 @@ use berth_common::{
 };
 
 use crate::{
-    atomic::MapWord,
+    atomic::{self, MapWord},
     event,
     hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
@@ -245,6 +245,20 @@ impl Lines for Inner {
         let place = core::hint::black_box(index) as usize & (WORDS - 1);
         // SAFETY: The mask keeps the place in the line.
         Some(unsafe { MapWord::new(line.cast::<u64>().add(place)) })
+    }
+
+    /// Both words are in one line, so it is looked up once.
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        let line: *mut Line = self.0.get_ptr_mut(index.wrapping_div(WORDS as u32))?;
+        let place = core::hint::black_box(index) as usize & (WORDS - COUNTER_WORDS as usize);
+        // SAFETY: The mask keeps the place in the line, and even, so that another word follows.
+        unsafe {
+            let packets = line.cast::<u64>().add(place);
+            atomic::add(packets, 1);
+            atomic::add(packets.add(1), bytes as u64);
+        }
+        Some(())
     }
 }
 

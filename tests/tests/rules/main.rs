@@ -4,4 +4,5 @@ mod changes;
 mod helpers;
 mod logs;
 mod modes;
+mod replaced;
 mod verdicts;

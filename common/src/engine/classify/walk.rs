@@ -13,7 +13,8 @@ use crate::abi::rules::{
     counters::COUNTER_WORDS,
     entry::{self, ENTRY_WORDS, Entry, NO_COUNTER},
     half, header,
-    root::{self, MAX_TABLES},
+    reference::Reference,
+    root::MAX_TABLES,
 };
 
 /// Most steps of a walk. Each looks the packet up in a table, does an entry, or leaves a word of 64 entries, or a group of
@@ -49,7 +50,7 @@ pub fn begin<L: Lines>(lines: &L, question: &Question, state: &mut State) -> boo
         }
         Some((header, place)) => match lines.line(place) {
             Some(root) => {
-                state.begin(header, place, root, question);
+                state.begin(header, root, question);
                 return true;
             }
             None => Outcome::CORRUPT,
@@ -105,9 +106,9 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     fn look_up(&mut self) -> Option<()> {
         let table = self.state.table as u32;
         self.state.table = self.state.table.wrapping_add(1);
-        let start = root::start(self.lines.line(self.state.root)?, table)?;
-        let place = self.lines.vector(&self.question.fields, start)?;
-        *self.state.vectors.get_mut(table as usize)? = place;
+        let vector = self.state.vectors.get_mut(table as usize)?;
+        let place = self.lines.vector(&self.question.fields, Reference(*vector))?;
+        *vector = place;
         if self.state.small {
             self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
             if table < self.state.constant_tables as u32 {
