@@ -30,7 +30,7 @@ pub const FILES: [(&str, Family, &str); 11] = [
 pub fn enforced((name, family, text): (&str, Family, &str)) -> Result<Ruleset> {
     let mut lines: Vec<&str> = text.lines().collect();
     for _ in 0..4 {
-        let read = parse(family, &lines.join("\n"));
+        let read = parse(family, lines.join("\n"));
         let errors = match read {
             Ok(mut ruleset) => {
                 ruleset.tables.remove(&TableName::Nat);
