@@ -12,7 +12,12 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        rules::{BuiltIn, Line, WORDS, interface, reference::Reference},
+        rules::{
+            BuiltIn, Line, WORDS,
+            external::{self, SET},
+            interface,
+            reference::Reference,
+        },
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -21,6 +26,7 @@ use berth_common::{
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
+        set::Search,
         tables::Word as _,
     },
     wire::{Packet as _, ether},
@@ -47,6 +53,20 @@ pub struct Scratch {
     taken: u64,
     question: Question,
     state: State,
+    search: Search,
+}
+
+impl Scratch {
+    /// What a lookup in a named set is about, and where it keeps itself.
+    ///
+    /// # Safety
+    ///
+    /// `scratch` must point to a value of `SCRATCH` that this walk has taken.
+    #[inline(always)]
+    pub unsafe fn question_and_search<'a>(scratch: *mut Self) -> (&'a Question, &'a mut Search) {
+        // SAFETY: The caller's.
+        unsafe { (&(*scratch).question, &mut (*scratch).search) }
+    }
 }
 
 /// Ethernet: where the source address begins in the header, and how long the header is.
@@ -64,7 +84,8 @@ pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -
             let lines = &Inner(ruleset);
             // Asked here, too, since this is verified by itself.
             if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
-                let mut walk = Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state };
+                let mut walk =
+                    Walk { lines, surroundings: &mut Kernel { skb, headers, place }, question, state };
                 // SAFETY: The callback gets the context that is given here, which outlives the call.
                 unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
             }
@@ -99,7 +120,8 @@ pub fn step(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> 
     // SAFETY: As above.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
     let lines = &Inner(ruleset);
-    state.is_in(lines) && Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state }.step()
+    state.is_in(lines)
+        && Walk { lines, surroundings: &mut Kernel { skb, headers, place }, question, state }.step()
 }
 
 /// Ends the walk: the packet gets its mark, and the scratch is free again.
@@ -199,6 +221,8 @@ fn vector_at(ruleset: &Ruleset, fields: &Fields, start: u32) -> u32 {
 struct Kernel<'a> {
     skb: Skb,
     headers: &'a Headers,
+    /// Which scratch the walk has.
+    place: u32,
 }
 
 impl Surroundings for Kernel<'_> {
@@ -230,8 +254,11 @@ impl Surroundings for Kernel<'_> {
     }
 
     #[inline(always)]
-    fn external(&mut self, _: &External) -> bool {
-        false
+    fn external(&mut self, check: &External) -> bool {
+        match check.kind {
+            SET => seams::in_set(self.place, check.id, external::Set::from_parameters(check.parameters)),
+            _ => false,
+        }
     }
 
     #[inline(always)]
