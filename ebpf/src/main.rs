@@ -26,6 +26,7 @@ mod packet;
 mod rules;
 mod seams;
 mod sender;
+mod sets;
 mod socket;
 mod tables;
 

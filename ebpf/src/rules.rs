@@ -12,7 +12,13 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        rules::{BuiltIn, Line, WORDS, counters::COUNTER_WORDS, interface, reference::Reference},
+        rules::{
+            BuiltIn, Line, WORDS,
+            counters::COUNTER_WORDS,
+            external::{self, SET},
+            interface,
+            reference::Reference,
+        },
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -21,6 +27,7 @@ use berth_common::{
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
+        set::Search,
         tables::Word as _,
     },
     wire::{Packet as _, ether},
@@ -48,7 +55,21 @@ pub struct Scratch {
     taken: u64,
     question: Question,
     state: State,
+    search: Search,
     packet: About,
+}
+
+impl Scratch {
+    /// What a lookup in a named set is about, and where it keeps itself.
+    ///
+    /// # Safety
+    ///
+    /// `scratch` must point to a value of `SCRATCH` that this walk has taken.
+    #[inline(always)]
+    pub unsafe fn question_and_search<'a>(scratch: *mut Self) -> (&'a Question, &'a mut Search) {
+        // SAFETY: The caller's.
+        unsafe { (&(*scratch).question, &mut (*scratch).search) }
+    }
 }
 
 /// The packet, as far as a walk must know more of it than the question, and what the walk says of it. In one place, so that
@@ -57,6 +78,8 @@ pub struct Scratch {
 struct About {
     headers: Headers,
     logs: Logs,
+    /// Which scratch the walk has.
+    place: u32,
 }
 
 /// Most rules that may log one packet; others that would do so too are passed over.
@@ -116,7 +139,7 @@ pub fn answer(skb: Skb, container: ContainerId, place: u32) -> bool {
 pub fn report(skb: Skb, case: &Case, place: u32) {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return };
     // SAFETY: As above.
-    let (question, About { headers, logs }) = unsafe { (&(*scratch).question, &(*scratch).packet) };
+    let (question, About { headers, logs, .. }) = unsafe { (&(*scratch).question, &(*scratch).packet) };
     for (logged, number) in logs.entries.iter().zip(0..) {
         if number >= logs.count {
             break;
@@ -180,6 +203,7 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
             let (question, packet) = unsafe { (&mut (*scratch).question, &mut (*scratch).packet) };
             packet.headers = *headers;
             packet.logs.count = 0;
+            packet.place = place;
             question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
             return place;
         }
@@ -307,8 +331,13 @@ impl Surroundings for Kernel<'_> {
     }
 
     #[inline(always)]
-    fn external(&mut self, _: &External) -> bool {
-        false
+    fn external(&mut self, check: &External) -> bool {
+        match check.kind {
+            SET => {
+                seams::in_set(self.packet.place, check.id, external::Set::from_parameters(check.parameters))
+            }
+            _ => false,
+        }
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@ use berth_common::{
         flow::Flow,
         port::{Claim, PortKey},
         reason::Reason,
+        rules::external::Set,
         units::{ContainerId, Nanos, Zone},
     },
     engine::{
@@ -33,7 +34,7 @@ use crate::{
     maps::{FLOWS, PORTS},
     notice,
     packet::{Copied, Skb},
-    rules, socket,
+    rules, sets, socket,
     tables::{Context, Maps},
 };
 
@@ -105,6 +106,13 @@ pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
         1 => Some(true),
         _ => None,
     }
+}
+
+/// Whether the packet that the question in the scratch at `place` is about is in a named set.
+#[inline(always)]
+pub fn in_set(place: u32, number: u32, asked: Set) -> bool {
+    let asked = asked.parts as u32 | (asked.destinations as u32) << 8;
+    seam_set_begin(place, number, asked) != 0 && seam_set_find(place, number) != 0
 }
 
 /// What kinds of addresses source and destination are, in the node's network, or in the one that a container has alone.
@@ -315,6 +323,17 @@ extern "C" fn seam_tcp_option(skb: *mut __sk_buff, offset: u32, kind: u32) -> u3
         Some(answer) => answer as u32,
         None => 2,
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_begin(place: u32, number: u32, asked: u32) -> u32 {
+    let asked = Set { parts: asked as u8, destinations: (asked >> 8) as u8 };
+    sets::begins(place, number, asked) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_find(place: u32, number: u32) -> u32 {
+    sets::finds(place, number) as u32
 }
 
 #[unsafe(no_mangle)]

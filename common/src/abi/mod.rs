@@ -15,6 +15,7 @@ pub mod names;
 pub mod port;
 pub mod reason;
 pub mod rules;
+pub mod set;
 pub mod socket;
 pub mod units;
 

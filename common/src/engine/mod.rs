@@ -25,6 +25,7 @@ pub mod ports;
 pub mod question;
 pub mod quota;
 pub mod rules;
+pub mod set;
 pub mod state;
 pub mod tables;
 pub mod trace;
