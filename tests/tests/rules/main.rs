@@ -3,4 +3,5 @@
 mod changes;
 mod helpers;
 mod modes;
+mod replaced;
 mod verdicts;
