@@ -82,6 +82,7 @@ fn ask(bytes: &Bytes<'_>, headers: &Headers) {
         status: 0,
         asks_types: true,
         own_interface: false,
+        is_inside: false,
     };
     let mut question = Question::EMPTY;
     question.fill(bytes, headers, &case, &Circumstances::default());
