@@ -64,7 +64,7 @@ fn containers_have_the_documented_shape() {
         "addresses": [],
         "features": [
             "filter", "mangle", "multiport", "iprange", "length", "dscp", "tos", "ttl", "hl", "mark", "addrtype",
-            "pkttype", "mac", "frag", "comment", "statistic", "limit",
+            "pkttype", "mac", "frag", "comment", "statistic", "limit", "reject", "log", "nflog",
         ],
         "allowed_ports": [],
         "packet_sockets": "allow",
