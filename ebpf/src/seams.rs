@@ -12,7 +12,7 @@ use berth_common::{
         flow::Flow,
         port::{Claim, PortKey},
         reason::Reason,
-        rules::external::Set,
+        rules::{Line, external::Set},
         units::{ContainerId, Nanos, Zone},
     },
     engine::{
@@ -24,6 +24,7 @@ use berth_common::{
         parse,
         ports::{self, Refusal},
         rules::{Case, Ruling},
+        set::{Search, Told},
         tables::{Found, Tables as _, Which},
     },
     wire::{ether::EtherType, tcp},
@@ -113,6 +114,18 @@ pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
 pub fn in_set(place: u32, number: u32, asked: Set) -> bool {
     let asked = asked.parts as u32 | (asked.destinations as u32) << 8;
     seam_set_begin(place, number, asked) != 0 && seam_set_find(place, number) != 0
+}
+
+/// As [`Search::next`].
+#[inline(always)]
+pub fn next_in_set(search: &mut Search, header: &Line) -> bool {
+    seam_set_next(search, header) != 0
+}
+
+/// As [`Search::find`].
+#[inline(always)]
+pub fn find_in_line(search: &Search, line: &Line) -> Told {
+    Told::from_number(seam_set_line(search, line))
 }
 
 /// What kinds of addresses source and destination are, in the node's network, or in the one that a container has alone.
@@ -334,6 +347,24 @@ extern "C" fn seam_set_begin(place: u32, number: u32, asked: u32) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn seam_set_find(place: u32, number: u32) -> u32 {
     sets::finds(place, number) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_next(search: *mut Search, header: *const Line) -> u32 {
+    if search.is_null() || header.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    unsafe { (*search).next(&*header) as u32 }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_line(search: *const Search, line: *const Line) -> u32 {
+    if search.is_null() || line.is_null() {
+        return Told::Nothing as u32;
+    }
+    // SAFETY: As above.
+    unsafe { (*search).find(&*line) as u32 }
 }
 
 #[unsafe(no_mangle)]

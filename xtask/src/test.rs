@@ -107,7 +107,7 @@ fn privileged(
     command::run(
         workspace
             .cargo()
-            .args(["test", "--package", "berth-tests", "--lib", "--bins", "--tests", "--config"])
+            .args(["test", "--package", "berth-tests", "--lib", "--bins", "--tests", "--no-fail-fast", "--config"])
             .arg(format!("target.'cfg(unix)'.runner = {}", runner(built, privilege, effort)?))
             .arg("--")
             .arg(format!("--test-threads={}", effort.jobs))
