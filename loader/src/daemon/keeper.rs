@@ -17,6 +17,9 @@ use crate::{
     node::Node,
 };
 
+/// Most characters of a request in the log.
+const LONGEST: usize = 2_000;
+
 /// The node, shared by all tasks of the daemon.
 #[derive(Clone)]
 pub struct Keeper {
@@ -51,7 +54,7 @@ impl Keeper {
             }
             request => {
                 let daemon = Arc::clone(&self.daemon);
-                let told = request.changes().then(|| serde_json::to_string(&request).unwrap_or_default());
+                let told = request.changes().then(|| told(&request));
                 let done = self.with(move |node| node.execute(request, &daemon)).await;
                 if let Some(told) = told {
                     match &done {
@@ -110,5 +113,14 @@ impl Keeper {
     /// Ends the daemon.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+}
+
+/// A request as the log has it: the beginning, if it is long.
+fn told(request: &Request) -> String {
+    let text = serde_json::to_string(request).unwrap_or_default();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text,
     }
 }

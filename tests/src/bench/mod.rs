@@ -5,5 +5,6 @@ mod egress;
 mod ingress;
 mod report;
 mod samples;
+pub mod sets;
 mod turnstile;
 mod world;

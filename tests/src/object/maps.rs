@@ -8,6 +8,9 @@ use aya::maps::{self, Map, MapData, MapError};
 
 use super::{Layout, Object, Plain};
 
+/// `BPF_F_INNER_MAP` of linux/bpf.h.
+const INNER_MAP: u32 = 1 << 12;
+
 /// An array.
 pub struct Array<V: Layout>(maps::Array<MapData, Plain<V>>);
 
@@ -16,6 +19,9 @@ pub struct Hash<K: Layout, V: Layout>(maps::HashMap<MapData, Plain<K>, Plain<V>>
 
 /// An array with a value for each processor.
 pub struct PerCpu<V: Layout>(maps::PerCpuArray<MapData, Plain<V>>);
+
+/// An array of arrays, each as long as it likes.
+pub struct Outer<V: Layout>(maps::ArrayOfMaps<MapData, maps::Array<MapData, Plain<V>>>);
 
 /// What is kept with sockets.
 pub struct Storage<V: Layout>(maps::SkStorage<MapData, Plain<V>>);
@@ -41,6 +47,11 @@ impl Object {
         self.take(name).map(Storage)
     }
 
+    /// Takes an array of arrays; see [`Object::array`].
+    pub fn outer<V: Layout>(&mut self, name: &str) -> Result<Outer<V>> {
+        self.take(name).map(Outer)
+    }
+
     fn take<T: TryFrom<Map, Error = MapError>>(&mut self, name: &str) -> Result<T> {
         let map = self.ebpf.take_map(name).with_context(|| format!("no map {name}, or taken already"))?;
         T::try_from(map).with_context(|| format!("open map {name}"))
@@ -56,6 +67,17 @@ impl<V: Layout> Array<V> {
     /// Sets the value at `index`.
     pub fn set(&mut self, index: u32, value: V) -> Result<()> {
         Ok(self.0.set(index, Plain(value), 0)?)
+    }
+}
+
+impl<V: Layout> Outer<V> {
+    /// Puts an array with these values at `index`.
+    pub fn put(&mut self, index: u32, values: &[V]) -> Result<()> {
+        let mut inner = maps::Array::create(u32::try_from(values.len())?, INNER_MAP)?;
+        for (place, value) in (0..).zip(values) {
+            inner.set(place, Plain(*value), 0)?;
+        }
+        Ok(self.0.set(index, &inner, 0)?)
     }
 }
 

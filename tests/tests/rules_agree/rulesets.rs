@@ -21,18 +21,22 @@ use berth::rules::{
 use berth_common::abi::rules::interface;
 use berth_common::memory::generate::Random;
 
+use crate::sets;
 use crate::side::INTERFACE;
 
 /// What berth cannot do yet, or leaves to chance.
-const MATCHES_LEFT_OUT: [&str; 6] = ["connlimit", "connmark", "frag", "hashlimit", "recent", "set"];
+const MATCHES_LEFT_OUT: [&str; 5] = ["connlimit", "connmark", "frag", "hashlimit", "recent"];
 
 /// Jumps, verdicts, and this.
 const TARGETS: [&str; 1] = ["MARK"];
 
 /// A ruleset that berth takes.
-pub fn random(random: &mut Random, family: Family) -> Ruleset {
+pub fn random(random: &mut Random, family: Family, has_sets: bool) -> Ruleset {
     loop {
-        let wanted = wanted(random, family);
+        let mut wanted = wanted(random, family);
+        if !has_sets {
+            wanted.matches.retain(|name| *name != "set");
+        }
         let mut ruleset = generate::ruleset(random, &wanted);
         change_rules(&mut ruleset);
         remove_refused(&mut ruleset);
@@ -67,11 +71,11 @@ fn wanted(random: &mut Random, family: Family) -> Wanted {
     if random.once_in(2) {
         // Some of them, so that many rules match.
         wanted.matches.retain(|_| random.once_in(4));
-        wanted.matches.extend(["conntrack", "state", "tcp", "udp"]);
+        wanted.matches.extend(["conntrack", "state", "tcp", "udp", "set"]);
     }
     wanted.targets = TARGETS.to_vec();
     wanted.interfaces = ["eth0", "lo", "eth+", "eth1"].map(str::to_owned).to_vec();
-    wanted.sets.clear();
+    wanted.sets = sets::wanted();
     wanted.counters = false;
     wanted.tables = vec![TableName::Filter];
     if random.once_in(3) {
@@ -170,7 +174,7 @@ fn lowered(ruleset: &Ruleset) -> Result<Lowered, LowerError> {
     // As the node has them: what interfaces stand for decides how much the compiler can tell apart.
     let names = [("lo", interface::LOOPBACK), ("eth0", interface::OWN), (INTERFACE, interface::OWN)];
     let interfaces = names.map(|(name, number)| (name.to_owned(), number)).to_vec();
-    lower(&source, &Names { interfaces })
+    lower(&source, &Names { interfaces, sets: sets::names(ruleset.family) })
 }
 
 fn is_small(lowered: &Lowered) -> bool {
