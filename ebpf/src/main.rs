@@ -21,6 +21,7 @@ mod flow;
 mod hooks;
 mod judged;
 mod maps;
+mod notice;
 mod packet;
 mod rules;
 mod seams;

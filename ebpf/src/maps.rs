@@ -25,6 +25,7 @@ use berth_common::abi::{
 };
 
 use crate::{
+    notice::Draft,
     rules::{Ruleset, SCRATCHES, Scratch},
     sets::Table,
 };
@@ -76,6 +77,8 @@ pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new(
 pub static SETS: ArrayOfMaps<Table, { set::NUMBERS as usize }> = ArrayOfMaps::new();
 #[btf_map]
 pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
+#[btf_map]
+pub static NOTICES: PerCpuArray<Draft, 1> = PerCpuArray::new();
 /// How often something was reported lately; see [`crate::event`].
 #[btf_map]
 pub static EVENT_RATES: LruHashMap<u64, u64, 4_096> = LruHashMap::new();

@@ -46,6 +46,11 @@ impl Packet for Skb {
         }
         self.copy(offset)
     }
+
+    #[inline(always)]
+    fn rare_words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        self.copy(offset)
+    }
 }
 
 /// A packet that is read by copy, through the helper alone. For what is rare: it spares the verifier most of its walk

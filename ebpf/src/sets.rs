@@ -3,12 +3,13 @@
 use aya_ebpf::{bindings::BPF_F_INNER_MAP, btf_maps::Array};
 use berth_common::{
     abi::rules::{Line, external::Set},
-    engine::set::Lines,
+    engine::set::{Lines, Search, Told},
 };
 
 use crate::{
     maps::{SCRATCH, SETS},
     rules::Scratch,
+    seams,
 };
 
 /// A set: an array of as many lines as it has.
@@ -38,5 +39,15 @@ impl Lines for InMap<'_> {
     #[inline(always)]
     fn line(&self, index: u32) -> Option<&Line> {
         self.0.get(index)
+    }
+
+    #[inline(always)]
+    fn next(&self, search: &mut Search, header: &Line) -> bool {
+        seams::next_in_set(search, header)
+    }
+
+    #[inline(always)]
+    fn find(&self, search: &Search, line: &Line) -> Told {
+        seams::find_in_line(search, line)
     }
 }

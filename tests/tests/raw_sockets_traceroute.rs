@@ -15,11 +15,11 @@ const ROUTES: [(IpAddr, IpAddr); 2] = [(FAR_V4, REMOTE_V4), (FAR_V6, REMOTE_V6)]
 fn trace(tenant: &dyn Endpoint, arguments: &[&str], to: IpAddr) -> Result<Process> {
     let mut command = tenant.command("traceroute")?;
     // One probe for each hop, and one at a time.
-    Process::spawn(command.args(["-n", "-q1", "-N1", "-w4"]).args(arguments).arg(to.to_string()))
+    Process::spawn(command.args(["-n", "-q1", "-N1", "-w20"]).args(arguments).arg(to.to_string()))
 }
 
 fn hops(process: Process) -> Result<Vec<String>> {
-    let output = process.wait(LIMIT * 2)?;
+    let output = process.wait(LIMIT * 6)?;
     assert!(output.success(), "{output:?}");
     let lines = output.stdout.lines().skip(1);
     Ok(lines.filter_map(|line| Some(line.split_whitespace().nth(1)?.to_owned())).collect())

@@ -20,11 +20,22 @@ use crate::abi::{
 pub trait Lines {
     /// A line.
     fn line(&self, index: u32) -> Option<&Line>;
+
+    /// As [`Search::next`]: a place where the kernel's lines may cut the lookup, as [`Self::find`] is.
+    #[inline(always)]
+    fn next(&self, search: &mut Search, header: &Line) -> bool {
+        search.next(header)
+    }
+
+    /// As [`Search::find`].
+    #[inline(always)]
+    fn find(&self, search: &Search, line: &Line) -> Told {
+        search.find(line)
+    }
 }
 
 /// A lookup: plain numbers, so that it can lie in a map, for the reasons that a walk's
-/// [`State`](super::classify::State) does. Its parts are functions of their own in the kernel, too, where little is left of
-/// the stack.
+/// [`State`](super::classify::State) does.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// What the packet has.
@@ -44,11 +55,26 @@ pub struct Search {
 
 /// What one line tells.
 #[repr(u32)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The entry is not in it.
     Nothing = 0,
+    /// What is looked for is in the set.
     InSet = 1,
+    /// It is excepted from the set.
     NotInSet = 2,
+}
+
+impl Told {
+    /// What this number stands for.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::InSet,
+            2 => Self::NotInSet,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl Search {
@@ -74,21 +100,21 @@ impl Search {
     #[inline(always)]
     pub fn finds<L: Lines>(&mut self, lines: &L) -> bool {
         let Some(header) = lines.line(0) else { return false };
-        if !self.next(header) {
+        if !lines.next(self, header) {
             return false;
         }
         for _ in 0..MAX_LINES_A_LOOKUP {
             let Some(line) = lines.line((self.line & set::mask(header)).wrapping_add(1)) else {
                 return false;
             };
-            match find(line, &self.entry, self.words) {
+            match lines.find(self, line) {
                 Told::InSet => return true,
                 Told::NotInSet => return false,
                 Told::Nothing => {}
             }
             let [first, ..] = *line;
             self.line = self.line.wrapping_add(1);
-            if first & OVERFLOW == 0 && !self.next(header) {
+            if first & OVERFLOW == 0 && !lines.next(self, header) {
                 return false;
             }
         }
@@ -149,8 +175,8 @@ impl Search {
     }
 
     /// Goes on to the next length of prefixes, if there is one.
-    #[inline(never)]
-    fn next(&mut self, header: &Line) -> bool {
+    #[inline(always)]
+    pub fn next(&mut self, header: &Line) -> bool {
         let prefix = set::length(header, self.tried);
         if self.tried >= MAX_LENGTHS as u32 || prefix == 0 {
             return false;
@@ -162,16 +188,16 @@ impl Search {
         self.line = self.entry.hash(set::seed(header), self.words) as u32;
         true
     }
-}
 
-/// Looks for an entry of so many words in a line.
-#[inline(never)]
-fn find(line: &Line, entry: &Entry, words: u8) -> Told {
-    match words {
-        1 => find_words::<1>(line, entry),
-        2 => find_words::<2>(line, entry),
-        3 => find_words::<3>(line, entry),
-        _ => find_words::<5>(line, entry),
+    /// Looks for the present entry in a line.
+    #[inline(always)]
+    pub fn find(&self, line: &Line) -> Told {
+        match self.words {
+            1 => find_words::<1>(line, &self.entry),
+            2 => find_words::<2>(line, &self.entry),
+            3 => find_words::<3>(line, &self.entry),
+            _ => find_words::<5>(line, &self.entry),
+        }
     }
 }
 

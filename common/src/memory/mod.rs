@@ -3,7 +3,8 @@
 //!
 //! [`MemoryTables`] is to the engine what the maps are: the same capacity limits, the same ways to fail, entries that
 //! are deleted and used again. It may be shared between threads. [`Snapshot`] is all of it as plain values, which can
-//! as well be read from the maps. [`Bytes`] is a packet in memory, and [`generate`] makes packets.
+//! as well be read from the maps. [`Bytes`] is a packet in memory, [`generate`] makes packets, and
+//! [`trial`] holds any bytes against what must hold of all.
 
 mod arena;
 mod bytes;
@@ -17,6 +18,7 @@ mod sets;
 mod snapshot;
 mod sockets;
 mod tables;
+pub mod trial;
 mod usage;
 mod word;
 

@@ -64,5 +64,5 @@ impl<P: Packet> Surroundings for World<'_, P> {
         }
     }
 
-    fn log(&mut self, _: u32, _: u32) {}
+    fn log(&mut self, _: u32, _: u32, _: u32) {}
 }

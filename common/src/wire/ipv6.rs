@@ -71,7 +71,7 @@ pub fn upper_layer<P: Packet>(packet: &P, next: u8, offset: u32) -> Option<Upper
         if !is_extension(kind) {
             return Some(upper);
         }
-        let [first, second] = packet.words::<2>(upper.offset)?;
+        let [first, second] = packet.rare_words::<2>(upper.offset)?;
         let length = u32::from_be(first) >> 16 & 0xff;
         let bytes = match kind {
             FRAGMENT => {

@@ -1,6 +1,7 @@
 //! Views on packet bytes. A view is made from words that were really in the packet, so that its accessors cannot fail.
 
 pub mod arp;
+pub mod checksum;
 pub mod ether;
 pub mod gre;
 pub mod icmp;
@@ -13,6 +14,12 @@ pub trait Packet {
     /// `N` words from byte `offset` on, each as it lies in the packet (so in network byte order); nothing if the
     /// packet ends before.
     fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]>;
+
+    /// As [`Self::words`], for what few packets have: it may take longer, and be easier to prove.
+    #[inline(always)]
+    fn rare_words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        self.words(offset)
+    }
 }
 
 /// The upper half of a word as it lay in the packet, in host byte order.

@@ -17,9 +17,6 @@ use crate::{
     node::Node,
 };
 
-/// Most characters of a request in the log.
-const LONGEST: usize = 2_000;
-
 /// The node, shared by all tasks of the daemon.
 #[derive(Clone)]
 pub struct Keeper {
@@ -116,11 +113,13 @@ impl Keeper {
     }
 }
 
-/// A request as the log has it: the beginning, if it is long.
+/// A request, for the log, which need not have all of thousands of rules.
 fn told(request: &Request) -> String {
+    /// Characters.
+    const ROOM: usize = 2_000;
     let text = serde_json::to_string(request).unwrap_or_default();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    match text.char_indices().nth(ROOM).and_then(|(end, _)| text.get(..end)) {
+        Some(beginning) => format!("{beginning}… ({} bytes)", text.len()),
         None => text,
     }
 }

@@ -3,8 +3,11 @@
 pub mod attribution;
 mod egress;
 mod ingress;
+mod machine;
 mod report;
+pub mod rules;
 mod samples;
 pub mod sets;
+mod tuple;
 mod turnstile;
 mod world;

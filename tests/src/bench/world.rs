@@ -80,7 +80,7 @@ impl World {
 
     /// Puts an array of lines into a map of maps.
     pub fn put_inner(&mut self, map: &str, index: u32, lines: &[Line]) -> Result<()> {
-        self.object.outer(map)?.put(index, lines)
+        self.object.arrays(map)?.set(index, lines).map(drop)
     }
 
     /// Sets flags of a container.
@@ -125,7 +125,8 @@ impl World {
     }
 }
 
-fn container(mode: Mode) -> Container {
+/// A container of this mode, without limits.
+pub fn container(mode: Mode) -> Container {
     Container {
         generation: GENERATION,
         mode: mode as u8,

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, sets};
+use berth_tests::bench::{attribution, rules, sets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -16,6 +16,8 @@ struct Arguments {
 enum Benchmark {
     /// What it costs to find out whose a packet is, by way of finding it
     Attribution(attribution::Options),
+    /// What rules cost, by how many there are
+    Rules(rules::Options),
     /// What it costs to ask whether a packet is in a named set
     Sets(sets::Options),
 }
@@ -23,6 +25,7 @@ enum Benchmark {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Attribution(options) => attribution::run(&options),
+        Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Sets(options) => sets::run(&options),
     }
 }

@@ -8,8 +8,8 @@ use aya::maps::{self, Map, MapData, MapError};
 
 use super::{Layout, Object, Plain};
 
-/// `BPF_F_INNER_MAP` of linux/bpf.h.
-const INNER_MAP: u32 = 1 << 12;
+/// From linux/bpf.h: maps that differ in nothing but how many entries they have may take each other's place.
+const BPF_F_INNER_MAP: u32 = 1 << 12;
 
 /// An array.
 pub struct Array<V: Layout>(maps::Array<MapData, Plain<V>>);
@@ -20,8 +20,8 @@ pub struct Hash<K: Layout, V: Layout>(maps::HashMap<MapData, Plain<K>, Plain<V>>
 /// An array with a value for each processor.
 pub struct PerCpu<V: Layout>(maps::PerCpuArray<MapData, Plain<V>>);
 
-/// An array of arrays, each as long as it likes.
-pub struct Outer<V: Layout>(maps::ArrayOfMaps<MapData, maps::Array<MapData, Plain<V>>>);
+/// An array of arrays.
+pub struct Arrays<V: Layout>(maps::ArrayOfMaps<MapData, maps::Array<MapData, Plain<V>>>);
 
 /// What is kept with sockets.
 pub struct Storage<V: Layout>(maps::SkStorage<MapData, Plain<V>>);
@@ -42,14 +42,14 @@ impl Object {
         self.take(name).map(PerCpu)
     }
 
+    /// Takes an array of arrays; see [`Object::array`].
+    pub fn arrays<V: Layout>(&mut self, name: &str) -> Result<Arrays<V>> {
+        self.take(name).map(Arrays)
+    }
+
     /// Takes a socket storage; see [`Object::array`].
     pub fn storage<V: Layout>(&mut self, name: &str) -> Result<Storage<V>> {
         self.take(name).map(Storage)
-    }
-
-    /// Takes an array of arrays; see [`Object::array`].
-    pub fn outer<V: Layout>(&mut self, name: &str) -> Result<Outer<V>> {
-        self.take(name).map(Outer)
     }
 
     fn take<T: TryFrom<Map, Error = MapError>>(&mut self, name: &str) -> Result<T> {
@@ -70,14 +70,15 @@ impl<V: Layout> Array<V> {
     }
 }
 
-impl<V: Layout> Outer<V> {
-    /// Puts an array with these values at `index`.
-    pub fn put(&mut self, index: u32, values: &[V]) -> Result<()> {
-        let mut inner = maps::Array::create(u32::try_from(values.len())?, INNER_MAP)?;
-        for (place, value) in (0..).zip(values) {
-            inner.set(place, Plain(*value), 0)?;
+impl<V: Layout> Arrays<V> {
+    /// Puts a new array of these values at `index`, and hands it over.
+    pub fn set(&mut self, index: u32, values: &[V]) -> Result<Array<V>> {
+        let mut array = maps::Array::create(u32::try_from(values.len())?, BPF_F_INNER_MAP)?;
+        for (index, value) in (0..).zip(values) {
+            array.set(index, Plain(*value), 0)?;
         }
-        Ok(self.0.set(index, &inner, 0)?)
+        self.0.set(index, &array, 0)?;
+        Ok(Array(array))
     }
 }
 

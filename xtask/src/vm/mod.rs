@@ -42,14 +42,14 @@ use report::Report;
 use suite::Suite;
 
 /// Seconds for a kernel, and for a test.
-const LIMIT: u64 = 2400;
-const TEST_LIMIT: u64 = 180;
+const LIMIT: u64 = 3000;
+const TEST_LIMIT: u64 = 360;
 
 /// How many lines of the kernel's messages are shown of a machine that crashed.
 const CONSOLE_LINES: usize = 40;
 
 /// How many times as long as usual the tests wait in an emulated machine.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 16;
 /// How many cases they try there, in percent.
 const CASES: u32 = 5;
 
