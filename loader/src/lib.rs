@@ -15,4 +15,5 @@ pub mod doctor;
 pub mod lower;
 pub mod node;
 pub mod rules;
+pub mod sets;
 pub mod state;

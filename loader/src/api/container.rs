@@ -38,6 +38,8 @@ pub struct Container {
     pub flows: Quota,
     /// Port reservations.
     pub ports: Quota,
+    /// Entries of named sets.
+    pub set_entries: Quota,
 }
 
 /// Whether what a container is recognised by is there.

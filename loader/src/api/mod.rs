@@ -21,6 +21,7 @@ pub mod request;
 pub mod reservation;
 pub mod response;
 pub mod rules;
+pub mod set;
 pub mod settings;
 pub mod status;
 pub mod target;

@@ -8,6 +8,7 @@ use super::{
     name::Name,
     reservation::Service,
     rules::{Edit, Family, Restore},
+    set::Commands,
     settings::Settings,
     target::Target,
 };
@@ -90,6 +91,39 @@ pub enum Request {
         /// The container.
         name: Name,
     },
+    /// Change a container's named sets.
+    SetsChange {
+        /// The container.
+        name: Name,
+        /// How.
+        commands: Commands,
+        /// Whether what is there already, or is not there, is no error.
+        #[serde(default)]
+        exist: bool,
+    },
+    /// A container's named sets.
+    SetsList {
+        /// The container.
+        name: Name,
+        /// One alone, with its entries.
+        set: Option<String>,
+    },
+    /// A container's named sets as `ipset save` writes them.
+    SetsSave {
+        /// The container.
+        name: Name,
+        /// One alone.
+        set: Option<String>,
+    },
+    /// Whether something is in a named set.
+    SetTest {
+        /// The container.
+        name: Name,
+        /// The set.
+        set: String,
+        /// An entry as `add` takes it.
+        entry: String,
+    },
     /// What rules may use: a container's, or any.
     Features {
         /// The container.
@@ -149,6 +183,7 @@ impl Request {
             | Self::RulesEdit(_)
             | Self::RulesFlush { .. }
             | Self::RulesConfirm { .. }
+            | Self::SetsChange { .. }
             | Self::PortReserve { .. }
             | Self::PortRelease { .. }
             | Self::FlowsFlush { .. }
@@ -158,6 +193,9 @@ impl Request {
             | Self::RulesSave { .. }
             | Self::RulesList { .. }
             | Self::RulesDiff { .. }
+            | Self::SetsList { .. }
+            | Self::SetsSave { .. }
+            | Self::SetTest { .. }
             | Self::Features { .. }
             | Self::PortsList
             | Self::FlowsList { .. }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    container::Container, event::Event, feature::FeatureRow, flow::Flow, port::Port, rules::Listed,
+    container::Container, event::Event, feature::FeatureRow, flow::Flow, port::Port, rules::Listed, set::Set,
     status::Status,
 };
 
@@ -24,6 +24,8 @@ pub enum Response {
     Text(String),
     /// Rules one by one.
     Rules(Listed),
+    /// Named sets.
+    Sets(Vec<Set>),
     /// What rules may use.
     Features(Vec<FeatureRow>),
     /// Port reservations.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{container::ContainerCommand, options::Options, rules::RulesCommand};
+use super::{container::ContainerCommand, options::Options, rules::RulesCommand, set::SetCommand};
 use crate::{
     api::{name::Name, request::Request, reservation::Service},
     node::Purpose,
@@ -51,6 +51,9 @@ pub enum Command {
     /// Rules of containers, in the language of iptables-save
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Named sets of containers, which their rules match with -m set
+    #[command(subcommand)]
+    Set(SetCommand),
     /// What rules may use, and which of four sets forbids it: a container's, or any in mode full
     Features {
         /// The container
@@ -250,6 +253,18 @@ mod tests {
             "berth rules delete a INPUT 1",
             "berth rules flush a -6",
             "berth rules confirm a",
+            "berth set create a blocked hash:net --family inet6 --max 100000",
+            "berth set create a web bitmap:port --range 80-443 --exist",
+            "berth set create a old hash:ip family inet hashsize 1024 maxelem 5",
+            "berth set add a blocked 2001:db8::/32 2001:db8:1::/48 nomatch --exist",
+            "berth set del a blocked 2001:db8::/32",
+            "berth set test a blocked 2001:db8::1",
+            "berth set list a blocked --json",
+            "berth set flush a",
+            "berth set destroy a blocked",
+            "berth set swap a blocked fresh",
+            "berth set restore a /tmp/sets --exist",
+            "berth set save a",
             "berth features",
             "berth features a --json",
             "berth ports list --json",

@@ -37,6 +37,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
         }
         Command::Container(command) => command.request(),
         Command::Rules(command) => command.request()?,
+        Command::Set(command) => command.request()?,
         Command::Features { name, json } => (Request::Features { name }, json.json),
         Command::Ports(command) => command.request(),
         Command::Flows(command) => command.request(),

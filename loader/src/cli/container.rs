@@ -120,6 +120,9 @@ pub struct SettingsArguments {
     /// Most port reservations it may hold
     #[arg(long, value_name = "N")]
     max_ports: Option<u32>,
+    /// Most entries that its named sets may have, all together
+    #[arg(long, value_name = "N")]
+    max_set_entries: Option<u32>,
     /// Ports it may bind, as in 80,443,8000-8100; `all` for all
     #[arg(long, value_name = "RANGES")]
     ports: Option<Allowance>,
@@ -137,6 +140,7 @@ impl From<SettingsArguments> for Settings {
             max_rules: arguments.max_rules,
             max_flows: arguments.max_flows,
             max_ports: arguments.max_ports,
+            max_set_entries: arguments.max_set_entries,
             ports: arguments.ports,
             packet_sockets: arguments.packet_sockets,
             addresses: given.then(|| arguments.addresses.into_iter().filter_map(|own| own.0).collect()),

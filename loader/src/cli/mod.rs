@@ -5,11 +5,13 @@ mod client;
 mod commands;
 mod container;
 mod failure;
+mod input;
 mod logging;
 mod number;
 mod options;
 mod output;
 mod rules;
+mod set;
 mod views;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -1,12 +1,12 @@
 //! `berth rules`.
 
-use std::{fs, io, io::Read as _, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::Json;
+use super::{arguments::Json, input::text};
 use crate::api::{
-    error::{ApiError, Code},
+    error::ApiError,
     name::Name,
     request::Request,
     rules::{Edit, Family, Restore, Table},
@@ -180,19 +180,4 @@ fn seconds(text: &str) -> Result<u64, String> {
         Ok(seconds) if seconds > 0 => Ok(seconds),
         _ => Err("give a number of seconds, as in 60".to_owned()),
     }
-}
-
-/// What is in a file, or on standard input.
-fn text(file: Option<PathBuf>) -> Result<String, ApiError> {
-    let (name, bytes) = match file {
-        Some(path) if path.as_os_str() != "-" => (path.display().to_string(), fs::read(&path)),
-        _ => {
-            let mut bytes = Vec::new();
-            ("standard input".to_owned(), io::stdin().read_to_end(&mut bytes).map(|_| bytes))
-        }
-    };
-    let bytes = bytes.map_err(|error| ApiError::new(Code::Failed, format!("cannot read {name}; {error}")))?;
-    String::from_utf8(bytes).map_err(|_| {
-        ApiError::new(Code::Failed, format!("{name} is not text; give rules as iptables-save writes them"))
-    })
 }

@@ -42,6 +42,7 @@ struct Content {
     max_rules: Option<u32>,
     max_flows: Option<u32>,
     max_ports: Option<u32>,
+    max_set_entries: Option<u32>,
     ports: Option<Allowance>,
     packet_sockets: Option<PacketSockets>,
 }
@@ -100,6 +101,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         max_rules: content.max_rules,
         max_flows: content.max_flows,
         max_ports: content.max_ports,
+        max_set_entries: content.max_set_entries,
         ports: content.ports,
         packet_sockets: content.packet_sockets,
         addresses: content.addresses,

@@ -16,10 +16,18 @@ pub struct Defaults {
     pub max_flows: u32,
     /// Most port reservations.
     pub max_ports: u32,
+    /// Most entries of named sets.
+    pub max_set_entries: u32,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { mode: Mode::default(), max_rules: 2_000, max_flows: 8_192, max_ports: 4_096 }
+        Self {
+            mode: Mode::default(),
+            max_rules: 2_000,
+            max_flows: 8_192,
+            max_ports: 4_096,
+            max_set_entries: 100_000,
+        }
     }
 }

@@ -20,6 +20,7 @@ use super::{
     pins::Pins,
     plain::{Layout, Plain},
     rules::Rulesets,
+    sets::Sets,
     sys,
 };
 
@@ -37,6 +38,7 @@ pub struct Maps {
     pub adoptions: Hash<u64, Adoption>,
     pub ports: Hash<PortKey, PortEntry>,
     pub rulesets: Rulesets,
+    pub sets: Sets,
 }
 
 impl Maps {
@@ -55,6 +57,7 @@ impl Maps {
             adoptions: Hash::open(pins, "ADOPTIONS")?,
             ports: Hash::open(pins, "PORTS")?,
             rulesets: Rulesets::open(pins)?,
+            sets: Sets::open(pins)?,
         })
     }
 }

@@ -24,6 +24,7 @@ mod qdisc;
 mod refusal;
 mod requests;
 mod rules;
+mod sets;
 mod sockets;
 mod spec;
 mod sys;

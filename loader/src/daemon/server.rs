@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Query, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, Query, State, rejection::JsonRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -26,6 +26,9 @@ use crate::api::{
     request::Request,
 };
 
+/// Bytes of the largest request: a text of a million entries for sets has less.
+const LARGEST_REQUEST: usize = 64 << 20;
+
 /// Serves requests until `stopped`, and ends those under way.
 pub async fn run(listener: UnixListener, keeper: Keeper, stopped: watch::Receiver<bool>) {
     let mut ended = stopped.clone();
@@ -33,6 +36,7 @@ pub async fn run(listener: UnixListener, keeper: Keeper, stopped: watch::Receive
         .route(REQUEST_PATH, post(execute))
         .route(EVENTS_PATH, get(follow))
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
         .with_state(Shared { keeper, stopped });
     let served = axum::serve(listener, app).with_graceful_shutdown(async move {
         // An error means that nobody is left who could stop the daemon, which is a reason to stop as well.

@@ -47,6 +47,12 @@ pub enum Reason {
     /// The mask of a list of recent addresses is no prefix.
     #[error("the mask {0} of -m recent has holes: use one without, such as 255.255.255.0")]
     RecentMask(String),
+    /// There is no such set.
+    #[error("there is no set {0}: make it first, with `berth set create`")]
+    NoSet(String),
+    /// The set is one of the other family.
+    #[error("the addresses in set {0} are of the other family")]
+    SetFamily(String),
     /// It leads to a chain that its table does not have.
     #[error("there is no chain {0} in its table: declare it")]
     NoChain(ChainName),

@@ -1,4 +1,4 @@
-//! What others know: named sets, lists of recent addresses, buckets, flows.
+//! What others know: lists of recent addresses, buckets, flows. Named sets have numbers of their own.
 
 use berth_common::abi::rules::external::{Hashlimit, Recent};
 
@@ -8,11 +8,6 @@ use crate::{compile::input::Family, rules};
 /// Of what an external check asks, beside what its parameters say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalSpec {
-    /// A named set: the same one for both families.
-    Set {
-        /// Its name.
-        name: String,
-    },
     /// A list of recent addresses.
     Recent {
         /// Whose addresses.
@@ -38,19 +33,11 @@ pub enum ExternalSpec {
     },
 }
 
-/// All of a container's rules: an id is the place of one.
+/// All of a container's rules, but for named sets: an id is the place of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Externals(pub Vec<ExternalSpec>);
 
 impl Externals {
-    /// The id of a named set.
-    pub(super) fn set(&mut self, name: &str) -> u32 {
-        let is_same =
-            |known: &ExternalSpec| matches!(known, ExternalSpec::Set { name: other } if other == name);
-        let place = self.0.iter().position(is_same);
-        self.id(place, || ExternalSpec::Set { name: name.to_owned() })
-    }
-
     /// The id of a list of recent addresses, and what is asked of it. As in the kernel, the prefix is that of the first
     /// rule that names the list.
     pub(super) fn recent(&mut self, family: Family, name: &str, asked: Recent) -> (u32, Recent) {
@@ -62,7 +49,7 @@ impl Externals {
         });
         first.unwrap_or_else(|| {
             let spec = ExternalSpec::Recent { family, name: name.to_owned(), prefix: asked.prefix };
-            (self.id(None, || spec), asked)
+            (self.id(|| spec), asked)
         })
     }
 
@@ -84,21 +71,18 @@ impl Externals {
         });
         first.unwrap_or_else(|| {
             let spec = ExternalSpec::Hashlimit { family, written: written.clone(), parameters: asked };
-            (self.id(None, || spec), asked)
+            (self.id(|| spec), asked)
         })
     }
 
     /// The id of the flows that a rule counts.
     pub(super) fn connlimit(&mut self, place: &Place) -> u32 {
-        self.id(None, || ExternalSpec::Connlimit { place: place.clone() })
+        self.id(|| ExternalSpec::Connlimit { place: place.clone() })
     }
 
-    /// The id of what is at `place`; of a new one if there is none.
-    fn id(&mut self, place: Option<usize>, new: impl FnOnce() -> ExternalSpec) -> u32 {
-        let place = place.unwrap_or_else(|| {
-            self.0.push(new());
-            self.0.len() - 1
-        });
-        u32::try_from(place).unwrap_or(u32::MAX)
+    /// The id of something new.
+    fn id(&mut self, new: impl FnOnce() -> ExternalSpec) -> u32 {
+        self.0.push(new());
+        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
     }
 }

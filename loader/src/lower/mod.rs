@@ -51,7 +51,7 @@ pub struct Lowered {
     pub counters: Vec<Place>,
     /// By the number in [`Action::Log`](input::Action::Log): what is reported.
     pub logs: Vec<LogSpec>,
-    /// By the id of an [`External`](input::External): of what is asked.
+    /// By the id of an [`External`](input::External), but for those of sets: of what is asked.
     pub externals: Externals,
 }
 

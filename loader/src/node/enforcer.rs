@@ -44,6 +44,10 @@ pub trait Enforcer {
     fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError>;
     fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError>;
     fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError>;
+    fn set_set(&mut self, number: u32, lines: &[Line]) -> Result<(), ControlError>;
+    fn change_set(&mut self, number: u32, lines: &[(u32, Line)]) -> Result<(), ControlError>;
+    fn remove_set(&mut self, number: u32) -> Result<(), ControlError>;
+    fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError>;
     fn adopt_sockets(
         &mut self,
         id: ContainerId,
@@ -123,6 +127,22 @@ impl Enforcer for Kernel {
 
     fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
         Self::rule_counters(self, id)
+    }
+
+    fn set_set(&mut self, number: u32, lines: &[Line]) -> Result<(), ControlError> {
+        Self::set_set(self, number, lines)
+    }
+
+    fn change_set(&mut self, number: u32, lines: &[(u32, Line)]) -> Result<(), ControlError> {
+        Self::change_set(self, number, lines)
+    }
+
+    fn remove_set(&mut self, number: u32) -> Result<(), ControlError> {
+        Self::remove_set(self, number)
+    }
+
+    fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError> {
+        Self::set_stamp(self, number)
     }
 
     fn adopt_sockets(

@@ -16,6 +16,7 @@ use crate::{
     control::{ControlError, PortRefusal, Refusal},
     lower::LowerError,
     rules::error::RuleErrors,
+    sets::SetError,
     state::StateError,
 };
 
@@ -220,6 +221,37 @@ pub enum NodeError {
         asked: u64,
         /// How many it may hold.
         limit: u32,
+    },
+    /// A change of named sets is wrong.
+    #[error(transparent)]
+    Sets(#[from] SetError),
+    /// Sets that were remembered make no sense.
+    #[error("the named sets of {name} in the state directory cannot be read; {problem}")]
+    SetsUnreadable {
+        /// The container.
+        name: Name,
+        /// What is wrong.
+        problem: SetError,
+    },
+    /// The container may not hold so many entries.
+    #[error(
+        "{name} would hold {asked} entries in its sets, and may hold {limit}: remove some, or raise the limit with `berth container set {name} --max-set-entries`"
+    )]
+    SetQuota {
+        /// The container.
+        name: Name,
+        /// How many it would hold.
+        asked: u64,
+        /// How many it may hold.
+        limit: u32,
+    },
+    /// Something is not in a set.
+    #[error("{entry} is not in the set {set}")]
+    NotInSet {
+        /// The set.
+        set: String,
+        /// What was asked for.
+        entry: String,
     },
     /// A limit that no container can be given.
     #[error("a container's limit of rules cannot be {0}: the least is {MIN_RULES}")]

@@ -33,6 +33,8 @@ pub struct FakeKernel {
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
     /// Generations of the rulesets in force.
     pub rulesets: BTreeMap<u32, u64>,
+    /// The named sets in force.
+    pub sets: BTreeMap<u32, Vec<Line>>,
     /// What their counters have counted.
     pub counted: BTreeMap<u32, Vec<Traffic>>,
     /// Ids and cgroups whose sockets were asked for.
@@ -134,6 +136,32 @@ impl Enforcer for FakeKernel {
 
     fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
         Ok(self.counted.get(&id.0).cloned().unwrap_or_default())
+    }
+
+    fn set_set(&mut self, number: u32, lines: &[Line]) -> Result<(), ControlError> {
+        self.may("set_set")?;
+        self.sets.insert(number, lines.to_vec());
+        Ok(())
+    }
+
+    fn change_set(&mut self, number: u32, lines: &[(u32, Line)]) -> Result<(), ControlError> {
+        self.may("change_set")?;
+        let set = self.sets.get_mut(&number).expect("it is there");
+        for (index, line) in lines {
+            set[*index as usize] = *line;
+        }
+        Ok(())
+    }
+
+    fn remove_set(&mut self, number: u32) -> Result<(), ControlError> {
+        self.may("remove_set")?;
+        self.sets.remove(&number);
+        Ok(())
+    }
+
+    fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError> {
+        let first = self.sets.get(&number).and_then(|lines| lines.first());
+        Ok(first.and_then(berth_common::abi::set::Header::from_line).map(|header| header.stamp))
     }
 
     fn adopt_sockets(

@@ -107,7 +107,6 @@ fn enforced() -> Features {
     Features::all().without(Features::from_iter([
         Feature::Nat,
         Feature::Connmark,
-        Feature::Set,
         Feature::Recent,
         Feature::Hashlimit,
         Feature::Connlimit,

@@ -70,6 +70,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         }
         self.attachments.remove(&id);
         self.rules.remove(&id);
+        self.remove_sets(id);
         self.push_addresses()?;
         self.tidy_local_ports()?;
 

@@ -24,6 +24,7 @@ mod refused;
 mod reservations;
 mod restore;
 mod rules;
+mod sets;
 mod spec;
 mod take_down;
 mod uplinks;
@@ -60,6 +61,7 @@ use crate::{
     config::Config,
     containers::{Host, Link},
     control::Kernel,
+    sets::Sets,
     state::{State, Store},
 };
 
@@ -79,6 +81,8 @@ pub struct Node<E = Kernel, O = Host> {
     attachments: BTreeMap<u32, Attachment>,
     /// The rules of containers, as they are in the kernel.
     rules: BTreeMap<u32, rules::Loaded>,
+    /// The named sets of containers, as they are in the kernel.
+    sets: BTreeMap<u32, Sets>,
     addresses: Addresses,
     /// Highest id that the kernel's tables have room for.
     most: u32,
@@ -116,6 +120,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             Request::RulesDiff { name, family, text } => self.diff_rules(&name, family, &text),
             Request::RulesFlush { name, family } => self.flush_rules(&name, family),
             Request::RulesConfirm { name } => self.confirm_rules(&name),
+            Request::SetsChange { name, commands, exist } => self.change_sets(&name, &commands, exist),
+            Request::SetsList { name, set } => self.list_sets(&name, set.as_deref()),
+            Request::SetsSave { name, set } => self.save_sets(&name, set.as_deref()),
+            Request::SetTest { name, set, entry } => self.test_set(&name, &set, &entry),
             Request::Features { name } => self.list_features(name.as_ref()).map(Response::Features),
             Request::PortsList => self.list_ports().map(Response::Ports),
             Request::PortReserve { name, service, address, raw } => {

@@ -89,6 +89,7 @@ impl Node<Kernel, Host> {
             links: None,
             attachments: BTreeMap::new(),
             rules: BTreeMap::new(),
+            sets: BTreeMap::new(),
             addresses: Addresses::default(),
             problem,
         };

@@ -39,6 +39,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             warn!("container #{id} is in the kernel but not in the state: it is removed");
             self.kernel.remove_container(ContainerId(id))?;
         }
+        self.tidy_sets()?;
         self.release_strays()?;
         self.push_addresses()?;
         self.restore_local_ports();

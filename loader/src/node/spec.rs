@@ -36,6 +36,10 @@ impl<E, O> Node<E, O> {
         settings.max_flows.unwrap_or(self.config.defaults.max_flows)
     }
 
+    pub(super) fn set_limit(&self, settings: &Settings) -> u32 {
+        settings.max_set_entries.unwrap_or(self.config.defaults.max_set_entries)
+    }
+
     pub(super) fn port_limit(&self, settings: &Settings) -> u32 {
         settings.max_ports.unwrap_or(self.config.defaults.max_ports)
     }

@@ -80,6 +80,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             rules: self.rule_quota(record),
             flows: Quota::new(usage.flows, self.flow_limit(&settings)),
             ports: Quota::new(usage.ports, self.port_limit(&settings)),
+            set_entries: self.set_quota(record),
             addresses: settings.addresses.unwrap_or_default(),
             allowed_ports: settings.ports.unwrap_or_default(),
             packet_sockets: settings.packet_sockets.unwrap_or_default(),

@@ -19,6 +19,7 @@ pub mod generate;
 pub mod header;
 pub mod hook;
 pub mod matches;
+pub(crate) mod named;
 mod option;
 pub mod parse;
 mod piece;

@@ -8,6 +8,7 @@ mod ids;
 mod instance;
 mod record;
 mod rules;
+mod sets;
 mod store;
 
 pub use attached::Attached;
@@ -16,4 +17,5 @@ pub use error::StateError;
 pub use instance::Instance;
 pub use record::{Record, Reservation, State};
 pub use rules::{Rules, Unconfirmed};
+pub use sets::{Batch, SetStore, Whose};
 pub use store::Store;

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{State, StateError, record::VERSION};
+use super::{SetStore, State, StateError, record::VERSION};
 
 /// Name of the file.
 const FILE: &str = "state.json";
@@ -54,24 +54,16 @@ impl Store {
     /// Replaces the file: after a power cut at any instant, it holds either what was there or `state`, whole.
     pub fn save(&self, state: &State) -> Result<(), StateError> {
         let (path, new) = (self.path(), self.directory.join(NEW_FILE));
-        self.make_directory()?;
+        make_directory(&self.directory)?;
         let bytes = serde_json::to_vec(state).map_err(|error| failed("write", &new, error.into()))?;
         write_through(&new, &bytes).map_err(|error| failed("write", &new, error))?;
         fs::rename(&new, &path).map_err(|error| failed("replace", &path, error))?;
         sync_directory(&self.directory)
     }
 
-    fn make_directory(&self) -> Result<(), StateError> {
-        if self.directory.is_dir() {
-            return Ok(());
-        }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .map_err(|error| failed("make", &self.directory, error))?;
-        // The directory's own entry must outlast a power cut too.
-        self.directory.parent().map_or(Ok(()), sync_directory)
+    /// The files of named sets.
+    pub fn sets(&self) -> SetStore {
+        SetStore::new(&self.directory)
     }
 }
 
@@ -80,19 +72,32 @@ struct Versioned {
     version: u64,
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Makes a directory, and its own entry such that it outlasts a power cut too.
+pub(super) fn make_directory(directory: &Path) -> Result<(), StateError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| failed("make", directory, error))?;
+    directory.parent().map_or(Ok(()), sync_directory)
+}
+
+pub(super) fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.write_all(b"\n")?;
     file.sync_all()
 }
 
-fn sync_directory(path: &Path) -> Result<(), StateError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), StateError> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path).and_then(|directory| directory.sync_all()).map_err(|error| failed("sync", path, error))
 }
 
-fn failed(what: &'static str, path: &Path, error: io::Error) -> StateError {
+pub(super) fn failed(what: &'static str, path: &Path, error: io::Error) -> StateError {
     StateError::Io { what, path: path.to_owned(), error }
 }
 

@@ -7,6 +7,7 @@ mod machine;
 mod report;
 pub mod rules;
 mod samples;
+pub mod sets;
 mod tuple;
 mod turnstile;
 mod world;

@@ -8,6 +8,7 @@ use berth_common::abi::{
     control::Control,
     counters::Counters,
     port::PortKey,
+    rules::Line,
     socket::CgroupEntry,
     units::{ContainerId, Port, Protocol},
 };
@@ -34,6 +35,7 @@ pub struct World {
     counters: PerCpu<Counters>,
     node_counters: PerCpu<Counters>,
     usage: Array<Usage>,
+    containers: Array<Container>,
 }
 
 impl World {
@@ -63,6 +65,7 @@ impl World {
             counters: object.per_cpu("COUNTERS")?,
             node_counters: object.per_cpu("NODE_COUNTERS")?,
             usage: object.array("USAGE")?,
+            containers,
             object,
         };
         world.reserve(TRACKED, TRACKED_PORT)?;
@@ -73,6 +76,17 @@ impl World {
     /// The object.
     pub fn object(&self) -> &Object {
         &self.object
+    }
+
+    /// Puts an array of lines into a map of maps.
+    pub fn put_inner(&mut self, map: &str, index: u32, lines: &[Line]) -> Result<()> {
+        self.object.arrays(map)?.set(index, lines).map(drop)
+    }
+
+    /// Sets flags of a container.
+    pub fn add_flags(&mut self, id: ContainerId, flags: u8) -> Result<()> {
+        let before = self.containers.get(id.0)?;
+        self.containers.set(id.0, Container { flags: before.flags | flags, ..before })
     }
 
     /// Forgets every flow of a container.

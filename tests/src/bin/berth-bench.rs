@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, rules};
+use berth_tests::bench::{attribution, rules, sets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -18,11 +18,14 @@ enum Benchmark {
     Attribution(attribution::Options),
     /// What rules cost, by how many there are
     Rules(rules::Options),
+    /// What it costs to ask whether a packet is in a named set
+    Sets(sets::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Attribution(options) => attribution::run(&options),
         Benchmark::Rules(options) => rules::run(&options),
+        Benchmark::Sets(options) => sets::run(&options),
     }
 }

@@ -62,7 +62,7 @@ fn refusals_name_the_set() -> Result<()> {
         ("-A INPUT -m limit --limit 1/s", "feature limit: the node does not allow it"),
         ("-A INPUT -m state --state NEW", "feature state"),
         ("-A INPUT -m conntrack --ctstate NEW", "feature conntrack: the container's features leave it out"),
-        ("-A INPUT -m set --match-set x src", "feature set: this berth does not enforce it yet"),
+        ("-A INPUT -m connmark --mark 1", "feature connmark: this berth does not enforce it yet"),
     ] {
         let output = with_text(&node, &["restore", "a"], &format!("*filter\n{rule}\nCOMMIT\n"))?;
         assert!(output.code() == Some(1) && output.stderr.contains(words), "{rule}: {output:?}");

@@ -20,6 +20,8 @@ use berth::rules::{
 use berth_common::memory::generate::Random;
 use berth_tests::link::Mac;
 
+use crate::sets::PORTS;
+
 /// What rules name, and its neighbours.
 #[derive(Default)]
 pub struct Aim {
@@ -138,6 +140,7 @@ impl Aim {
                     self.range(family, first, last);
                 }
             }
+            Match::Set(_) => self.ports.extend(PORTS),
             Match::Mac(mac) => self.macs.push(mac.source.value.0),
             Match::Multiport(multiport) => self.ports(multiport.ports.value.0.iter().copied()),
             Match::Tcp(tcp) => {

@@ -50,6 +50,14 @@ impl Enforced {
         Ok(())
     }
 
+    /// Makes named sets.
+    pub fn make_sets(&self, text: &str) -> Result<()> {
+        let file = self.berth.run_dir().join("sets-under-test");
+        fs::write(&file, text)?;
+        let file = file.to_str().context("a path that is not UTF-8")?;
+        self.berth.ok(["set", "restore", NAME, file, "--exist"]).map(drop)
+    }
+
     /// Sends a packet, and returns when it has been judged.
     pub fn send(&self, packet: &Packet) -> Result<()> {
         self.side.send(packet)?;

@@ -7,13 +7,14 @@ mod netfilter;
 mod packet;
 mod reach;
 mod rulesets;
+mod sets;
 mod shrink;
 mod side;
 mod tools;
 mod traffic;
 mod trial;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use berth::rules::family::Family;
 use berth_common::memory::generate::Random;
 use berth_tests::{cases, privileged};
@@ -65,9 +66,10 @@ fn agree(family: Family) -> Result<()> {
     let mut sides = Sides::new()?;
     stay_on_one_processor()?;
     let mut seeds = Random::new(seed);
+    let has_sets = sides.make_sets(&sets::text(&mut seeds, family))?;
     for number in 0..wanted {
         let mut random = Random::new(seeds.bits());
-        let ruleset = rulesets::random(&mut random, family);
+        let ruleset = rulesets::random(&mut random, family, has_sets);
         let packets = traffic::random(&mut random, &ruleset, PACKETS);
         let trial = Trial { ruleset, packets };
         let differences = sides.run(&trial)?;
@@ -76,6 +78,9 @@ fn agree(family: Family) -> Result<()> {
             bail!("ruleset {number} of seed {seed}, shrunk: {text}");
         }
     }
+    let met = sides.set_rules_met;
+    println!("{met} rules with sets have counted packets");
+    ensure!(met > 0 || !has_sets, "no packet was in any set");
     Ok(())
 }
 

@@ -69,6 +69,26 @@ impl Netfilter {
         Ok(())
     }
 
+    /// Makes named sets; false if there are none to be had here.
+    pub fn make_sets(&self, text: &str) -> Result<bool> {
+        let ipset = |arguments: &[&str]| -> Result<Command> {
+            let mut command = self.side.container.command("ipset")?;
+            command.args(arguments);
+            Ok(command)
+        };
+        let mut made = ipset(&["restore"])?;
+        if run_with_input(&mut made, "create probe hash:ip\n").is_err() {
+            return Ok(false);
+        }
+        // The kernel may have sets, and nothing to match them with.
+        let probe = "*filter\n-A INPUT -m set --match-set probe src\nCOMMIT\n";
+        if self.restore_text(Family::Ipv4, probe).is_err() {
+            return Ok(false);
+        }
+        run_with_input(&mut ipset(&["restore", "-exist"])?, text).with_context(|| text.to_owned())?;
+        Ok(true)
+    }
+
     /// Sends a packet, and returns when it has been judged.
     pub fn send(&self, packet: &Packet) -> Result<()> {
         self.side.send(packet)?;

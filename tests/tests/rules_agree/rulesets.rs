@@ -22,10 +22,11 @@ use berth::rules::{
 use berth_common::abi::rules::interface;
 use berth_common::memory::generate::Random;
 
+use crate::sets;
 use crate::side::INTERFACE;
 
 /// What berth cannot do yet, or leaves to chance.
-const MATCHES_LEFT_OUT: [&str; 6] = ["connlimit", "connmark", "frag", "hashlimit", "recent", "set"];
+const MATCHES_LEFT_OUT: [&str; 5] = ["connlimit", "connmark", "frag", "hashlimit", "recent"];
 
 /// Jumps, verdicts, and these.
 const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];
@@ -35,10 +36,13 @@ const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];
 pub const NOTICES: [(&str, &str); 2] = [("OUTPUT", "-o lo -j ACCEPT"), ("INPUT", "-i lo -j ACCEPT")];
 
 /// A ruleset that berth takes.
-pub fn random(random: &mut Random, family: Family) -> Ruleset {
+pub fn random(random: &mut Random, family: Family, has_sets: bool) -> Ruleset {
     loop {
         let rejects = random.once_in(4);
-        let wanted = wanted(random, family, rejects);
+        let mut wanted = wanted(random, family, rejects);
+        if !has_sets {
+            wanted.matches.retain(|name| *name != "set");
+        }
         let mut ruleset = generate::ruleset(random, &wanted);
         change_rules(&mut ruleset);
         if rejects {
@@ -122,14 +126,14 @@ fn wanted(random: &mut Random, family: Family, rejects: bool) -> Wanted {
     if random.once_in(2) {
         // Some of them, so that many rules match.
         wanted.matches.retain(|_| random.once_in(4));
-        wanted.matches.extend(["conntrack", "state", "tcp", "udp"]);
+        wanted.matches.extend(["conntrack", "state", "tcp", "udp", "set"]);
     }
     wanted.targets = TARGETS.to_vec();
     if rejects {
         wanted.targets.extend(["REJECT"; 4]);
     }
     wanted.interfaces = ["eth0", "lo", "eth+", "eth1"].map(str::to_owned).to_vec();
-    wanted.sets.clear();
+    wanted.sets = sets::wanted();
     wanted.counters = false;
     wanted.tables = vec![TableName::Filter];
     if !rejects && random.once_in(3) {
@@ -227,7 +231,7 @@ fn lowered(ruleset: &Ruleset) -> Result<Lowered, LowerError> {
     // As the node has them: what interfaces stand for decides how much the compiler can tell apart.
     let names = [("lo", interface::LOOPBACK), ("eth0", interface::OWN), (INTERFACE, interface::OWN)];
     let interfaces = names.map(|(name, number)| (name.to_owned(), number)).to_vec();
-    lower(&source, &Names { interfaces })
+    lower(&source, &Names { interfaces, sets: sets::names(ruleset.family) })
 }
 
 fn is_small(lowered: &Lowered) -> bool {

@@ -22,6 +22,8 @@ use crate::side::Side;
 pub struct Sides {
     netfilter: Netfilter,
     enforced: Enforced,
+    /// How many rules that ask of sets have counted packets.
+    pub set_rules_met: usize,
 }
 
 /// Rules, and packets for them.
@@ -45,7 +47,17 @@ impl Sides {
     pub fn new() -> Result<Self> {
         let node = berth_tests::Netns::create(&format!("{}-node", berth_tests::name::unique()))?;
         let netfilter = Netfilter::new(Side::join(&berth_tests::Host::new(node))?)?;
-        Ok(Self { netfilter, enforced: Enforced::new()? })
+        Ok(Self { netfilter, enforced: Enforced::new()?, set_rules_met: 0 })
+    }
+
+    /// Makes named sets on both sides; false where the kernel, or this machine, has none.
+    pub fn make_sets(&mut self, text: &str) -> Result<bool> {
+        if !self.netfilter.make_sets(text)? {
+            println!("no ipset here: rules without sets");
+            return Ok(false);
+        }
+        self.enforced.make_sets(text)?;
+        Ok(true)
     }
 
     /// What has not counted the same after all packets.
@@ -66,6 +78,9 @@ impl Sides {
         }
         let family: Family = trial.ruleset.family;
         let theirs = counters(&trial.ruleset, &self.netfilter.save(family)?)?;
+        let met =
+            |(place, counted): &&(String, Counters)| place.contains("--match-set") && counted.packets > 0;
+        self.set_rules_met += theirs.iter().filter(met).count();
         let ours = counters(&trial.ruleset, &self.enforced.save(family)?)?;
         let pairs = theirs.into_iter().zip(ours);
         let differences = pairs.filter(|((place, netfilter), (_, berth))| {

@@ -8,7 +8,7 @@ use super::debian;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
-const WANTED: [(&str, &str); 13] = [
+const WANTED: [(&str, &str); 14] = [
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
     ("iperf3", "iperf3"),
@@ -22,6 +22,7 @@ const WANTED: [(&str, &str); 13] = [
     ("procps", "ps"),
     ("libcap2-bin", "capsh"),
     ("iptables", "iptables-restore"),
+    ("ipset", "ipset"),
 ];
 
 /// What `cargo xtask vm` runs.

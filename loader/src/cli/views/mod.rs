@@ -7,6 +7,7 @@ mod feature;
 mod flow;
 mod port;
 mod rules;
+mod set;
 mod status;
 
 pub use doctor::doctor;
@@ -22,8 +23,11 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Events(events) => events.iter().try_for_each(|one| event(one, json, output)),
         Response::Container(container) if json => output.json(container),
         Response::Containers(containers) if json => output.json(containers),
-        Response::Text(text) => text.lines().try_for_each(|line| output.line(line)),
+        Response::Text(text) if text.is_empty() => Ok(()),
+        // At once: there may be 100,000 lines.
+        Response::Text(text) => output.line(text.trim_end_matches('\n')),
         Response::Rules(listed) if json => output.json(listed),
+        Response::Sets(sets) if json => output.json(sets),
         Response::Features(features) if json => output.json(features),
         Response::Ports(ports) if json => output.json(ports),
         Response::Flows(flows) if json => output.json(flows),
@@ -31,6 +35,7 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Container(container) => container::one(container, output),
         Response::Containers(containers) => container::all(containers, output),
         Response::Rules(listed) => rules::all(listed, counters, output),
+        Response::Sets(sets) => set::all(sets, output),
         Response::Features(features) => feature::all(features, output),
         Response::Ports(ports) => port::all(ports, output),
         Response::Flows(flows) => flow::all(flows, output),

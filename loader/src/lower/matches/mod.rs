@@ -52,7 +52,7 @@ pub(super) fn conditions(one: &Match, context: &mut Context<'_>) -> Result<Vec<C
         Match::Multiport(multiport) => ports::multiport(multiport, family),
         Match::Pkttype(pkttype) => vec![pkttype::condition(pkttype, family)],
         Match::Recent(recent) => vec![recent::condition(recent, context)?],
-        Match::Set(set) => vec![set::condition(set, context)],
+        Match::Set(set) => vec![set::condition(set, context)?],
         Match::State(state) => vec![conntrack::state(state.state, family)],
         Match::Statistic(statistic) => vec![statistic::condition(*statistic)],
         Match::Tcp(tcp) => tcp::conditions(tcp, family),

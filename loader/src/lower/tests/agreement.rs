@@ -49,7 +49,9 @@ fn name(reason: &Reason) -> &'static str {
         Reason::FlowMark => "mark of a flow",
         Reason::AddressesOfInterface => "addresses of an interface",
         Reason::Holes { .. } => "holes",
-        Reason::RecentMask(_) | Reason::NoChain(_) => panic!("{reason}"),
+        Reason::RecentMask(_) | Reason::NoChain(_) | Reason::NoSet(_) | Reason::SetFamily(_) => {
+            panic!("{reason}")
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use berth_common::abi::rules::external::{
     CONNLIMIT, Connlimit, HASHLIMIT, Hashlimit, HashlimitEnd, RECENT, Recent, RecentAction, SET, Seen, Set,
 };
 
-use super::setup::{lowered, parsed};
+use super::setup::{lowered, names, parsed};
 use crate::{
     compile::input::{Check, Condition, External, Family},
-    lower::{ExternalSpec, Lowered, Names, Source, Spot, lower},
+    lower::{ExternalSpec, Lowered, Reason, Source, Spot, lower},
 };
 
 fn rules(family: Family, rules: &[&str]) -> Lowered {
@@ -38,7 +38,7 @@ fn sets() {
         ],
     );
     let [first, second, third] = <[External; 3]>::try_from(asked(&lowered)).unwrap();
-    assert_eq!([&first, &second, &third].map(|set| (set.kind, set.id)), [(SET, 0), (SET, 1), (SET, 0)]);
+    assert_eq!([&first, &second, &third].map(|set| (set.kind, set.id)), [(SET, 7), (SET, 9), (SET, 7)]);
     assert_eq!(
         [&first, &second, &third].map(|set| (set.pure, set.inverted)),
         [(true, false), (true, true), (true, false)]
@@ -46,8 +46,19 @@ fn sets() {
     let parameters = [first, second, third].map(|set| Set::from_parameters(set.parameters));
     let of = |parts, destinations| Set { parts, destinations };
     assert_eq!(parameters, [of(1, 0), of(2, 0b10), of(1, 1)]);
-    let set = |name: &str| ExternalSpec::Set { name: name.to_owned() };
-    assert_eq!(lowered.externals.0, [set("hosts"), set("pairs")]);
+    assert_eq!(lowered.externals.0, []);
+}
+
+#[test]
+fn sets_must_be_there_and_of_the_family() {
+    let reason = |family, set: &str| {
+        let text = format!("*filter\n-A INPUT -m set --match-set {set} src\nCOMMIT\n");
+        lowered(&parsed(family, &text)).map(drop).map_err(|error| error.reason)
+    };
+    assert_eq!(reason(Family::Ipv4, "none"), Err(Reason::NoSet("none".to_owned())));
+    assert_eq!(reason(Family::Ipv4, "v4"), Ok(()));
+    assert_eq!(reason(Family::Ipv6, "v4"), Err(Reason::SetFamily("v4".to_owned())));
+    assert_eq!(reason(Family::Ipv6, "hosts"), Ok(()));
 }
 
 #[test]
@@ -160,7 +171,7 @@ fn flows_are_counted_for_each_rule() {
 fn families_share_sets_and_nothing_else() {
     let text = "*filter\n-A INPUT -m set --match-set hosts src -m recent --set\nCOMMIT\n";
     let (ipv4, ipv6) = (parsed(Family::Ipv4, text), parsed(Family::Ipv6, text));
-    let lowered = lower(&Source { ipv4: Some(&ipv4), ipv6: Some(&ipv6) }, &Names::default()).unwrap();
-    assert_eq!(asked(&lowered).iter().map(|one| one.id).collect::<Vec<_>>(), [0, 1, 0, 2]);
+    let lowered = lower(&Source { ipv4: Some(&ipv4), ipv6: Some(&ipv6) }, &names()).unwrap();
+    assert_eq!(asked(&lowered).iter().map(|one| one.id).collect::<Vec<_>>(), [7, 0, 7, 1]);
     assert_eq!(lowered.counters.iter().map(|place| place.family).collect::<Vec<_>>(), Family::ALL);
 }

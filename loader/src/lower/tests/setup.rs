@@ -20,11 +20,15 @@ use crate::{
     rules::{self, chain::ChainName, hook::Hook, parse::parse, ruleset::Ruleset, table::TableName},
 };
 
-/// The interfaces that there are.
+/// The interfaces and sets that there are.
 pub(super) fn names() -> Names {
     let named =
         [("eth0", interface::OWN), ("lo", interface::LOOPBACK), ("eth1", 7), ("veth-long-name1", 900)];
-    Names { interfaces: named.map(|(name, number)| (name.to_owned(), number)).to_vec() }
+    let sets = [("hosts", 7, None), ("pairs", 9, None), ("v4", 11, Some(Family::Ipv4))];
+    Names {
+        interfaces: named.map(|(name, number)| (name.to_owned(), number)).to_vec(),
+        sets: sets.map(|(name, number, family)| (name.to_owned(), number, family)).to_vec(),
+    }
 }
 
 /// A text's ruleset.

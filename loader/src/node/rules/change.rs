@@ -14,6 +14,7 @@ use crate::{
     lower::{self, Names, Place, Spot},
     node::{Enforcer, Node, NodeError, Observer, spec::settings},
     rules::{self, chain::ChainName, hook::Hook, table::TableName},
+    sets::Sets,
     state::{Record, Rules},
 };
 
@@ -134,15 +135,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// What names in the rules of a container stand for now. Its own interface is called as the node calls it, and
     /// `eth0`, as most are called inside.
     pub(super) fn names(&self, id: u32) -> Result<Names, NodeError> {
+        let sets = self.sets.get(&id).map(Sets::names).unwrap_or_default();
         let own =
             self.attachments.get(&id).map(|attachment| attachment.interfaces.as_slice()).unwrap_or_default();
         if own.is_empty() {
             let links = self.observer.links()?.into_iter();
-            return Ok(Names { interfaces: links.map(|link| (link.name, link.ifindex)).collect() });
+            return Ok(Names { interfaces: links.map(|link| (link.name, link.ifindex)).collect(), sets });
         }
         let inside = [("lo".to_owned(), interface::LOOPBACK), (INSIDE.to_owned(), interface::OWN)];
         let outside = own.iter().map(|link| (link.name.clone(), interface::OWN));
-        Ok(Names { interfaces: inside.into_iter().chain(outside).collect() })
+        Ok(Names { interfaces: inside.into_iter().chain(outside).collect(), sets })
     }
 
     pub(in crate::node) fn rule_limit(&self, settings: &Settings) -> u32 {

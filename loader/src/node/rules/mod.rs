@@ -45,6 +45,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub(super) fn restore_rules(&mut self, request: Restore) -> Result<Response, NodeError> {
         let Restore { name, family, text, check, confirm } = request;
         let id = self.known(&name)?.0.id;
+        self.load_sets(id)?;
         let given = parse::parse(family.into(), &text).map_err(NodeError::Rules)?;
         let mut ruleset = self.ruleset(id, family.into());
         ruleset.tables.extend(given.tables);
@@ -57,6 +58,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Changes a table by a command.
     pub(super) fn edit_rules(&mut self, edit: &Edit) -> Result<Response, NodeError> {
         let id = self.known(&edit.name)?.0.id;
+        self.load_sets(id)?;
         let mut ruleset = self.ruleset(id, edit.family.into());
         parse::apply(&mut ruleset, edit.table.into(), &edit.command).map_err(NodeError::Rules)?;
         self.change_rules(id, ruleset, edit.confirm)
@@ -74,6 +76,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if self.rules.contains_key(&id) {
             return Ok(());
         }
+        self.load_sets(id)?;
         let Some(record) = self.state.record_by_id(id).cloned() else { return Ok(()) };
         let pair = Pair::try_from(&record.rules)
             .map_err(|problem| NodeError::RulesUnreadable { name: record.name.clone(), problem })?;

@@ -7,6 +7,7 @@ use crate::{
         counters::Counters,
         family::Family,
         feature::{Feature, features},
+        matches::Match,
         parse,
         rule::Rule,
         ruleset::Ruleset,
@@ -99,6 +100,14 @@ impl Pair {
     /// Whether a rule names an interface.
     pub fn names_interfaces(&self) -> bool {
         self.rules().any(|(_, rule)| rule.header.input.is_some() || rule.header.output.is_some())
+    }
+
+    /// The named sets that rules name.
+    pub fn names_of_sets(&self) -> impl Iterator<Item = &str> {
+        self.rules().flat_map(|(_, rule)| &rule.matches).filter_map(|one| match one {
+            Match::Set(set) => Some(set.name.as_str()),
+            _ => None,
+        })
     }
 
     /// Puts what was counted in a place.

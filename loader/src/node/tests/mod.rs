@@ -6,6 +6,7 @@ mod presence;
 mod reservations;
 mod restore;
 mod rules;
+mod sets;
 mod views;
 
 use std::{collections::BTreeMap, fs, net::IpAddr};
@@ -60,6 +61,7 @@ impl Bench {
             links: None,
             attachments: BTreeMap::new(),
             rules: BTreeMap::new(),
+            sets: BTreeMap::new(),
             addresses: Addresses::default(),
             most: 100,
             problem: None,

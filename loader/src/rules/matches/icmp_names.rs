@@ -8,7 +8,7 @@ use crate::rules::{
 };
 
 /// A type, and a code if one is meant.
-pub(super) type Kind = (u8, Option<u8>);
+pub(in crate::rules) type Kind = (u8, Option<u8>);
 
 /// The type and code of a word: numbers, a name, or the beginning of one that is no other's.
 pub(super) fn read(piece: Piece<'_>, names: &'static [(&'static str, Kind)]) -> Result<Kind, RuleError> {
@@ -40,7 +40,7 @@ fn numbers(text: &str) -> Option<Kind> {
 }
 
 /// Names of ICMP's types and codes (RFC 792, 950, 1122, 1256, 1812), as iptables has them.
-pub(super) const ICMP: &[(&str, Kind)] = &[
+pub(in crate::rules) const ICMP: &[(&str, Kind)] = &[
     ("any", (255, None)),
     ("echo-reply", (0, None)),
     ("pong", (0, None)),
@@ -84,7 +84,7 @@ pub(super) const ICMP: &[(&str, Kind)] = &[
 ];
 
 /// Names of ICMPv6's types and codes (RFC 4443, 4861), as ip6tables has them.
-pub(super) const ICMP6: &[(&str, Kind)] = &[
+pub(in crate::rules) const ICMP6: &[(&str, Kind)] = &[
     ("destination-unreachable", (1, None)),
     ("no-route", (1, Some(0))),
     ("communication-prohibited", (1, Some(1))),

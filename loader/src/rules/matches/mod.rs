@@ -11,7 +11,7 @@ pub mod hashlimit;
 pub mod hl;
 pub mod icmp;
 pub mod icmp6;
-mod icmp_names;
+pub(in crate::rules) mod icmp_names;
 pub mod iprange;
 pub mod length;
 pub mod limit;

@@ -35,7 +35,7 @@ impl Protocol {
 }
 
 /// Names by number, as Debian's /etc/protocols has them; of several names of one number iptables-save writes the first.
-const NAMES: &[(&str, u8)] = &[
+pub(in crate::rules) const NAMES: &[(&str, u8)] = &[
     ("all", 0),
     ("ip", 0),
     ("icmp", 1),
