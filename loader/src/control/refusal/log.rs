@@ -88,6 +88,8 @@ fn is_statistics(line: &str) -> bool {
     ["processed ", "verification time ", "stack depth ", "insns_processed", "insns processed "]
         .iter()
         .any(|beginning| line.starts_with(beginning))
+        // 7.3 has a line for each function.
+        || line.starts_with("subprog ") && line.contains(" insns_self ")
 }
 
 /// Whether the line tells what the verifier does or knows, rather than what it complains of.

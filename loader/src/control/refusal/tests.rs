@@ -53,6 +53,10 @@ Reason:
 At:
   insn 0
 
+verification time 20 usec
+stack depth max 16 subprog 0+8
+subprog 0 (berth_up_in) main insns_self 1 insns_total 1 stack 16
+subprog 1 (seam_parse) global insns_self 0 insns_total 0 stack 8
 processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 ";
 

@@ -7,11 +7,11 @@ use berth_common::memory::generate::{Random, cases::number};
 use super::{
     aim::Targets,
     oracle::JIFFY,
-    setup::{Both, lowered},
+    setup::{Both, lowered, names},
 };
 use crate::{
     compile::{self, CompileError, compile, input::Family},
-    lower::{Lowered, Names, Reason, Source, Spot, lower},
+    lower::{Lowered, Reason, Source, Spot, lower},
     rules::{
         self,
         generate::{Wanted, ruleset, shrink},
@@ -146,7 +146,7 @@ fn everything_is_lowered_or_refused_for_a_reason() {
             lowerable(&mut ruleset, &mut refused);
             ruleset
         });
-        let both = lower(&Source { ipv4: Some(&ipv4), ipv6: Some(&ipv6) }, &Names::default()).unwrap();
+        let both = lower(&Source { ipv4: Some(&ipv4), ipv6: Some(&ipv6) }, &names()).unwrap();
         match compile(&both.ruleset, &compile::Bounds::DEFAULT) {
             Ok(compiled) => assert_eq!(compiled.header.rules as usize, both.counters.len()),
             Err(CompileError::TooManySteps { .. } | CompileError::TooManyEntries { .. }) => {}

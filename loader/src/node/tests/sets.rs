@@ -57,6 +57,9 @@ fn what_the_kernel_refuses_is_not_remembered() {
         ("set_set", "flush s"),
         ("remove_set", "destroy s"),
     ] {
+        // What another berth has put into the kernel is replaced as a whole first.
+        change(&mut bench, "a", "add s 192.0.2.4").unwrap();
+        change(&mut bench, "a", "del s 192.0.2.4").unwrap();
         let before = (saved(&mut bench, "a"), bench.node.kernel.sets.clone().into_keys().collect::<Vec<_>>());
         bench.node.kernel.failing = Some(failing);
         assert!(change(&mut bench, "a", words).is_err(), "{words}");

@@ -64,7 +64,7 @@ fn containers_have_the_documented_shape() {
         "addresses": [],
         "features": [
             "filter", "mangle", "multiport", "iprange", "length", "dscp", "tos", "ttl", "hl", "mark", "addrtype",
-            "pkttype", "mac", "frag", "comment", "statistic", "limit", "reject", "log", "nflog",
+            "pkttype", "mac", "frag", "comment", "statistic", "limit", "set", "reject", "log", "nflog",
         ],
         "allowed_ports": [],
         "packet_sockets": "allow",
@@ -77,6 +77,7 @@ fn containers_have_the_documented_shape() {
         "rules": quota(2_000),
         "flows": quota(8_192),
         "ports": quota(4_096),
+        "set_entries": quota(100_000),
     });
     assert_eq!(answer(&mut bench, Request::ContainerShow { name: name("a") }), expected);
     assert_eq!(answer(&mut bench, Request::ContainerList), json!([expected]));
