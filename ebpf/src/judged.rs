@@ -1,35 +1,96 @@
-//! What the cgroup hook tells TC egress of a packet: that its sender's rules were asked.
+//! What one hook tells the next of a packet, in four bits of its mark: that its sender's rules were asked, and what they
+//! said; or that berth has made it.
 //!
-//! It travels in a bit of the packet's mark. No other trace of the cgroup hook is left on a packet that has no full
-//! socket by then, as a SYN-ACK has none. Nobody but queueing disciplines and tunnels sees the mark between the two.
+//! No other trace of the cgroup hook is left on a packet that has no full socket by TC egress, as a SYN-ACK has none.
+//! Nobody but queueing disciplines and tunnels sees the mark between the two. That a packet is a notice stands in
+//! `tc_index`, too, which no socket can set, while marks do not come from other network namespaces.
+
+use berth_common::engine::Trace;
 
 use crate::{packet::Skb, tables::config};
 
-/// The rules were asked, and let the packet through.
-#[inline(always)]
-pub fn set(skb: Skb) {
-    let bit = bit();
-    // SAFETY: A field of the program's context.
-    unsafe { (*skb.0).mark |= bit };
+/// What the mark says of a packet that rules let through.
+const PASSED: u32 = 1;
+/// What it says of one that they reject, plus the number of the rejection.
+const REJECTED: u32 = 2;
+/// What `tc_index` says of a notice.
+const NOTICE: u32 = 0xbe27;
+
+/// What is known of a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// What it is to the engine.
+    Trace(Trace),
+    /// It was rejected, in the way of this number; nobody has told its sender.
+    Rejected(u8),
 }
 
-/// Whether the rules were asked. Takes the bit away.
+/// The rules were asked, and let the packet through.
 #[inline(always)]
-pub fn take(skb: Skb) -> bool {
-    let bit = bit();
+pub fn passed(skb: Skb) {
+    put(skb, PASSED);
+}
+
+/// The rules were asked, and reject the packet in the way of this number.
+#[inline(always)]
+pub fn rejected(skb: Skb, rejection: u8) {
+    put(skb, REJECTED.wrapping_add(rejection as u32));
+}
+
+/// The packet has become a notice.
+#[inline(always)]
+pub fn notice(skb: Skb) {
+    put(skb, PASSED);
+    // SAFETY: A field of the program's context.
+    unsafe { (*skb.0).tc_index = NOTICE };
+}
+
+/// What an earlier hook has told. Takes it off the packet.
+#[inline(always)]
+pub fn take(skb: Skb) -> Told {
+    let told = clear(skb);
+    // SAFETY: A field of the program's context.
+    let index = unsafe { (*skb.0).tc_index };
+    match told {
+        PASSED if index == NOTICE => {
+            // SAFETY: As above.
+            unsafe { (*skb.0).tc_index = 0 };
+            Told::Trace(Trace::Notice)
+        }
+        PASSED => Told::Trace(Trace::Judged),
+        0 => Told::Trace(Trace::None),
+        _ => Told::Rejected(told.wrapping_sub(REJECTED) as u8),
+    }
+}
+
+/// Whether the packet is a notice, at a hook on sockets, where `tc_index` cannot be written.
+#[inline(always)]
+pub fn is_notice(skb: Skb) -> bool {
+    // SAFETY: A field of the program's context.
+    clear(skb) == PASSED && unsafe { (*skb.0).tc_index } == NOTICE
+}
+
+/// Takes berth's bits off the mark, and returns what they said.
+#[inline(always)]
+pub fn clear(skb: Skb) -> u32 {
+    let Some(config) = config() else { return 0 };
     // SAFETY: A field of the program's context.
     unsafe {
         let mark = (*skb.0).mark;
-        if mark & bit == 0 {
-            return false;
+        if mark & config.mark_mask == 0 {
+            return 0;
         }
-        (*skb.0).mark = mark & !bit;
+        (*skb.0).mark = mark & !config.mark_mask;
+        (mark & config.mark_mask) >> (config.mark_shift & 31)
     }
-    true
 }
 
-/// The bit that the node's operator leaves to berth.
 #[inline(always)]
-pub fn bit() -> u32 {
-    config().map_or(0, |config| config.mark_bit)
+fn put(skb: Skb, told: u32) {
+    let Some(config) = config() else { return };
+    // SAFETY: A field of the program's context.
+    unsafe {
+        (*skb.0).mark =
+            (*skb.0).mark & !config.mark_mask | told << (config.mark_shift & 31) & config.mark_mask;
+    }
 }

@@ -21,10 +21,12 @@ mod flow;
 mod hooks;
 mod judged;
 mod maps;
+mod notice;
 mod packet;
 mod rules;
 mod seams;
 mod sender;
+mod sets;
 mod socket;
 mod tables;
 

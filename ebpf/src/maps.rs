@@ -20,10 +20,15 @@ use berth_common::abi::{
     flow::{Flow, FlowKey},
     fragment::{Fragment, FragmentKey},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
+    set,
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
 };
 
-use crate::rules::{Ruleset, SCRATCHES, Scratch};
+use crate::{
+    notice::Draft,
+    rules::{Ruleset, SCRATCHES, Scratch},
+    sets::Table,
+};
 
 const CONTAINER_ENTRIES: usize = 4097;
 
@@ -67,8 +72,13 @@ pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
 /// The rules of each container that has any.
 #[btf_map]
 pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();
+/// The named sets of all containers.
+#[btf_map]
+pub static SETS: ArrayOfMaps<Table, { set::NUMBERS as usize }> = ArrayOfMaps::new();
 #[btf_map]
 pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
+#[btf_map]
+pub static NOTICES: PerCpuArray<Draft, 1> = PerCpuArray::new();
 /// How often something was reported lately; see [`crate::event`].
 #[btf_map]
 pub static EVENT_RATES: LruHashMap<u64, u64, 4_096> = LruHashMap::new();

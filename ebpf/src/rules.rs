@@ -12,7 +12,13 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        rules::{BuiltIn, Line, WORDS, interface, reference::Reference},
+        rules::{
+            BuiltIn, Line, WORDS,
+            counters::COUNTER_WORDS,
+            external::{self, SET},
+            interface,
+            reference::Reference,
+        },
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -21,13 +27,15 @@ use berth_common::{
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
+        set::Search,
         tables::Word as _,
     },
     wire::{Packet as _, ether},
 };
 
 use crate::{
-    atomic::MapWord,
+    atomic::{self, MapWord},
+    event,
     hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
     packet::{Copied, Skb},
@@ -47,24 +55,74 @@ pub struct Scratch {
     taken: u64,
     question: Question,
     state: State,
+    search: Search,
+    packet: About,
+}
+
+impl Scratch {
+    /// What a lookup in a named set is about, and where it keeps itself.
+    ///
+    /// # Safety
+    ///
+    /// `scratch` must point to a value of `SCRATCH` that this walk has taken.
+    #[inline(always)]
+    pub unsafe fn question_and_search<'a>(scratch: *mut Self) -> (&'a Question, &'a mut Search) {
+        // SAFETY: The caller's.
+        unsafe { (&(*scratch).question, &mut (*scratch).search) }
+    }
+}
+
+/// The packet, as far as a walk must know more of it than the question, and what the walk says of it. In one place, so that
+/// there is one pointer to it on the stack.
+#[repr(C)]
+struct About {
+    headers: Headers,
+    logs: Logs,
+    /// Which scratch the walk has.
+    place: u32,
+}
+
+/// Most rules that may log one packet; others that would do so too are passed over.
+pub const MAX_LOGS: usize = 8;
+
+/// What a walk has logged: told when it is over, since there is no stack left below it.
+#[repr(C)]
+struct Logs {
+    count: u32,
+    entries: [Logged; MAX_LOGS],
+}
+
+/// A rule logs the packet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Logged {
+    /// The rule's id in its ruleset.
+    pub id: u32,
+    /// Lower half of the ruleset's stamp.
+    pub ruleset: u32,
+    /// The packet's mark at that moment.
+    pub mark: u32,
 }
 
 /// Ethernet: where the source address begins in the header, and how long the header is.
 const SOURCE_MAC: u32 = 6;
 const ETHERNET_HEADER: u16 = 14;
 
-/// What the rules of a container say of the packet, the question about which is in the scratch at `place`.
+/// Asks the rules of a container about the packet, the question about which is in the scratch at `place`. Tells whether
+/// they log it.
 #[inline(always)]
-pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> Ruling {
-    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
+pub fn answer(skb: Skb, container: ContainerId, place: u32) -> bool {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
     match RULESETS.get(container.0) {
         Some(ruleset) => {
-            let lines = &Inner(ruleset);
+            let lines = Inner::new(ruleset);
             // Asked here, too, since this is verified by itself.
             if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
-                let mut walk = Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state };
+                // SAFETY: As above.
+                let surroundings = Kernel { skb, packet: unsafe { &mut (*scratch).packet } };
+                let mut walk = Walk { lines, surroundings, question, state };
                 // SAFETY: The callback gets the context that is given here, which outlives the call.
                 unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
             }
@@ -72,7 +130,22 @@ pub fn answer(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -
         // They have just been taken away.
         None => state.pass(question),
     }
-    finish(skb, place)
+    // SAFETY: As above.
+    unsafe { (*scratch).packet.logs.count != 0 }
+}
+
+/// Reports what the walk has logged.
+#[inline(always)]
+pub fn report(skb: Skb, case: &Case, place: u32) {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return };
+    // SAFETY: As above.
+    let (question, About { headers, logs, .. }) = unsafe { (&(*scratch).question, &(*scratch).packet) };
+    for (logged, number) in logs.entries.iter().zip(0..) {
+        if number >= logs.count {
+            break;
+        }
+        event::logged((skb, headers), case, question, logged);
+    }
 }
 
 /// Begins the walk for such a question, where the kernel does not call back; tells whether there are [steps](step) to
@@ -86,20 +159,21 @@ pub fn begin(container: ContainerId, place: u32) -> bool {
         state.pass(question);
         return false;
     };
-    classify::begin(&Inner(ruleset), question, state)
+    classify::begin(Inner::new(ruleset), question, state)
 }
 
 /// Takes a step; tells whether the walk goes on. Where the rules have been replaced meanwhile it ends without a decision,
 /// so that the packet is dropped: it must not meet halves of two rulesets.
 #[inline(always)]
-pub fn step(skb: Skb, headers: &Headers, container: ContainerId, place: u32) -> bool {
+pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
     let (Some(ruleset), Some(scratch)) = (RULESETS.get(container.0), SCRATCH.get_ptr_mut(place)) else {
         return false;
     };
     // SAFETY: As above.
-    let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    let lines = &Inner(ruleset);
-    state.is_in(lines) && Walk { lines, surroundings: &mut Kernel { skb, headers }, question, state }.step()
+    let (question, state, packet) =
+        unsafe { (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet) };
+    let lines = Inner::new(ruleset);
+    state.is_in(lines) && Walk { lines, surroundings: Kernel { skb, packet }, question, state }.step()
 }
 
 /// Ends the walk: the packet gets its mark, and the scratch is free again.
@@ -126,7 +200,10 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
         // SAFETY: An aligned word of the value just looked up.
         if unsafe { MapWord::new(&raw mut (*scratch).taken) }.swap(0, 1) {
             // SAFETY: Nobody else on this processor uses it while it is taken.
-            let question = unsafe { &mut (*scratch).question };
+            let (question, packet) = unsafe { (&mut (*scratch).question, &mut (*scratch).packet) };
+            packet.headers = *headers;
+            packet.logs.count = 0;
+            packet.place = place;
             question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
             return place;
         }
@@ -158,9 +235,18 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
 }
 
 /// A ruleset in its map.
-struct Inner<'a>(&'a Ruleset);
+#[repr(transparent)]
+struct Inner(Ruleset);
 
-impl Lines for Inner<'_> {
+impl Inner {
+    #[inline(always)]
+    fn new(ruleset: &Ruleset) -> &Self {
+        // SAFETY: The one is laid out as the other.
+        unsafe { &*core::ptr::from_ref(ruleset).cast() }
+    }
+}
+
+impl Lines for Inner {
     type Word = MapWord;
 
     #[inline(always)]
@@ -170,7 +256,7 @@ impl Lines for Inner<'_> {
 
     #[inline(always)]
     fn vector(&self, fields: &Fields, start: Reference) -> Option<u32> {
-        match vector_at(self.0, fields, start.0) {
+        match vector_at(&self.0, fields, start.0) {
             NO_VECTOR => None,
             place => Some(place),
         }
@@ -184,6 +270,20 @@ impl Lines for Inner<'_> {
         // SAFETY: The mask keeps the place in the line.
         Some(unsafe { MapWord::new(line.cast::<u64>().add(place)) })
     }
+
+    /// Both words are in one line, so it is looked up once.
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        let line: *mut Line = self.0.get_ptr_mut(index.wrapping_div(WORDS as u32))?;
+        let place = core::hint::black_box(index) as usize & (WORDS - COUNTER_WORDS as usize);
+        // SAFETY: The mask keeps the place in the line, and even, so that another word follows.
+        unsafe {
+            let packets = line.cast::<u64>().add(place);
+            atomic::add(packets, 1);
+            atomic::add(packets.add(1), bytes as u64);
+        }
+        Some(())
+    }
 }
 
 /// No vector is there: the highest bit of a place is never set.
@@ -192,13 +292,13 @@ const NO_VECTOR: u32 = u32::MAX;
 /// As [`classify::lookup::vector`], on a stack of its own.
 #[inline(never)]
 fn vector_at(ruleset: &Ruleset, fields: &Fields, start: u32) -> u32 {
-    classify::lookup::vector(&Inner(ruleset), fields, Reference(start)).unwrap_or(NO_VECTOR)
+    classify::lookup::vector(Inner::new(ruleset), fields, Reference(start)).unwrap_or(NO_VECTOR)
 }
 
 /// What rules ask of the kernel.
 struct Kernel<'a> {
     skb: Skb,
-    headers: &'a Headers,
+    packet: &'a mut About,
 }
 
 impl Surroundings for Kernel<'_> {
@@ -216,7 +316,7 @@ impl Surroundings for Kernel<'_> {
 
     #[inline(always)]
     fn source_mac(&mut self) -> Option<u64> {
-        if self.headers.network < ETHERNET_HEADER {
+        if self.packet.headers.network < ETHERNET_HEADER {
             return None;
         }
         let [upper, lower] = self.skb.words::<2>(SOURCE_MAC)?;
@@ -225,20 +325,33 @@ impl Surroundings for Kernel<'_> {
 
     #[inline(always)]
     fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
-        let has_header = self.headers.protocol == Protocol::TCP && self.headers.kind == Kind::Ports;
-        if has_header { seams::tcp_option(self.skb, self.headers.transport, kind) } else { None }
+        let headers = &self.packet.headers;
+        let has_header = headers.protocol == Protocol::TCP && headers.kind == Kind::Ports;
+        if has_header { seams::tcp_option(self.skb, headers.transport, kind) } else { None }
     }
 
     #[inline(always)]
-    fn external(&mut self, _: &External) -> bool {
-        false
+    fn external(&mut self, check: &External) -> bool {
+        match check.kind {
+            SET => {
+                seams::in_set(self.packet.place, check.id, external::Set::from_parameters(check.parameters))
+            }
+            _ => false,
+        }
     }
 
     #[inline(always)]
-    fn log(&mut self, _: u32, _: u32) {}
+    fn log(&mut self, id: u32, ruleset: u32, mark: u32) {
+        let logs = &mut self.packet.logs;
+        let place = core::hint::black_box(logs.count) as usize;
+        if let Some(logged) = logs.entries.get_mut(place) {
+            *logged = Logged { id, ruleset, mark };
+            logs.count = logs.count.wrapping_add(1);
+        }
+    }
 }
 
-unsafe extern "C" fn take_step(_: u32, walk: *mut Walk<'_, Inner<'_>, Kernel<'_>>) -> i64 {
+unsafe extern "C" fn take_step(_: u32, walk: *mut Walk<'_, Inner, Kernel<'_>>) -> i64 {
     // SAFETY: The helper hands on what it was given.
     i64::from(unsafe { !(*walk).step() })
 }

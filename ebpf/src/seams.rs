@@ -12,6 +12,7 @@ use berth_common::{
         flow::Flow,
         port::{Claim, PortKey},
         reason::Reason,
+        rules::external::Set,
         units::{ContainerId, Nanos, Zone},
     },
     engine::{
@@ -31,8 +32,9 @@ use berth_common::{
 use crate::{
     hooks::control::CALLBACKS,
     maps::{FLOWS, PORTS},
+    notice,
     packet::{Copied, Skb},
-    rules, socket,
+    rules, sets, socket,
     tables::{Context, Maps},
 };
 
@@ -83,17 +85,17 @@ pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
     }
 }
 
-/// As [`seam_answer`], where the kernel does not call back.
+/// As [`seam_answer`], where the kernel does not call back: whether the rules log the packet is left to be found out.
 #[inline(never)]
-fn answer_in_steps(skb: *mut __sk_buff, headers: &Headers, container: u32, place: u32) -> u32 {
+fn answer_in_steps(skb: *mut __sk_buff, container: u32, place: u32) -> u32 {
     if seam_begin(container, place) != 0 {
         for _ in 0..MAX_STEPS {
-            if seam_step(skb, headers, container, place) == 0 {
+            if seam_step(skb, container, place) == 0 {
                 break;
             }
         }
     }
-    seam_finish(skb, place)
+    1
 }
 
 /// Whether the TCP header at `offset` has an option.
@@ -106,11 +108,24 @@ pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
     }
 }
 
+/// Whether the packet that the question in the scratch at `place` is about is in a named set.
+#[inline(always)]
+pub fn in_set(place: u32, number: u32, asked: Set) -> bool {
+    let asked = asked.parts as u32 | (asked.destinations as u32) << 8;
+    seam_set_begin(place, number, asked) != 0 && seam_set_find(place, number) != 0
+}
+
 /// What kinds of addresses source and destination are, in the node's network, or in the one that a container has alone.
 #[inline(always)]
 pub fn address_types(headers: &Headers, alone: ContainerId) -> (u8, u8) {
     let types = seam_address_types(headers, alone.0);
     ((types >> 8) as u8, types as u8)
+}
+
+/// As [`notice::make`].
+#[inline(always)]
+pub fn make_notice(skb: Skb, headers: &Headers, rejection: u8) -> bool {
+    seam_notice(skb.0, headers, rejection as u32) != 0
 }
 
 /// The context of programs that run on socket buffers.
@@ -121,12 +136,17 @@ impl Context for BySkb {
     #[inline(always)]
     fn rule(&self, headers: &Headers, case: &Case) -> Ruling {
         let (skb, container) = (self.0.0, case.container.0);
-        let place = seam_question(skb, headers, case.to_number());
-        let result = if CALLBACKS.load() == 0 {
-            answer_in_steps(skb, headers, container, place)
+        let number = case.to_number();
+        let place = seam_question(skb, headers, number);
+        let is_logged = if CALLBACKS.load() == 0 {
+            answer_in_steps(skb, container, place)
         } else {
-            seam_answer(skb, headers, container, place)
+            seam_answer(skb, container, place)
         };
+        if is_logged != 0 {
+            seam_report(skb, number, place);
+        }
+        let result = seam_finish(skb, place);
         Ruling { reason: Reason::from_number(result as u8), code: (result >> 8) as u8 }
     }
 
@@ -253,18 +273,23 @@ extern "C" fn seam_socket(skb: *mut __sk_buff, headers: *const Headers, answer: 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_answer(skb: *mut __sk_buff, headers: *const Headers, container: u32, place: u32) -> u32 {
-    if headers.is_null() {
-        return Reason::Malformed as u32;
-    }
-    // SAFETY: As above.
-    number(rules::answer(Skb(skb), unsafe { &*headers }, ContainerId(container), place))
+extern "C" fn seam_answer(skb: *mut __sk_buff, container: u32, place: u32) -> u32 {
+    rules::answer(Skb(skb), ContainerId(container), place) as u32
 }
 
-/// Reason, and above it the code.
-#[inline(always)]
-const fn number(ruling: Ruling) -> u32 {
-    ruling.reason as u32 | (ruling.code as u32) << 8
+#[unsafe(no_mangle)]
+extern "C" fn seam_report(skb: *mut __sk_buff, case: u64, place: u32) -> u32 {
+    rules::report(Skb(skb), &Case::from_number(case), place);
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_notice(skb: *mut __sk_buff, headers: *const Headers, rejection: u32) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    notice::make(Skb(skb), unsafe { &*headers }, rejection as u8) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -274,7 +299,8 @@ extern "C" fn seam_begin(container: u32, place: u32) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn seam_finish(skb: *mut __sk_buff, place: u32) -> u32 {
-    number(rules::finish(Skb(skb), place))
+    let ruling = rules::finish(Skb(skb), place);
+    ruling.reason as u32 | (ruling.code as u32) << 8
 }
 
 #[unsafe(no_mangle)]
@@ -287,12 +313,8 @@ extern "C" fn seam_question(skb: *mut __sk_buff, headers: *const Headers, case: 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_step(skb: *mut __sk_buff, headers: *const Headers, container: u32, place: u32) -> u32 {
-    if headers.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    rules::step(Skb(skb), unsafe { &*headers }, ContainerId(container), place) as u32
+extern "C" fn seam_step(skb: *mut __sk_buff, container: u32, place: u32) -> u32 {
+    rules::step(Skb(skb), ContainerId(container), place) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -301,6 +323,17 @@ extern "C" fn seam_tcp_option(skb: *mut __sk_buff, offset: u32, kind: u32) -> u3
         Some(answer) => answer as u32,
         None => 2,
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_begin(place: u32, number: u32, asked: u32) -> u32 {
+    let asked = Set { parts: asked as u8, destinations: (asked >> 8) as u8 };
+    sets::begins(place, number, asked) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_set_find(place: u32, number: u32) -> u32 {
+    sets::finds(place, number) as u32
 }
 
 #[unsafe(no_mangle)]

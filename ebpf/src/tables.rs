@@ -114,6 +114,7 @@ impl<C: Context> Tables for Maps<C> {
                 UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
                 UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
                 UsageWord::Control => &raw mut (*usage).control,
+                UsageWord::Notices => &raw mut (*usage).notices,
             }))
         }
     }

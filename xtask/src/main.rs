@@ -7,6 +7,7 @@ mod check_object;
 mod ci;
 mod command;
 mod demo;
+mod fuzz;
 mod lint;
 mod object;
 mod privilege;
@@ -45,6 +46,8 @@ enum Task {
     Demo(demo::Args),
     /// Build in release and run one benchmark
     Bench(bench::Args),
+    /// Build and run a fuzzer
+    Fuzz(fuzz::Args),
     /// Everything that has to pass before a change goes in
     Ci,
 }
@@ -73,6 +76,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Vm(args) => vm::run(&workspace, args),
         Task::Demo(args) => demo::run(&workspace, args),
         Task::Bench(args) => bench::run(&workspace, args),
+        Task::Fuzz(args) => fuzz::run(&workspace, args),
         Task::Ci => ci::run(&workspace),
     }
 }

@@ -39,7 +39,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     }
     let built = build::build(workspace, &toolchain, None, false)?;
     if !args.privileged_only {
-        unit(workspace, &args.filter)?;
+        unit_of(workspace, &args.filter, args.cases)?;
     }
     let effort = Effort { jobs: args.jobs, cases: args.cases, seed: args.seed };
     match privilege {
@@ -66,15 +66,21 @@ pub fn privilege_for_tests() -> Result<Option<Privilege>> {
 
 /// Everything that a plain `cargo test` runs.
 pub fn unit(workspace: &Workspace, filter: &[String]) -> Result<()> {
+    unit_of(workspace, filter, None)
+}
+
+/// As many cases as that, in percent of the usual.
+fn unit_of(workspace: &Workspace, filter: &[String], cases: Option<u32>) -> Result<()> {
     let seed = std::env::var(PROPTEST_SEED).unwrap_or_else(|_| "1".to_owned());
-    command::run(workspace.cargo().arg("test").arg("--").args(filter).env(PROPTEST_SEED, seed))
+    let cases = cases.map(|cases| (CASES, cases.to_string()));
+    command::run(workspace.cargo().arg("test").arg("--").args(filter).env(PROPTEST_SEED, seed).envs(cases))
 }
 
 /// A change must not fail by another's luck: here the random cases are the same each time. Plain `cargo test` draws new
 /// ones.
 const PROPTEST_SEED: &str = "PROPTEST_RNG_SEED";
 
-/// What the privileged tests read: see `tests/src/cases.rs`.
+/// What all tests read: see `common/src/memory/generate/cases.rs`.
 pub const CASES: &str = "BERTH_CASES";
 const SEED: &str = "BERTH_SEED";
 

@@ -28,10 +28,10 @@ pub struct Config {
     pub net_cookie_offset: u32,
     /// Offset of the bit field with `skc_ipv6only` in `struct sock_common`, in bits.
     pub ipv6only_bit: u32,
-    /// The bit of packets' marks that is berth's own, from the cgroup hook to TC egress.
-    pub mark_bit: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// The four bits of packets' marks that are berth's own between two hooks.
+    pub mark_mask: u32,
+    /// The place of the lowest of them.
+    pub mark_shift: u32,
     /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
     pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
 }

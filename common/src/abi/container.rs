@@ -98,8 +98,8 @@ pub struct Usage {
     /// Packets that are always allowed (DHCP, DAD, IGMP …): the second they were last sent in (upper half) and how
     /// many were sent in it (lower half).
     pub control: u64,
-    /// Unused.
-    pub padding: u64,
+    /// Notices of rejected packets: the time at which the container's bucket of them is full again.
+    pub notices: u64,
 }
 
 /// How much of a countable thing is in use.

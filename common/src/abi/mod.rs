@@ -15,11 +15,12 @@ pub mod names;
 pub mod port;
 pub mod reason;
 pub mod rules;
+pub mod set;
 pub mod socket;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +58,8 @@ layouts! {
         sock_net_offset,
         net_cookie_offset,
         ipv6only_bit,
-        mark_bit,
-        reserved,
+        mark_mask,
+        mark_shift,
         cgroup_levels,
     },
     config::Runtime = 8 { port_epoch },
@@ -76,12 +77,12 @@ layouts! {
         reserved,
     },
     container::Quota = 24 { held, maxheld, failcnt },
-    container::Usage = 64 { flows, ports, control, padding },
+    container::Usage = 64 { flows, ports, control, notices },
     control::Control = 40 { operation, container, key, flags, result },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },
     counters::Counters = 416 { uplink, local, interface, forwarded, dropped, drops },
-    event::Event = 72 {
+    event::Event = 88 {
         time,
         source,
         destination,
@@ -91,10 +92,17 @@ layouts! {
         destination_port,
         protocol,
         reason,
-        padding,
+        detail,
+        ttl,
         suppressed,
         ifindex,
-        reserved,
+        log,
+        ruleset,
+        mark,
+        length,
+        tos,
+        chain,
+        padding,
     },
     flow::FlowKey = 40 { low, high, low_port, high_port, zone_protocol },
     flow::Flow = 64 { expires, created, out, back, opener, responder, port_epoch, state, flags, padding },

@@ -21,6 +21,7 @@ pub const MAPS: &[&str] = &[
     "CONTROL",
     "EVENTS",
     "RULESETS",
+    "SETS",
 ];
 
 /// Programs attached to each container's cgroup.

@@ -6,6 +6,7 @@ use super::{
     headers::{Headers, Kind, Part, Place},
     rules,
     tables::{Found, Tables, Which},
+    trace::Trace,
     track::{self, Track},
     verdict::{Owner, Verdict, Way},
 };
@@ -29,9 +30,9 @@ pub const FRAGMENT_LIFETIME: Nanos = Nanos::seconds(30);
 #[inline(always)]
 pub fn arrive<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     zone: Zone,
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let (owner, track) = attribute::arriving(tables, packet, headers, zone, Some(traffic));
@@ -41,6 +42,7 @@ pub fn arrive<T: Tables, P: Packet>(
         && container.is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);
     let tracks = container.is_some_and(|container| container.mode().tracks_everything());
     let track = if tracks { follow(tables, headers, zone, (owner, track), traffic) } else { track };
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if passes_on { None } else { Some(BuiltIn::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
         Reason::None => rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic))),
@@ -57,11 +59,12 @@ pub fn leave<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     zone: Zone,
-    asks_rules: bool,
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let (owner, track) = attribute::leaving(tables, packet, headers, zone, Some(traffic));
-    let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
+    let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
     let verdict = rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict
@@ -71,12 +74,13 @@ pub fn leave<T: Tables, P: Packet>(
 #[inline(always)]
 pub fn receive<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     (receiver, zone): (ContainerId, Zone),
+    seen: Trace,
     traffic: Option<Traffic>,
 ) -> Verdict {
     let (owner, track) = attribute::arriving(tables, packet, headers, zone, traffic);
+    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     if owner.id != receiver && !bare::shares(tables, headers, receiver, zone) {
         return Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner);
     }
@@ -105,8 +109,8 @@ pub fn receive_raw<T: Tables>(tables: &T, headers: &Headers, verdict: Verdict) -
 pub fn on_interface<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
-    container: ContainerId,
-    inward: bool,
+    (container, inward): (ContainerId, bool),
+    seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
     let owner = Owner::new(container, Way::Interface);
@@ -121,6 +125,7 @@ pub fn on_interface<T: Tables, P: Packet>(
     let place = Place::in_zone(Zone::of(container));
     let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
     let track = match headers.kind {
+        _ if seen == Trace::Notice => Track::NOTICE,
         _ if !tracks => Track::NONE,
         // Discovery is about no flow, errors are about another.
         Kind::Link => Track::NONE,

@@ -58,9 +58,10 @@ impl Question {
         self.set(Dimension::PacketType, circumstances.packet_type as u32);
         self.set(Dimension::SourceType, circumstances.source_type as u32);
         self.set(Dimension::DestinationType, circumstances.destination_type as u32);
+        let interface = if case.is_inside { interface::LOOPBACK } else { circumstances.interface };
         let (input, output) = match case.chain {
-            BuiltIn::Input | BuiltIn::Forward => (circumstances.interface, interface::NONE),
-            BuiltIn::Output => (interface::NONE, circumstances.interface),
+            BuiltIn::Input | BuiltIn::Forward => (interface, interface::NONE),
+            BuiltIn::Output => (interface::NONE, interface),
         };
         self.set(Dimension::InInterface, input);
         self.set(Dimension::OutInterface, output);

@@ -1,11 +1,19 @@
 //! Quotas: add, then check; so what is held never exceeds the limit at any quiet moment.
 
-use super::tables::{Tables, UsageWord, Word};
+use super::{
+    classify::limit,
+    tables::{Tables, UsageWord, Word},
+};
 use crate::abi::units::ContainerId;
 
 /// Control packets a container may send in a second. A DHCP client, DAD and MLD on a node with many addresses stay
 /// far below; a flood does not.
 const CONTROL_PER_SECOND: u32 = 64;
+
+/// Notices of rejected packets that may be sent for a container: so many at once (net.ipv4.icmp_msgs_burst is 50, for all of
+/// a node's errors), and one more in so many nanoseconds (net.ipv4.icmp_msgs_per_sec is 1,000).
+const NOTICES: u64 = 250;
+const NOTICE_COST: u64 = 1_000_000;
 
 /// Charges one flow to `id`; false if that is more than `limit`.
 #[inline(always)]
@@ -44,6 +52,15 @@ pub fn control_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
     }
     // Losing the race costs the loser one packet of the new second's budget, nothing else.
     word.swap(old, second.wrapping_add(1))
+}
+
+/// Whether the sender of one more packet that the rules of `id` reject may be told.
+#[inline(always)]
+pub fn notice_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
+    match tables.usage(id, UsageWord::Notices) {
+        Some(full_at) => limit::take(full_at, tables.now(), NOTICE_COST, NOTICE_COST * (NOTICES - 1)),
+        None => false,
+    }
 }
 
 #[inline(always)]

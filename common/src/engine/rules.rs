@@ -3,7 +3,7 @@
 use super::{
     headers::{Headers, Part},
     tables::Tables,
-    track::{Opening, Track},
+    track::{Opening, Standing, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub struct Case {
     pub asks_types: bool,
     /// Whether the packet is on the container's own interface.
     pub own_interface: bool,
+    /// Whether the packet has not left the container, as far as rules are concerned: it is on `lo`.
+    pub is_inside: bool,
 }
 
 impl Case {
@@ -46,6 +48,7 @@ impl Case {
             | (self.direction as u64) << 38
             | (self.asks_types as u64) << 39
             | (self.own_interface as u64) << 40
+            | (self.is_inside as u64) << 41
             | (self.status as u64) << 48
     }
 
@@ -63,6 +66,7 @@ impl Case {
             direction: (number >> 38 & 1) as u8,
             asks_types: number >> 39 & 1 != 0,
             own_interface: number >> 40 & 1 != 0,
+            is_inside: number >> 41 & 1 != 0,
             status: (number >> 48) as u8,
         }
     }
@@ -132,6 +136,8 @@ fn judge<T: Tables, P: Packet>(
         status: track.status,
         asks_types: container.flags & Container::ASKS_ADDRESS_TYPES != 0,
         own_interface: owner.way == Way::Interface,
+        // What a container's own rules have rejected of what it sent comes back to it from inside.
+        is_inside: track.standing == Standing::Notice && chain == BuiltIn::Input,
     };
     tables.rule(packet, headers, &case)
 }

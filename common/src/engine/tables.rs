@@ -103,6 +103,8 @@ pub enum UsageWord {
     PortsFailed,
     /// Control packets sent in this second.
     Control,
+    /// When the bucket of notices is full again.
+    Notices,
 }
 
 /// All tables.

@@ -32,6 +32,9 @@ pub enum Standing {
     Answer = 3,
     /// As an ICMP error it is about a packet of the flow.
     Related = 4,
+    /// It tells the sender of a rejected packet so: nf_conntrack takes it for related to that packet's flow, which is not
+    /// confirmed.
+    Notice = 5,
 }
 
 /// The flow that a packet begins if it goes through: rules are asked first, so that what they drop leaves no entry, as
@@ -77,6 +80,9 @@ impl Track {
     pub const RELATED: Self =
         Self { standing: Standing::Related, status: status::CONFIRMED, opening: Opening::NONE };
 
+    /// A [notice](super::notice).
+    pub const NOTICE: Self = Self { standing: Standing::Notice, status: 0, opening: Opening::NONE };
+
     /// A flow is to be made.
     #[inline(always)]
     pub const fn opening(place: Place, parties: Parties) -> Self {
@@ -110,7 +116,7 @@ impl Track {
             Standing::Unanswered => (ct::NEW, direction::ORIGINAL),
             Standing::Onward => (ct::ESTABLISHED, direction::ORIGINAL),
             Standing::Answer => (ct::ESTABLISHED, direction::REPLY),
-            Standing::Related => (ct::RELATED, direction::REPLY),
+            Standing::Related | Standing::Notice => (ct::RELATED, direction::REPLY),
         }
     }
 }

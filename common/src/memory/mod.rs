@@ -3,7 +3,8 @@
 //!
 //! [`MemoryTables`] is to the engine what the maps are: the same capacity limits, the same ways to fail, entries that
 //! are deleted and used again. It may be shared between threads. [`Snapshot`] is all of it as plain values, which can
-//! as well be read from the maps. [`Bytes`] is a packet in memory, and [`generate`] makes packets.
+//! as well be read from the maps. [`Bytes`] is a packet in memory, [`generate`] makes packets, and
+//! [`trial`] holds any bytes against what must hold of all.
 
 mod arena;
 mod bytes;
@@ -13,15 +14,18 @@ mod fragments;
 pub mod generate;
 mod rules;
 mod ruleset;
+mod sets;
 mod snapshot;
 mod sockets;
 mod tables;
+pub mod trial;
 mod usage;
 mod word;
 
 pub use bytes::Bytes;
 pub use flow::FlowCell;
 pub use ruleset::Ruleset;
+pub use sets::holds;
 pub use snapshot::Snapshot;
 pub use sockets::Socket;
 pub use tables::{Capacity, MemoryTables};

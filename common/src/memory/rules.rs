@@ -2,7 +2,10 @@
 
 use super::{MemoryTables, Ruleset};
 use crate::{
-    abi::units::{Nanos, Protocol},
+    abi::{
+        rules::external::{self, SET},
+        units::{Nanos, Protocol},
+    },
     engine::{
         Headers, Tables as _,
         classify::{External, Question, State, Surroundings, classify},
@@ -13,7 +16,7 @@ use crate::{
     wire::{Packet, tcp},
 };
 
-/// What the rules say. Named sets, recent lists, hashlimit and connlimit are not kept in memory: they answer no.
+/// What the rules say. Recent lists, hashlimit and connlimit are not kept in memory: they answer no.
 pub(super) fn ask<P: Packet>(
     tables: &MemoryTables,
     ruleset: &Ruleset,
@@ -22,19 +25,20 @@ pub(super) fn ask<P: Packet>(
 ) -> Ruling {
     let mut question = Question::EMPTY;
     question.fill(packet, headers, case, &Circumstances::default());
-    let mut world = World { now: tables.now(), packet, headers };
+    let mut world = World { tables, packet, headers, question: &question };
     classify(&ruleset, &mut world, &question, &mut { State::EMPTY }).ruling()
 }
 
 struct World<'a, P> {
-    now: Nanos,
+    tables: &'a MemoryTables,
     packet: &'a P,
     headers: &'a Headers,
+    question: &'a Question,
 }
 
 impl<P: Packet> Surroundings for World<'_, P> {
     fn now(&mut self) -> Nanos {
-        self.now
+        self.tables.now()
     }
 
     fn random(&mut self) -> u32 {
@@ -50,9 +54,15 @@ impl<P: Packet> Surroundings for World<'_, P> {
         if has_header { tcp::has_option(self.packet, self.headers.transport, kind) } else { None }
     }
 
-    fn external(&mut self, _: &External) -> bool {
-        false
+    fn external(&mut self, check: &External) -> bool {
+        match check.kind {
+            SET => {
+                let asked = external::Set::from_parameters(check.parameters);
+                self.tables.sets.holds(check.id, self.question, asked)
+            }
+            _ => false,
+        }
     }
 
-    fn log(&mut self, _: u32, _: u32) {}
+    fn log(&mut self, _: u32, _: u32, _: u32) {}
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, lock, rules, sockets::Sockets,
-    usage::UsageCell, word::SparseArray,
+    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, lock, rules, sets::Sets,
+    sockets::Sockets, usage::UsageCell, word::SparseArray,
 };
 use crate::{
     abi::{
@@ -19,6 +19,7 @@ use crate::{
         flow::{Flow, FlowKey},
         fragment::{Fragment, FragmentKey},
         port::{Claim, PortKey},
+        rules::Line,
         units::{ContainerId, Nanos},
     },
     engine::{
@@ -62,6 +63,7 @@ pub struct MemoryTables {
     pub(super) fragments: Fragments,
     pub(super) sockets: Sockets,
     pub(super) rulesets: Mutex<BTreeMap<ContainerId, Arc<Ruleset>>>,
+    pub(super) sets: Sets,
     /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
     /// deleted may be somebody else's by now.
     pub(super) deleting: Mutex<()>,
@@ -89,6 +91,7 @@ impl MemoryTables {
             fragments: Fragments::new(capacity.fragments),
             sockets: Sockets::default(),
             rulesets: Mutex::default(),
+            sets: Sets::default(),
             deleting: Mutex::default(),
         }
     }
@@ -148,6 +151,11 @@ impl MemoryTables {
     /// [`Self::ruleset`], to read what they have counted.
     pub fn set_ruleset(&self, id: ContainerId, ruleset: Ruleset) {
         lock(&self.rulesets).insert(id, Arc::new(ruleset));
+    }
+
+    /// Puts a named set in the place of the one that has its number.
+    pub fn set_set(&self, number: u32, lines: Vec<Line>) {
+        self.sets.put(number, lines);
     }
 
     /// A container's rules.

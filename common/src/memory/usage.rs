@@ -14,6 +14,7 @@ pub(super) struct UsageCell {
     flows: QuotaCell,
     ports: QuotaCell,
     control: AtomicU64,
+    notices: AtomicU64,
 }
 
 #[derive(Default)]
@@ -49,6 +50,7 @@ impl UsageCell {
             UsageWord::PortsMax => &self.ports.maxheld,
             UsageWord::PortsFailed => &self.ports.failcnt,
             UsageWord::Control => &self.control,
+            UsageWord::Notices => &self.notices,
         })
     }
 
@@ -57,7 +59,7 @@ impl UsageCell {
             flows: self.flows.get(),
             ports: self.ports.get(),
             control: self.control.load(SeqCst),
-            padding: 0,
+            notices: self.notices.load(SeqCst),
         }
     }
 
@@ -65,5 +67,6 @@ impl UsageCell {
         self.flows.set(&usage.flows);
         self.ports.set(&usage.ports);
         self.control.store(usage.control, SeqCst);
+        self.notices.store(usage.notices, SeqCst);
     }
 }

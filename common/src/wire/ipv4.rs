@@ -3,6 +3,9 @@
 use super::{lower, upper};
 use crate::abi::{address::Address, units::Protocol};
 
+/// Bytes of the header without options.
+pub const HEADER: u32 = 20;
+
 /// The fixed part of an IPv4 header.
 #[derive(Clone, Copy)]
 pub struct Ipv4([u32; 5]);

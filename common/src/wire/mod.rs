@@ -1,6 +1,7 @@
 //! Views on packet bytes. A view is made from words that were really in the packet, so that its accessors cannot fail.
 
 pub mod arp;
+pub mod checksum;
 pub mod ether;
 pub mod gre;
 pub mod icmp;

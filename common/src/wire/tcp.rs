@@ -15,7 +15,7 @@ pub const ACK: u8 = 0x10;
 pub const FLAGS_OFFSET: u32 = 12;
 
 /// Bytes of the header without options.
-const HEADER: u32 = 20;
+pub const HEADER: u32 = 20;
 /// Most bytes of options.
 const MAX_OPTIONS: u32 = 40;
 

@@ -8,6 +8,7 @@ mod address;
 mod attribution;
 mod flows;
 mod memory;
+mod notice;
 mod parse;
 mod ports;
 mod properties;

@@ -3,8 +3,8 @@
 
 use aya_ebpf::{macros::cgroup_skb, programs::SkBuffContext};
 use berth_common::{
-    abi::{reason::Reason, units::Zone},
-    engine::{Headers, Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
+    abi::{reason::Reason, rules::interface, units::Zone},
+    engine::{Headers, Tables as _, Trace, Verdict, Way, egress, ingress, parse, quota, verdict::Owner},
 };
 
 use crate::{
@@ -49,13 +49,22 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
         (false, _) => count::refusal(id, verdict.reason),
         (true, _) => {}
     }
+    judged::clear(skb);
     if verdict.passes() {
         if zone == Zone::UPLINK {
-            judged::set(skb);
+            judged::passed(skb);
         }
         return PASS;
     }
     event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
+    // Where TC makes the notice, the packet must get there. Elsewhere the sender has its error.
+    if verdict.reason == Reason::Rejected
+        && (zone == Zone::UPLINK || skb.ifindex() == interface::LOOPBACK)
+        && quota::notice_allowed(&maps, id)
+    {
+        judged::rejected(skb, verdict.code);
+        return PASS;
+    }
     DROP
 }
 
@@ -72,7 +81,8 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
-    let mut verdict = ingress::receive(&maps, &skb, &headers, (id, zone), None);
+    let trace = if judged::is_notice(skb) { Trace::Notice } else { Trace::None };
+    let mut verdict = ingress::receive(&maps, (&skb, &headers), (id, zone), trace, None);
     if sender::is_raw(skb.0) {
         verdict = ingress::receive_raw(&maps, &headers, verdict);
     }

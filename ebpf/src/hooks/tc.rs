@@ -14,14 +14,16 @@ use berth_common::{
         reason::Reason,
         units::{ContainerId, Zone},
     },
-    engine::{Headers, Tables as _, Verdict, Way, egress, ingress, parse, verdict::Owner},
+    engine::{Headers, Tables as _, Trace, Verdict, Way, egress, ingress, parse, quota, verdict::Owner},
     wire::ether::{self, EtherType},
 };
 
 use crate::{
     count::{self, Direction, Plane},
-    event, judged,
+    event,
+    judged::{self, Told},
     maps::INTERFACES,
+    notice,
     packet::Skb,
     seams::{self, BySkb},
     sender::{self, Sender},
@@ -45,6 +47,7 @@ pub fn berth_up_in_ip(ctx: TcContext) -> i32 {
 }
 
 #[classifier]
+#[inline(always)]
 pub fn berth_up_out(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
     let (kind, offset) = ether::payload(&skb);
@@ -52,6 +55,7 @@ pub fn berth_up_out(ctx: TcContext) -> i32 {
 }
 
 #[classifier]
+#[inline(always)]
 pub fn berth_up_out_ip(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
     uplink_egress(skb, parse::version(&skb), 0)
@@ -106,13 +110,16 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         count::packet(&verdict, Plane::Uplink, Direction::In, skb.traffic(None));
         return TC_ACT_UNSPEC;
     }
-    let traffic = skb.traffic(Some(&headers));
-    let verdict = ingress::arrive(&maps, &skb, &headers, Zone::UPLINK, traffic);
+    let trace = match judged::take(skb) {
+        Told::Trace(Trace::Notice) => Trace::Notice,
+        // Marks of others.
+        Told::Trace(_) | Told::Rejected(_) => Trace::None,
+    };
+    // A notice to a container about what it sent has not been on the wire.
+    let traffic = if trace == Trace::Notice { Traffic::default() } else { skb.traffic(Some(&headers)) };
+    let verdict = ingress::arrive(&maps, (&skb, &headers), Zone::UPLINK, trace, traffic);
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
-    if !verdict.passes() {
-        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
-    }
-    action(&verdict)
+    conclude(&maps, (skb, &headers), &verdict, false)
 }
 
 #[inline(always)]
@@ -128,23 +135,36 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return malformed_egress(skb);
     }
     let traffic = skb.traffic(Some(&headers));
-    // What a packet socket sends, which the cgroup hook does not see, may bear any mark.
-    let asks_rules = !judged::take(skb) || sender::is_packet_socket(skb.0);
-    let verdict = match sender::at_egress(skb.0, Some(&headers)) {
+    let trace = match told(skb) {
+        Told::Trace(trace) => trace,
+        Told::Rejected(rejection) => return reject(skb, &headers, rejection, true),
+    };
+    // A notice may bear the socket that has sent what it is about.
+    let sender =
+        if trace == Trace::Notice { Sender::Unknown } else { sender::at_egress(skb.0, Some(&headers)) };
+    let verdict = match sender {
         Sender::Container(id) => {
-            by_container(&maps, (skb, &headers), (id, Zone::UPLINK), asks_rules, traffic)
+            by_container(&maps, (skb, &headers), (id, Zone::UPLINK), trace == Trace::None, traffic)
         }
         Sender::Host => {
             egress::by_host(&maps, &headers, Zone::UPLINK);
             Verdict::pass(Owner::new(ContainerId::HOST, Way::Socket))
         }
-        Sender::Unknown => ingress::leave(&maps, (&skb, &headers), Zone::UPLINK, asks_rules, traffic),
+        Sender::Unknown => ingress::leave(&maps, (&skb, &headers), Zone::UPLINK, trace, traffic),
     };
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::Out, traffic);
-    if !verdict.passes() {
-        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
+    conclude(&maps, (skb, &headers), &verdict, true)
+}
+
+/// What the cgroup hook, or the one that has made a notice, has told. What a packet socket sends, which the cgroup hook
+/// does not see, may bear any mark.
+#[inline(always)]
+fn told(skb: Skb) -> Told {
+    match judged::take(skb) {
+        Told::Trace(Trace::Notice) => Told::Trace(Trace::Notice),
+        _ if sender::is_packet_socket(skb.0) => Told::Trace(Trace::None),
+        told => told,
     }
-    action(&verdict)
 }
 
 /// On `lo` only packet sockets are policed here; all else is judged at the sockets of its two ends.
@@ -158,8 +178,22 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
             TC_ACT_SHOT
         };
     }
-    let Some(id) = sender::packet_socket(skb.0) else { return TC_ACT_UNSPEC };
     let mut headers = Headers::EMPTY;
+    let Some(id) = sender::packet_socket(skb.0) else {
+        return match judged::take(skb) {
+            Told::Trace(_) => TC_ACT_UNSPEC,
+            // It goes on as the notice, for which the route serves as well: both ends are here.
+            Told::Rejected(rejection) => {
+                let is_notice = seams::parse_ip(skb, kind, offset, &mut headers)
+                    && seams::make_notice(skb, &headers, rejection);
+                if !is_notice {
+                    return TC_ACT_SHOT;
+                }
+                judged::notice(skb);
+                TC_ACT_UNSPEC
+            }
+        };
+    };
     if !seams::parse_ip(skb, kind, offset, &mut headers) {
         count::refusal(id, Reason::Malformed);
         return TC_ACT_SHOT;
@@ -211,12 +245,34 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
     let inward = direction == Direction::In;
-    let verdict = ingress::on_interface(&maps, (&skb, &headers), entry.container, inward, traffic);
+    let trace = match judged::take(skb) {
+        Told::Trace(Trace::Notice) => Trace::Notice,
+        // Marks of others.
+        Told::Trace(_) | Told::Rejected(_) => Trace::None,
+    };
+    let verdict = ingress::on_interface(&maps, (&skb, &headers), (entry.container, inward), trace, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);
-    if !verdict.passes() {
-        event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
+    conclude(&maps, (skb, &headers), &verdict, inward)
+}
+
+/// Carries the verdict out: what is dropped is reported, and who has sent what is rejected is told. `leaves` says that the
+/// packet is on its way out by the interface.
+#[inline(always)]
+fn conclude(maps: &Maps<BySkb>, (skb, headers): (Skb, &Headers), verdict: &Verdict, leaves: bool) -> i32 {
+    if verdict.passes() {
+        return TC_ACT_UNSPEC;
     }
-    action(&verdict)
+    event::dropped(maps.now(), headers, verdict, skb.ifindex());
+    if verdict.reason == Reason::Rejected && quota::notice_allowed(maps, verdict.owner.id) {
+        return reject(skb, headers, verdict.code, leaves);
+    }
+    TC_ACT_SHOT
+}
+
+/// Makes the packet the notice to its sender, and sends it back.
+#[inline(always)]
+fn reject(skb: Skb, headers: &Headers, rejection: u8, leaves: bool) -> i32 {
+    if seams::make_notice(skb, headers, rejection) { notice::send_back(skb, leaves) } else { TC_ACT_SHOT }
 }
 
 #[inline(always)]

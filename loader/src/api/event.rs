@@ -4,24 +4,57 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that was dropped or refused.
+/// Something that was dropped, refused or logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When (RFC 3339, UTC).
     pub time: String,
-    /// `drop` for packets, `bind` for calls of bind(), `bypass` for socket options and families that go round checks.
+    /// `drop` for packets, `bind` for calls of bind(), `bypass` for socket options and families that go round checks, `log`
+    /// for packets that a rule logs.
     pub kind: String,
     /// Whose packet or call it was.
     pub container: String,
-    /// Why.
+    /// Why; of what a rule logs, its target (`log` or `nflog`).
     pub reason: String,
     /// For a bind conflict, the container that holds the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
     /// The packet, or what was to be bound.
     pub packet: Packet,
+    /// What the rule that logs it says, and more of the packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Logged>,
     /// How many like it were not reported since the last that was.
     pub suppressed: u64,
+}
+
+/// What a rule logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// `--log-prefix` or `--nflog-prefix`; empty too where the rules have been replaced since.
+    pub prefix: String,
+    /// `--log-level`, from 0 to 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// `--nflog-group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u16>,
+    /// The built-in chain that the packet met: `INPUT`, `OUTPUT` or `FORWARD`.
+    pub chain: String,
+    /// The packet's mark.
+    pub mark: u32,
+    /// Its length from the IP header on, in bytes.
+    pub length: u32,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Type of service, or traffic class.
+    pub tos: u8,
+    /// The flags of a TCP segment (RFC 9293 §3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp_flags: Option<u8>,
+    /// The type of an ICMP message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icmp_type: Option<u8>,
 }
 
 /// Where a packet came from and went to.

@@ -1,8 +1,10 @@
 //! Bit vectors over entries, in blocks of 512 bits that vectors share.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
 use berth_common::abi::rules::{Line, WORDS};
+
+use super::hash::HashMap;
 
 const WORD_BITS: usize = 64;
 

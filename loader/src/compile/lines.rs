@@ -1,9 +1,9 @@
 //! Lines under construction. What is equal is there once.
 #![allow(clippy::cast_possible_truncation, reason = "the counts are of words in a line")]
 
-use std::collections::HashMap;
-
 use berth_common::abi::rules::{Line, WORDS, node::WINDOW_WORDS};
+
+use super::hash::HashMap;
 
 /// The lines so far.
 pub(super) struct Lines {
@@ -25,11 +25,11 @@ impl Lines {
         let all = vec![[0; WORDS]; reserved];
         Self {
             all,
-            single: HashMap::new(),
-            runs: HashMap::new(),
-            words: HashMap::new(),
+            single: HashMap::default(),
+            runs: HashMap::default(),
+            words: HashMap::default(),
             open_word: 0,
-            windows: HashMap::new(),
+            windows: HashMap::default(),
             open_window: 0,
         }
     }

@@ -18,6 +18,7 @@ mod emit;
 mod error;
 mod flatten;
 mod graph;
+mod hash;
 pub mod input;
 mod lines;
 mod node;

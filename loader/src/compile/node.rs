@@ -6,15 +6,13 @@
 //! of it, or into a line of ranges. A random list of 4,096 networks so takes three look-ups, and a fraction of the
 //! space of tries of pages alone, which would be mostly empty.
 
-use std::collections::HashMap;
-
 use berth_common::abi::rules::{
     Line,
     node::{RANGES, SLOTS_A_LINE, ranges, window},
     reference::Reference,
 };
 
-use super::lines::Lines;
+use super::{hash::HashMap, lines::Lines};
 
 /// A reference and how many nodes it is away from a vector, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +126,7 @@ impl Builder<'_> {
         let width = if wide { 8 } else { 4 };
         let shift = bits.saturating_sub(width);
         let mut slots = Vec::with_capacity(1 << width);
-        let mut known: HashMap<Vec<(u32, Reference)>, Node> = HashMap::new();
+        let mut known: HashMap<Vec<(u32, Reference)>, Node> = HashMap::default();
         let mut depth = 0;
         let start = runs.first().map_or(0, |run| u64::from(run.0)) >> bits << bits;
         let mut rest = runs;
@@ -138,13 +136,20 @@ impl Builder<'_> {
             let passed = rest.iter().position(|(end, _)| u64::from(*end) >= first).unwrap_or(0);
             rest = rest.get(passed..).unwrap_or_default();
             let within = rest.iter().position(|(end, _)| *end >= last).map_or(rest.len(), |place| place + 1);
-            let slot: Runs = rest.iter().take(within).map(|(end, node)| ((*end).min(last), *node)).collect();
-            let key = slot.iter().map(|(end, node)| (*end, node.reference)).collect();
-            let node = match known.get(&key) {
-                Some(node) => *node,
-                None => self.node(shift, slot, WIDE).unwrap_or(NOWHERE),
+            let node = match rest.get(..within).unwrap_or_default() {
+                // Most slots are like this.
+                [(_, node)] => *node,
+                slot => {
+                    let slot: Runs = slot.iter().map(|(end, node)| ((*end).min(last), *node)).collect();
+                    let key = slot.iter().map(|(end, node)| (*end, node.reference)).collect();
+                    let node = match known.get(&key) {
+                        Some(node) => *node,
+                        None => self.node(shift, slot, WIDE).unwrap_or(NOWHERE),
+                    };
+                    known.insert(key, node);
+                    node
+                }
             };
-            known.insert(key, node);
             depth = depth.max(node.depth);
             slots.push(node.reference.0);
         }

@@ -4,13 +4,14 @@
 //! bits of the entries that begin or end there, so it costs what there are interval ends, not what there are entries
 //! times intervals.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
 use berth_common::abi::rules::{Dimension, Family};
 
 use super::{
     blocks::{Bits, BlockId, Blocks, Vector},
     flatten::Entry,
+    hash::HashMap,
     values::{self, Values},
 };
 
@@ -33,7 +34,7 @@ pub(super) struct Partition {
 
 impl<'a> Space<'a> {
     pub(super) fn new(family: Family, entries: &'a [Entry]) -> Self {
-        Self { family, entries, blocks: Blocks::default(), known: HashMap::new() }
+        Self { family, entries, blocks: Blocks::default(), known: HashMap::default() }
     }
 
     /// All entries.
@@ -117,7 +118,7 @@ impl<'a> Sweep<'a> {
     fn new(vector: &[BlockId], blocks: &'a mut Blocks) -> Self {
         let (bits, vector) = (blocks.bits(vector), vector.to_vec());
         let partition = Partition { runs: Vec::new(), classes: Vec::new() };
-        Self { blocks, bits, vector, changed: Vec::new(), known: HashMap::new(), partition }
+        Self { blocks, bits, vector, changed: Vec::new(), known: HashMap::default(), partition }
     }
 
     fn toggle(&mut self, entry: usize) {

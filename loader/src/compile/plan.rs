@@ -10,13 +10,14 @@
 //! What varies within a flow never shares a table with what does not, for the sake of
 //! [`Outcome::constant`](berth_common::engine::classify::Outcome::constant).
 
-use std::{cmp::Reverse, collections::HashSet, rc::Rc};
+use std::{cmp::Reverse, rc::Rc};
 
 use berth_common::abi::rules::{Dimension, Family, root::MAX_TABLES};
 
 use super::{
     blocks::{Bits, Vector},
     flatten::Entry,
+    hash::HashSet,
     partition::Space,
     vector::SMALL,
 };
@@ -181,7 +182,7 @@ fn refine(
 ) -> Option<Vec<Vector>> {
     let mut vectors = vectors.to_vec();
     for dimension in dimensions {
-        let mut known = HashSet::new();
+        let mut known = HashSet::default();
         let mut finer = Vec::new();
         for vector in &vectors {
             for class in &space.partition(*dimension, vector).classes {

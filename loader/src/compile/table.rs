@@ -1,11 +1,10 @@
 //! Making a table: the nodes of its dimensions, one below the other, down to the vectors.
 
-use std::collections::HashMap;
-
 use berth_common::abi::rules::Dimension;
 
 use super::{
     blocks::Vector,
+    hash::HashMap,
     node::{self, Node, Runs},
     values,
     vector::Vectors,
@@ -14,7 +13,7 @@ use super::{
 /// Makes the table of some dimensions.
 pub(super) fn build(dimensions: &[Dimension], vectors: &mut Vectors<'_, '_>) -> Option<Node> {
     let all = vectors.space.all();
-    Table { all: all.clone(), vectors, known: HashMap::new() }.below(dimensions, &all)
+    Table { all: all.clone(), vectors, known: HashMap::default() }.below(dimensions, &all)
 }
 
 struct Table<'a, 'b, 'c> {

@@ -1,7 +1,5 @@
 //! Writing vectors.
 
-use std::collections::HashMap;
-
 use berth_common::abi::rules::{
     reference::Reference,
     vector::{BLOCKS, group},
@@ -9,6 +7,7 @@ use berth_common::abi::rules::{
 
 use super::{
     blocks::{Bits, BlockId, Vector},
+    hash::HashMap,
     lines::Lines,
     partition::Space,
 };
@@ -31,7 +30,7 @@ pub(super) struct Vectors<'a, 'b> {
 impl<'a, 'b> Vectors<'a, 'b> {
     pub(super) fn new(lines: &'a mut Lines, space: &'a mut Space<'b>, pivots: &'a Bits) -> Self {
         let small = space.entries.len() <= SMALL;
-        Self { lines, space, small, pivots, written: HashMap::new(), placed: HashMap::new() }
+        Self { lines, space, small, pivots, written: HashMap::default(), placed: HashMap::default() }
     }
 
     /// Where a vector is; if it is nowhere yet, it is written.

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use berth_common::abi::config::MAX_UPLINKS;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{ConfigError, Defaults, Limits, MarkBit};
+use super::{ConfigError, Defaults, Limits, MarkBits};
 use crate::api::feature::Mask;
 
 /// What `berth.toml` says.
@@ -21,8 +21,8 @@ pub struct Config {
     pub local_port_range: LocalPortRange,
     /// Features that containers' rules may use on this node.
     pub features: Mask,
-    /// The bit of packets' marks that is berth's own.
-    pub mark: MarkBit,
+    /// The bits of packets' marks that are berth's own.
+    pub mark: MarkBits,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn takes_every_key() {
         let config = parse(
-            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x80\n\
+            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\n\
              [sizes]\nflows = 1048576\nports = 4096\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\n",
         )
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(config.uplinks, ["eth0"]);
         assert_eq!(config.unowned, Unowned::Drop);
         assert_eq!(config.features.to_string(), "filter,multiport,limit");
-        assert_eq!(config.mark.bit(), 0x80);
+        assert_eq!(config.mark.mask(), 0x780);
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
         assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, containers: 100 });
         assert_eq!(config.defaults, Defaults { mode: Mode::Full, max_rules: 3, max_flows: 1, max_ports: 2 });
@@ -120,7 +120,7 @@ mod tests {
         for (text, line, word) in [
             ("uplinks = []\nuplink = 'x'\n", 2, "unknown field"),
             ("\n\nunowned = 'maybe'\n", 3, "unknown variant"),
-            ("mark = 3\n", 1, "one bit"),
+            ("mark = 7\n", 1, "four bits"),
             ("features = 'limits'\n", 1, "did you mean limit"),
             ("[sizes]\n# many\nflows = 3\n", 3, "3 is not from 1024"),
             ("\nuplinks = ['a'\n", 2, ""),

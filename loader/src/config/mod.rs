@@ -13,4 +13,4 @@ pub use defaults::Defaults;
 pub use error::ConfigError;
 pub use file::{Config, LocalPortRange, Unowned};
 pub use limits::Limits;
-pub use mark::MarkBit;
+pub use mark::MarkBits;

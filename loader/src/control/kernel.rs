@@ -135,7 +135,7 @@ impl Kernel {
         &mut self,
         netns_cookie: u64,
         drop_unowned: bool,
-        mark_bit: u32,
+        mark_mask: u32,
     ) -> Result<(), ControlError> {
         let offsets = Offsets::of_kernel()?;
         self.change_config(|config| {
@@ -145,7 +145,8 @@ impl Kernel {
             config.sock_net_offset = offsets.sock_net;
             config.net_cookie_offset = offsets.net_cookie;
             config.ipv6only_bit = offsets.ipv6only_bit;
-            config.mark_bit = mark_bit;
+            config.mark_mask = mark_mask;
+            config.mark_shift = mark_mask.trailing_zeros();
         })
     }
 

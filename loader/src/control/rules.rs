@@ -1,8 +1,8 @@
 //! Rulesets in the kernel: one map of lines for each container that has rules, in a map of maps.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
-use aya::maps::{Array, ArrayOfMaps, Map, MapData, MapError};
+use aya::maps::{Array, ArrayOfMaps, IterableMap, Map, MapData, MapError};
 use aya_obj::generated::BPF_F_INNER_MAP;
 use berth_common::abi::{
     counters::Traffic,
@@ -100,12 +100,11 @@ impl Ruleset {
     fn make(lines: &[Line]) -> Result<Self, ControlError> {
         let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        let mut map = Lines::create(count, BPF_F_INNER_MAP)
+        let map = Lines::create(count, BPF_F_INNER_MAP)
             .map_err(ControlError::map(RULESETS, "make a ruleset for"))?;
-        for (index, line) in (0..).zip(lines) {
-            map.set(index, Plain(*line), 0).map_err(ControlError::map(RULESETS, "write a ruleset for"))?;
-        }
-        Ok(Self { lines: map, header })
+        let mut made = Self { lines: map, header };
+        made.write(0, lines)?;
+        Ok(made)
     }
 
     /// Lets counters begin with what others have counted.
@@ -120,12 +119,7 @@ impl Ruleset {
                 counters::write(line, place, counted);
             }
         }
-        for (index, line) in (first..).zip(base) {
-            self.lines
-                .set(index, Plain(line), 0)
-                .map_err(ControlError::map(RULESETS, "write a ruleset for"))?;
-        }
-        Ok(())
+        self.write(first, &base)
     }
 
     fn counters(&self) -> Result<Vec<Traffic>, ControlError> {
@@ -148,11 +142,17 @@ impl Ruleset {
 
     /// All lines of counters from `first` on.
     fn read(&self, first: u32) -> Result<Vec<Line>, ControlError> {
-        (first..first + counters::lines(self.header.rules))
-            .map(|index| match self.lines.get(&index, 0) {
-                Ok(Plain(line)) => Ok(line),
-                Err(error) => Err(ControlError::map(RULESETS, "read a ruleset of")(error)),
-            })
-            .collect()
+        let count = counters::lines(self.header.rules) as usize;
+        sys::read_array(self.descriptor(), first, count).context(|| "read the counters of rules".to_owned())
+    }
+
+    /// Writes lines from `first` on: thousands of them, so not one by one.
+    fn write(&mut self, first: u32, lines: &[Line]) -> Result<(), ControlError> {
+        sys::write_array(self.descriptor(), first, lines)
+            .context(|| "write a ruleset to the kernel".to_owned())
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        IterableMap::map(&self.lines).fd().as_fd()
     }
 }

@@ -193,6 +193,28 @@ pub fn dump<K: Layout, V: Layout>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>
     }
 }
 
+/// The values of an array from `first` on, `count` of them, by one call.
+pub fn read_array<V: Layout>(map: BorrowedFd<'_>, first: u32, count: usize) -> io::Result<Vec<V>> {
+    let mut batch = Batch::<u32, V>::new(count);
+    // The kernel takes 4 bytes: the index before, if there is one.
+    let before = first.checked_sub(1).map(u64::from);
+    match batch.fetch(map, before.as_ref(), &mut 0) {
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+        _ => Ok(batch.values.iter().take(count).map(|value| value.0).collect()),
+    }
+}
+
+/// Sets the values of an array from `first` on, by one call.
+pub fn write_array<V: Layout>(map: BorrowedFd<'_>, first: u32, values: &[V]) -> io::Result<()> {
+    let keys: Vec<u32> = (first..).take(values.len()).collect();
+    let mut attr = empty();
+    attr.batch.keys = keys.as_ptr() as u64;
+    attr.batch.values = values.as_ptr() as u64;
+    attr.batch.count = u32::try_from(keys.len()).map_err(io::Error::other)?;
+    attr.batch.map_fd = number(map);
+    call(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr).map(drop)
+}
+
 /// Deletes an entry of a map, if it is there.
 pub fn delete<K: Layout>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     let mut attr = empty();

@@ -121,6 +121,7 @@ mod tests {
             reason: "hijack".to_owned(),
             holder: None,
             packet,
+            log: None,
             suppressed: number,
         }
     }

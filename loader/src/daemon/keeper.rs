@@ -51,7 +51,7 @@ impl Keeper {
             }
             request => {
                 let daemon = Arc::clone(&self.daemon);
-                let told = request.changes().then(|| serde_json::to_string(&request).unwrap_or_default());
+                let told = request.changes().then(|| told(&request));
                 let done = self.with(move |node| node.execute(request, &daemon)).await;
                 if let Some(told) = told {
                     match &done {
@@ -110,5 +110,16 @@ impl Keeper {
     /// Ends the daemon.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+}
+
+/// A request, for the log, which need not have all of thousands of rules.
+fn told(request: &Request) -> String {
+    /// Characters.
+    const ROOM: usize = 2_000;
+    let text = serde_json::to_string(request).unwrap_or_default();
+    match text.char_indices().nth(ROOM).and_then(|(end, _)| text.get(..end)) {
+        Some(beginning) => format!("{beginning}… ({} bytes)", text.len()),
+        None => text,
     }
 }

@@ -19,8 +19,12 @@ use crate::{
 /// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
 #[expect(missing_docs, reason = "each is documented where `Kernel` has it")]
 pub trait Enforcer {
-    fn configure(&mut self, netns_cookie: u64, drop_unowned: bool, mark_bit: u32)
-    -> Result<(), ControlError>;
+    fn configure(
+        &mut self,
+        netns_cookie: u64,
+        drop_unowned: bool,
+        mark_mask: u32,
+    ) -> Result<(), ControlError>;
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError>;
     fn set_addresses(
         &mut self,
@@ -67,9 +71,9 @@ impl Enforcer for Kernel {
         &mut self,
         netns_cookie: u64,
         drop_unowned: bool,
-        mark_bit: u32,
+        mark_mask: u32,
     ) -> Result<(), ControlError> {
-        Self::configure(self, netns_cookie, drop_unowned, mark_bit)
+        Self::configure(self, netns_cookie, drop_unowned, mark_mask)
     }
 
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError> {

@@ -54,7 +54,7 @@ impl Enforcer for FakeKernel {
         &mut self,
         _netns_cookie: u64,
         _drop_unowned: bool,
-        _mark_bit: u32,
+        _mark_mask: u32,
     ) -> Result<(), ControlError> {
         self.may("configure")
     }

@@ -111,9 +111,6 @@ fn enforced() -> Features {
         Feature::Recent,
         Feature::Hashlimit,
         Feature::Connlimit,
-        Feature::Reject,
-        Feature::Log,
-        Feature::Nflog,
     ]))
 }
 

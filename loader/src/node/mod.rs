@@ -10,6 +10,7 @@ mod declared;
 mod define;
 mod enforcer;
 mod error;
+mod events;
 mod features;
 mod flows;
 mod interfaces;

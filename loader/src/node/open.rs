@@ -122,7 +122,7 @@ impl Node<Kernel, Host> {
         self.kernel.configure(
             instance.netns,
             self.config.unowned == Unowned::Drop,
-            self.config.mark.bit(),
+            self.config.mark.mask(),
         )?;
         self.state.instance = Some(instance);
         if self.problem.is_none() && matches!(purpose, Purpose::Enforce { .. }) {

@@ -1,11 +1,10 @@
 //! Answers to questions.
 
-use berth_common::abi::{self, event::Event, units::ContainerId};
+use berth_common::abi::{self, units::ContainerId};
 
-use super::{Attachment, Enforcer, Node, NodeError, Observer, flows::far_port, spec::settings};
+use super::{Attachment, Enforcer, Node, NodeError, Observer, spec::settings};
 use crate::{
     api::{
-        self,
         container::{Container, Presence},
         name::Name,
         port::{Maker, Port},
@@ -62,35 +61,6 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 permanent: claim.is_permanent(),
             })
             .collect())
-    }
-
-    /// An event in words. `time` is when it happened.
-    pub fn event(&self, event: &Event, time: String) -> api::event::Event {
-        use abi::reason::Reason as R;
-        let reason = R::ALL.iter().find(|reason| **reason as u8 == event.reason);
-        let kind = match reason {
-            Some(R::BindConflict | R::BindDenied | R::PortQuota) => "bind",
-            Some(R::BypassDenied) => "bypass",
-            _ => "drop",
-        };
-        let conflict = reason == Some(&R::BindConflict);
-        let protocol = abi::units::Protocol(event.protocol);
-        api::event::Event {
-            time,
-            kind: kind.to_owned(),
-            container: self.owner(event.container),
-            reason: reason.map_or_else(|| format!("#{}", event.reason), |one| one.name().to_owned()),
-            holder: conflict.then(|| self.owner(event.holder)),
-            packet: api::event::Packet {
-                protocol: Protocol(protocol).to_string(),
-                src: event.source.into(),
-                sport: event.source_port.0,
-                dst: event.destination.into(),
-                dport: far_port(protocol, event.source_port, event.destination_port),
-                ifindex: event.ifindex,
-            },
-            suppressed: event.suppressed,
-        }
     }
 
     fn container(&self, record: &Record, definition: &Definition) -> Result<Container, NodeError> {

@@ -31,6 +31,8 @@ pub mod table;
 pub mod targets;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "generate"))]
+pub mod trial;
 mod unsupported;
 pub mod values;
 mod words;

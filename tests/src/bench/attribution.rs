@@ -1,9 +1,8 @@
 //! What it costs to find out whose a packet is.
 
 use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
-use nix::unistd::Pid;
 
+use super::machine::stay_on_one;
 use super::report::Report;
 use super::{egress, ingress};
 
@@ -23,7 +22,7 @@ pub struct Options {
 
 /// Measures and prints.
 pub fn run(options: &Options) -> Result<()> {
-    stay_on_one_processor().context("stay on one processor")?;
+    stay_on_one().context("stay on one processor")?;
     let mut cases = ingress::measure(&options.flows, options.rounds)?;
     cases.extend(egress::measure(options.rounds)?);
     let report = Report::new(options.rounds, cases);
@@ -33,11 +32,4 @@ pub fn run(options: &Options) -> Result<()> {
         print!("{}", report.table());
     }
     Ok(())
-}
-
-/// Threads made from now on stay there too.
-fn stay_on_one_processor() -> Result<()> {
-    let mut one = CpuSet::new();
-    one.set(sched_getcpu()?)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
 }

@@ -3,7 +3,10 @@
 pub mod attribution;
 mod egress;
 mod ingress;
+mod machine;
 mod report;
+pub mod rules;
 mod samples;
+mod tuple;
 mod turnstile;
 mod world;

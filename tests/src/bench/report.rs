@@ -1,10 +1,10 @@
 //! What the benchmark prints.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use serde::Serialize;
 
+use super::machine;
 use super::samples::Summary;
 
 /// Where a packet is measured.
@@ -57,8 +57,7 @@ pub struct Report {
 impl Report {
     /// Of a run on this machine.
     pub fn new(rounds: u32, cases: Vec<Case>) -> Self {
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        Self { kernel: kernel.trim().to_owned(), processor: processor(), rounds, cases }
+        Self { kernel: machine::kernel(), processor: machine::name(), rounds, cases }
     }
 
     /// For people.
@@ -95,20 +94,9 @@ impl Report {
             let _ = write!(text, "  {name:<48}");
             for flows in &columns {
                 let found = cases.iter().find(|case| case.name == name && case.flows == *flows);
-                let _ = write!(text, "{:>24}", found.map_or_else(String::new, |case| number(&case.ns)));
+                let _ = write!(text, "{:>24}", found.map_or_else(String::new, |case| case.ns.to_string()));
             }
             text.push('\n');
         }
     }
-}
-
-fn number(summary: &Summary) -> String {
-    let Summary { median, least, most } = summary;
-    format!("{median:.0} ({least:.0} to {most:.0})")
-}
-
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or(std::env::consts::ARCH, |(_, name)| name.trim()).to_owned()
 }

@@ -1,5 +1,7 @@
 //! What was measured, over and over.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// One number, measured in several rounds.
@@ -30,6 +32,13 @@ impl Samples {
         let (&least, &most) = (sorted.first()?, sorted.last()?);
         let (low, high) = (sorted.get((sorted.len() - 1) / 2)?, sorted.get(sorted.len() / 2)?);
         Some(Summary { median: f64::midpoint(*low, *high), least, most })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, least, most } = self;
+        write!(f, "{median:.0} ({least:.0} to {most:.0})")
     }
 }
 

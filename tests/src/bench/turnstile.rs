@@ -1,13 +1,14 @@
 //! Many packets out of one: `BPF_PROG_TEST_RUN` runs a program again and again on the same buffer, so a program made by
-//! hand first gives the packet another source and then calls the one that is measured.
+//! hand first makes another packet of it and then calls the one that is measured.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 
+use super::tuple::Tuple;
 use crate::bpf::asm::{
-    Insn, Reg, add, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself, set, shift_right,
-    skip_if_above, store_u8, store_u16, store_u64,
+    Insn, Reg, add, add_register, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself, set,
+    shift_left, shift_right, skip_if_above, store_u8, store_u16, store_u32, store_u64,
 };
 use crate::bpf::sys;
 
@@ -19,9 +20,13 @@ const TAIL_CALL: i32 = 12;
 const DATA: i16 = 76;
 const DATA_END: i16 = 80;
 
-// Where things are in an IPv4 UDP datagram without options, in an Ethernet frame.
+// Where things are in an IPv4 packet without options, in an Ethernet frame, and how long that is with the longest header
+// that is written to.
+const PROTOCOL: i16 = 23;
+const ADDRESSES: i16 = 26;
 const SOURCE_LAST_BYTE: i16 = 29;
-const SOURCE_PORT: i16 = 34;
+const PORTS: i16 = 34;
+const SOURCE_PORT: i16 = PORTS;
 const LENGTH: i32 = 42;
 
 // Words of the state: how many packets came by, and which program is called.
@@ -35,6 +40,12 @@ pub struct Turnstile {
     // Programs in it are called only while it is held.
     _targets: OwnedFd,
 }
+
+// Registers that the parts of the program share: its context, its state, the number of this packet, and the packet.
+const CONTEXT: Reg = Reg::R6;
+const STATE: Reg = Reg::R7;
+const NUMBER: Reg = Reg::R8;
+const PACKET: Reg = Reg::R2;
 
 /// Which program a turnstile calls.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +61,45 @@ impl Turnstile {
     /// that does nothing.
     pub fn new(measured: BorrowedFd<'_>, sources: u32) -> Result<Self> {
         ensure!(sources.is_power_of_two() && sources <= 1 << 24, "{sources} different sources");
+        Self::with(
+            measured,
+            sources,
+            &[
+                store_u16(PACKET, SOURCE_PORT, NUMBER),
+                shift_right(NUMBER, 16),
+                store_u8(PACKET, SOURCE_LAST_BYTE, NUMBER),
+            ],
+        )
+    }
+
+    /// One that makes packets from these ends to those in turn; there is a power of two of them.
+    pub fn of(measured: BorrowedFd<'_>, tuples: &[Tuple]) -> Result<Self> {
+        let count = u32::try_from(tuples.len())?;
+        ensure!(count.is_power_of_two(), "{count} different packets");
+        let bytes: Vec<u8> = tuples.iter().flat_map(Tuple::bytes).collect();
+        let map = sys::create_array("bench_tuples", u32::try_from(bytes.len())?, 1).context("make a map")?;
+        sys::set_first_bytes(map.as_fd(), &bytes)?;
+        let mut change = vec![shift_left(NUMBER, Tuple::LENGTH.ilog2().cast_signed())];
+        change.extend(first_value_of(Reg::R4, map.as_fd()));
+        change.extend([
+            add_register(Reg::R4, NUMBER),
+            load_u64(Reg::R3, Reg::R4, Tuple::ADDRESSES),
+            store_u64(PACKET, ADDRESSES, Reg::R3),
+            load_u32(Reg::R3, Reg::R4, Tuple::PORTS),
+            store_u32(PACKET, PORTS, Reg::R3),
+            load_u32(Reg::R3, Reg::R4, Tuple::PROTOCOL),
+            store_u8(PACKET, PROTOCOL, Reg::R3),
+        ]);
+        // The program holds the map.
+        Self::with(measured, count, &change)
+    }
+
+    /// One that does `change` to each packet, whose number below `count` is in [`NUMBER`].
+    fn with(measured: BorrowedFd<'_>, count: u32, change: &[Insn]) -> Result<Self> {
         let empty = sys::load_classifier("bench_empty", &[set(Reg::R0, NEXT), exit()])?;
         let state = sys::create_array("bench_state", 16, 1).context("make a map")?;
         let targets = sys::create_program_array("bench_targets", 2).context("make an array of programs")?;
-        let insns = instructions(state.as_fd(), targets.as_fd(), i32::try_from(sources - 1)?);
+        let insns = instructions(state.as_fd(), targets.as_fd(), i32::try_from(count - 1)?, change);
         let program = sys::load_classifier("bench_turnstile", &insns)?;
         for (target, program) in [(Target::Empty, empty.as_fd()), (Target::Measured, measured)] {
             sys::set_program(targets.as_fd(), target as u32, program).context("fill an array of programs")?;
@@ -73,28 +119,22 @@ impl Turnstile {
     }
 }
 
-fn instructions(state: BorrowedFd<'_>, targets: BorrowedFd<'_>, mask: i32) -> Vec<Insn> {
-    let (context, words, number) = (Reg::R6, Reg::R7, Reg::R8);
-    let mut next = vec![
-        store_u16(Reg::R2, SOURCE_PORT, number),
-        shift_right(number, 16),
-        store_u8(Reg::R2, SOURCE_LAST_BYTE, number),
-        load_u64(Reg::R3, words, TARGET),
-        copy(Reg::R1, context),
-    ];
+fn instructions(state: BorrowedFd<'_>, targets: BorrowedFd<'_>, mask: i32, change: &[Insn]) -> Vec<Insn> {
+    let mut next = change.to_vec();
+    next.extend([load_u64(Reg::R3, STATE, TARGET), copy(Reg::R1, CONTEXT)]);
     next.extend(map_itself(Reg::R2, targets));
     next.push(call(TAIL_CALL));
-    let mut program = vec![copy(context, Reg::R1)];
-    program.extend(first_value_of(words, state));
+    let mut program = vec![copy(CONTEXT, Reg::R1)];
+    program.extend(first_value_of(STATE, state));
     program.extend([
-        load_u64(number, words, COUNT),
-        copy(Reg::R9, number),
+        load_u64(NUMBER, STATE, COUNT),
+        copy(Reg::R9, NUMBER),
         add(Reg::R9, 1),
-        store_u64(words, COUNT, Reg::R9),
-        and(number, mask),
-        load_u32(Reg::R2, context, DATA),
-        load_u32(Reg::R3, context, DATA_END),
-        copy(Reg::R4, Reg::R2),
+        store_u64(STATE, COUNT, Reg::R9),
+        and(NUMBER, mask),
+        load_u32(PACKET, CONTEXT, DATA),
+        load_u32(Reg::R3, CONTEXT, DATA_END),
+        copy(Reg::R4, PACKET),
         add(Reg::R4, LENGTH),
         skip_if_above(Reg::R4, Reg::R3, i16::try_from(next.len()).unwrap_or(i16::MAX)),
     ]);

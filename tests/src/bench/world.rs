@@ -111,7 +111,8 @@ impl World {
     }
 }
 
-fn container(mode: Mode) -> Container {
+/// A container of this mode, without limits.
+pub fn container(mode: Mode) -> Container {
     Container {
         generation: GENERATION,
         mode: mode as u8,

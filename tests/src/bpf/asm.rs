@@ -39,6 +39,7 @@ const LOAD_U32: u8 = 0x61;
 const LOAD_U64: u8 = 0x79;
 const STORE_U8: u8 = 0x73;
 const STORE_U16: u8 = 0x6b;
+const STORE_U32: u8 = 0x63;
 const STORE_U64: u8 = 0x7b;
 const LOAD_IMMEDIATE_64: u8 = 0x18;
 const LOAD_PACKET_U8: u8 = 0x30;
@@ -87,6 +88,11 @@ pub fn store_u8(at: Reg, offset: i16, value: Reg) -> Insn {
 /// `*(u16 *)(at + offset) = value`
 pub fn store_u16(at: Reg, offset: i16, value: Reg) -> Insn {
     Insn::new(STORE_U16, at, value as u8, offset, 0)
+}
+
+/// `*(u32 *)(at + offset) = value`
+pub fn store_u32(at: Reg, offset: i16, value: Reg) -> Insn {
+    Insn::new(STORE_U32, at, value as u8, offset, 0)
 }
 
 /// `*(u64 *)(at + offset) = value`
@@ -213,6 +219,7 @@ mod tests {
         assert_eq!(bytes(skip_unless_equal(Reg::R9, 5, 1)), (0x55, 0x09, 1, 5));
         assert_eq!(bytes(load_packet_u8_from(Reg::R9, 12)), (0x50, 0x90, 0, 12));
         assert_eq!(bytes(store_u16(Reg::R2, 34, Reg::R8)), (0x6b, 0x82, 34, 0));
+        assert_eq!(bytes(store_u32(Reg::R2, 34, Reg::R3)), (0x63, 0x32, 34, 0));
         assert_eq!(bytes(skip_if_above(Reg::R4, Reg::R3, 7)), (0x2d, 0x34, 7, 0));
         assert_eq!(bytes(call(12)), (0x85, 0x00, 0, 12));
         assert_eq!(size_of::<Insn>(), 8);

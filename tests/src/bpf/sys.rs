@@ -84,6 +84,12 @@ pub fn set_first_value<const N: usize>(map: BorrowedFd<'_>, value: &[u64; N]) ->
     unsafe { update(map, 0, address(value.as_ptr())) }
 }
 
+/// Sets the first value of an array map to these bytes, all of them.
+pub fn set_first_bytes(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
+    // SAFETY: the value is as long as the caller says that the map's are.
+    unsafe { update(map, 0, address(value.as_ptr())) }
+}
+
 /// Puts a program into an array of programs.
 pub fn set_program(map: BorrowedFd<'_>, index: u32, program: BorrowedFd<'_>) -> io::Result<()> {
     let value = number(program);

@@ -8,6 +8,9 @@ use aya::maps::{self, Map, MapData, MapError};
 
 use super::{Layout, Object, Plain};
 
+/// From linux/bpf.h: maps that differ in nothing but how many entries they have may take each other's place.
+const BPF_F_INNER_MAP: u32 = 1 << 12;
+
 /// An array.
 pub struct Array<V: Layout>(maps::Array<MapData, Plain<V>>);
 
@@ -16,6 +19,9 @@ pub struct Hash<K: Layout, V: Layout>(maps::HashMap<MapData, Plain<K>, Plain<V>>
 
 /// An array with a value for each processor.
 pub struct PerCpu<V: Layout>(maps::PerCpuArray<MapData, Plain<V>>);
+
+/// An array of arrays.
+pub struct Arrays<V: Layout>(maps::ArrayOfMaps<MapData, maps::Array<MapData, Plain<V>>>);
 
 /// What is kept with sockets.
 pub struct Storage<V: Layout>(maps::SkStorage<MapData, Plain<V>>);
@@ -34,6 +40,11 @@ impl Object {
     /// Takes a per-processor array; see [`Object::array`].
     pub fn per_cpu<V: Layout>(&mut self, name: &str) -> Result<PerCpu<V>> {
         self.take(name).map(PerCpu)
+    }
+
+    /// Takes an array of arrays; see [`Object::array`].
+    pub fn arrays<V: Layout>(&mut self, name: &str) -> Result<Arrays<V>> {
+        self.take(name).map(Arrays)
     }
 
     /// Takes a socket storage; see [`Object::array`].
@@ -56,6 +67,18 @@ impl<V: Layout> Array<V> {
     /// Sets the value at `index`.
     pub fn set(&mut self, index: u32, value: V) -> Result<()> {
         Ok(self.0.set(index, Plain(value), 0)?)
+    }
+}
+
+impl<V: Layout> Arrays<V> {
+    /// Puts a new array of these values at `index`, and hands it over.
+    pub fn set(&mut self, index: u32, values: &[V]) -> Result<Array<V>> {
+        let mut array = maps::Array::create(u32::try_from(values.len())?, BPF_F_INNER_MAP)?;
+        for (index, value) in (0..).zip(values) {
+            array.set(index, Plain(*value), 0)?;
+        }
+        self.0.set(index, &array, 0)?;
+        Ok(Array(array))
     }
 }
 

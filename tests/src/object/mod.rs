@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
 
-pub use maps::{Array, Hash, PerCpu, Storage};
+pub use maps::{Array, Arrays, Hash, PerCpu, Storage};
 pub use plain::{Layout, Plain, zero};
 
 /// Bytes of a `struct __sk_buff`, and where in it the number of segments is.

@@ -10,6 +10,7 @@ use berth_common::abi::{
     flow::{Flow, FlowKey},
     fragment::{Fragment, FragmentKey},
     port::{PortEntry, PortKey},
+    rules::Line,
     socket::{CgroupEntry, SocketOwner},
 };
 
@@ -49,6 +50,7 @@ layouts! {
     Fragment,
     FragmentKey,
     Interface,
+    Line,
     PortEntry,
     PortKey,
     Runtime,

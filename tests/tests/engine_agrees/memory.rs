@@ -10,7 +10,7 @@ use berth_common::abi::{
     units::{ContainerId, Nanos, Zone},
 };
 use berth_common::engine::verdict::Owner;
-use berth_common::engine::{Headers, Tables, Verdict, Way, egress, ingress, parse};
+use berth_common::engine::{Headers, Tables, Trace, Verdict, Way, egress, ingress, parse};
 use berth_common::memory::generate::Scene;
 use berth_common::memory::{Bytes, Capacity, MemoryTables, Snapshot};
 use berth_common::wire::ether::{self, EtherType};
@@ -125,7 +125,8 @@ impl Memory {
             return self.on_uplink(Verdict::pass(Owner::NOBODY), true, seen.traffic(None));
         };
         let traffic = seen.traffic(Some(&headers));
-        let verdict = ingress::arrive(&&self.tables, &seen.bytes, &headers, Zone::UPLINK, traffic);
+        let verdict =
+            ingress::arrive(&&self.tables, (&seen.bytes, &headers), Zone::UPLINK, Trace::None, traffic);
         self.on_uplink(verdict, true, traffic)
     }
 
@@ -145,7 +146,7 @@ impl Memory {
             egress::by_host(&&self.tables, &headers, Zone::UPLINK);
             host(Way::Socket)
         } else {
-            ingress::leave(&&self.tables, (&seen.bytes, &headers), Zone::UPLINK, true, traffic)
+            ingress::leave(&&self.tables, (&seen.bytes, &headers), Zone::UPLINK, Trace::None, traffic)
         };
         self.on_uplink(verdict, false, traffic)
     }
@@ -157,9 +158,13 @@ impl Memory {
         let headers = if seen.is_ip() { seen.headers() } else { None };
         let traffic = seen.traffic(headers.as_ref());
         let verdict = match &headers {
-            Some(headers) => {
-                ingress::on_interface(&&self.tables, (&seen.bytes, headers), container, inward, traffic)
-            }
+            Some(headers) => ingress::on_interface(
+                &&self.tables,
+                (&seen.bytes, headers),
+                (container, inward),
+                Trace::None,
+                traffic,
+            ),
             None => Verdict::pass(Owner::new(container, Way::Interface)),
         };
         if let Some(counters) = self.of(verdict.owner.id) {
@@ -191,7 +196,13 @@ impl Memory {
             self.refusal(receiver, Reason::NotOwner);
             return DROP;
         };
-        let verdict = ingress::receive(&&self.tables, &seen.bytes, &headers, (receiver, self.zone), None);
+        let verdict = ingress::receive(
+            &&self.tables,
+            (&seen.bytes, &headers),
+            (receiver, self.zone),
+            Trace::None,
+            None,
+        );
         if verdict.passes() && self.zone == Zone::LOCAL {
             let traffic = seen.traffic(Some(&headers));
             if let Some(counters) = self.of(receiver) {

@@ -2,5 +2,7 @@
 
 mod changes;
 mod helpers;
+mod logs;
 mod modes;
+mod replaced;
 mod verdicts;

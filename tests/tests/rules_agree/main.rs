@@ -9,6 +9,7 @@ mod reach;
 mod rulesets;
 mod shrink;
 mod side;
+mod tools;
 mod traffic;
 mod trial;
 
@@ -37,6 +38,26 @@ fn rules_agree_with_iptables() -> Result<()> {
 fn rules_agree_with_ip6tables() -> Result<()> {
     privileged!();
     agree(Family::Ipv6)
+}
+
+#[test]
+fn what_tools_write_agrees_with_netfilter() -> Result<()> {
+    privileged!();
+    let mut sides = Sides::new()?;
+    stay_on_one_processor()?;
+    let mut seeds = Random::new(cases::seed()?);
+    for file in tools::FILES {
+        let ruleset = tools::enforced(file)?;
+        for _ in 0..cases::number(3, 1)? {
+            let packets = traffic::random(&mut Random::new(seeds.bits()), &ruleset, PACKETS);
+            let trial = Trial { ruleset: ruleset.clone(), packets };
+            let differences = sides.run(&trial)?;
+            if !differences.is_empty() {
+                bail!("{}, shrunk: {}", file.0, shrink::shrink(&mut sides, trial)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn agree(family: Family) -> Result<()> {

@@ -79,6 +79,9 @@ pub struct Packet {
     pub cast: Cast,
     /// Bytes of the frame that are not the packet's, likewise.
     pub trailer: usize,
+    /// Whether the checksum is right. Where it is not, the container's kernel does not answer, whatever the rules say;
+    /// nor does netfilter tell anybody.
+    pub is_right: bool,
 }
 
 const V4_HEADER: usize = 20;
@@ -139,8 +142,7 @@ impl Packet {
         header
     }
 
-    /// Header and payload, with a checksum that is wrong: whatever the rules say, the container's kernel is not to
-    /// answer.
+    /// Header and payload.
     fn body(&self) -> Vec<u8> {
         let mut body = [self.transport(), self.payload.clone()].concat();
         let place = match self.upper {
@@ -152,7 +154,8 @@ impl Packet {
         let right = checksum(&[self.pseudo_header(body.len()), body.clone()].concat());
         // Zero would be none.
         let wrong = if right == WRONG { !WRONG } else { right ^ WRONG };
-        body[place..place + 2].copy_from_slice(&wrong.to_be_bytes());
+        let sum = if self.is_right { right } else { wrong };
+        body[place..place + 2].copy_from_slice(&sum.to_be_bytes());
         body
     }
 

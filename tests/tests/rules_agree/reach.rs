@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::packet::Way;
+use crate::side::LOCAL_V6;
 
 /// Whether a packet with this source comes to the rules.
 pub fn source(way: Way, address: IpAddr) -> bool {
@@ -47,6 +48,26 @@ pub fn is_local(address: IpAddr) -> bool {
             (a, b, c) == (0x2001, 0xdb8, 0) && d < 2
         }
     }
+}
+
+/// Whether both sides tell the sender of a packet that they reject it: by netfilter, only where its own routes lead there;
+/// berth sends it where the packet came from.
+pub fn is_told(way: Way, source: IpAddr, destination: IpAddr) -> bool {
+    let is_elsewhere = |address: IpAddr| {
+        !is_local(address)
+            && match address {
+                IpAddr::V4(address) => !address.is_loopback(),
+                IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+            }
+    };
+    let own = match way {
+        Way::In => destination,
+        Way::Out => source,
+    };
+    let other = if way == Way::In { source } else { destination };
+    // The address of a whole network is an anycast address to IPv6, to which nobody is told anything.
+    let is_network = IpAddr::from(LOCAL_V6.0) == own;
+    is_local(own) && !own.is_loopback() && !is_network && is_elsewhere(other)
 }
 
 fn is_for_all(address: Ipv4Addr) -> bool {

@@ -12,10 +12,11 @@ use berth::rules::{
         limit::Limit,
         statistic::Statistic,
     },
+    parse::apply,
     rule::Rule,
     ruleset::Ruleset,
+    save::to_rule,
     table::TableName,
-    targets::Target,
     values::{flags::Flags, protocol::Protocol, rate::Rate},
 };
 use berth_common::abi::rules::interface;
@@ -26,20 +27,46 @@ use crate::side::INTERFACE;
 /// What berth cannot do yet, or leaves to chance.
 const MATCHES_LEFT_OUT: [&str; 6] = ["connlimit", "connmark", "frag", "hashlimit", "recent", "set"];
 
-/// Jumps, verdicts, and this.
-const TARGETS: [&str; 1] = ["MARK"];
+/// Jumps, verdicts, and these.
+const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];
+
+/// What chains begin with where packets are rejected: by netfilter, what is told of what the container sends goes through its
+/// OUTPUT, too, which in berth it does not. What these count, the sides need not agree on.
+pub const NOTICES: [(&str, &str); 2] = [("OUTPUT", "-o lo -j ACCEPT"), ("INPUT", "-i lo -j ACCEPT")];
 
 /// A ruleset that berth takes.
 pub fn random(random: &mut Random, family: Family) -> Ruleset {
     loop {
-        let wanted = wanted(random, family);
+        let rejects = random.once_in(4);
+        let wanted = wanted(random, family, rejects);
         let mut ruleset = generate::ruleset(random, &wanted);
         change_rules(&mut ruleset);
+        if rejects {
+            // Of ICMP errors, berth does not know more than the state.
+            ruleset.tables.values_mut().flat_map(|table| &mut table.chains).for_each(|chain| {
+                chain.rules.retain(|rule| !asks_more_than_state(rule));
+            });
+            pass_notices(&mut ruleset);
+        }
         remove_refused(&mut ruleset);
         if ruleset.entries() > 0 && lowered(&ruleset).is_ok_and(|lowered| is_small(&lowered)) {
             return ruleset;
         }
     }
+}
+
+/// Whether chains begin with [`NOTICES`].
+pub fn passes_notices(ruleset: &Ruleset) -> bool {
+    let table = ruleset.table(TableName::Filter);
+    NOTICES.iter().all(|(chain, rule)| {
+        let first = table.and_then(|table| table.chain(chain)).and_then(|chain| chain.rules.first());
+        first.is_some_and(|first| to_rule(first).trim() == *rule)
+    })
+}
+
+/// Whether it rejects packets, so that others are told.
+pub fn rejects(ruleset: &Ruleset) -> bool {
+    has(ruleset, Feature::Reject)
 }
 
 /// Whether a rule of it has this feature.
@@ -53,7 +80,11 @@ pub fn has(ruleset: &Ruleset, feature: Feature) -> bool {
 /// Whether a rule of it asks for more of a flow than its state.
 pub fn asks_flow(ruleset: &Ruleset) -> bool {
     let rules = ruleset.tables.values().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-    rules.flat_map(|rule| &rule.matches).any(|one| match one {
+    rules.into_iter().any(asks_more_than_state)
+}
+
+fn asks_more_than_state(rule: &Rule) -> bool {
+    rule.matches.iter().any(|one| match one {
         Match::Conntrack(conntrack) => {
             *conntrack != Conntrack { state: conntrack.state, ..Conntrack::default() }
         }
@@ -61,7 +92,29 @@ pub fn asks_flow(ruleset: &Ruleset) -> bool {
     })
 }
 
-fn wanted(random: &mut Random, family: Family) -> Wanted {
+/// Leaves of a ruleset that is not random what both sides can be compared by.
+pub fn make_comparable(ruleset: &mut Ruleset) {
+    let chains = ruleset.tables.values_mut().flat_map(|table| &mut table.chains);
+    chains.for_each(|chain| {
+        chain.rules.retain(|rule| !rule.matches.iter().any(|one| MATCHES_LEFT_OUT.contains(&one.name())));
+    });
+    change_rules(ruleset);
+    if rejects(ruleset) {
+        pass_notices(ruleset);
+    }
+    remove_refused(ruleset);
+}
+
+fn pass_notices(ruleset: &mut Ruleset) {
+    for (chain, rule) in NOTICES {
+        let words = format!("-I {chain} {rule}");
+        let words: Vec<&str> = words.split(' ').collect();
+        // A chain that is not there passes everything.
+        let _ = apply(ruleset, TableName::Filter, &words);
+    }
+}
+
+fn wanted(random: &mut Random, family: Family, rejects: bool) -> Wanted {
     let mut wanted = Wanted::everything(family);
     wanted.matches.retain(|name| !MATCHES_LEFT_OUT.contains(name));
     if random.once_in(2) {
@@ -70,11 +123,14 @@ fn wanted(random: &mut Random, family: Family) -> Wanted {
         wanted.matches.extend(["conntrack", "state", "tcp", "udp"]);
     }
     wanted.targets = TARGETS.to_vec();
+    if rejects {
+        wanted.targets.extend(["REJECT"; 4]);
+    }
     wanted.interfaces = ["eth0", "lo", "eth+", "eth1"].map(str::to_owned).to_vec();
     wanted.sets.clear();
     wanted.counters = false;
     wanted.tables = vec![TableName::Filter];
-    if random.once_in(3) {
+    if !rejects && random.once_in(3) {
         wanted.tables.push(TableName::Mangle);
     }
     wanted.rules = match random.below(10) {
@@ -150,7 +206,6 @@ fn is_left_out(one: &Match, family: Family) -> bool {
 /// Extension headers and the like, which are no protocols to berth.
 fn is_odd(rule: &Rule) -> bool {
     rule.header.protocol.is_some_and(|protocol| matches!(protocol.value.0, 33 | 135 | 139 | 140))
-        || matches!(rule.target, Some(Target::Reject(_)))
 }
 
 fn remove_refused(ruleset: &mut Ruleset) {

@@ -25,7 +25,7 @@ const GATEWAY_MAC: &str = "02:00:00:00:02:03";
 
 /// The container's addresses: the prefixes, and their lengths.
 pub const LOCAL_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 0, 0, 0), 23);
-const LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 63);
+pub const LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 63);
 
 /// Protocols that the container's kernel would otherwise answer for not knowing them.
 const UNKNOWN: [i32; 5] = [33, 47, 50, 132, 253];
@@ -118,6 +118,10 @@ fn quieten(node: &Netns, container: &Netns) -> Result<()> {
         ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/default/accept_local", "1"),
         ("ipv4/conf/default/route_localnet", "1"),
+        // Everybody whose packets are rejected is to be told.
+        ("ipv4/icmp_ratemask", "0"),
+        ("ipv6/icmp/ratelimit", "0"),
+        ("ipv6/icmp/ratemask", ""),
     ] {
         sysctl::set(container, key, value)?;
     }

@@ -36,13 +36,18 @@ pub fn random(random: &mut Random, ruleset: &Ruleset, count: usize) -> Vec<Packe
         asks_state: [Feature::Conntrack, Feature::State]
             .into_iter()
             .any(|feature| rulesets::has(ruleset, feature)),
+        rejects: rulesets::rejects(ruleset),
         asks_flow: rulesets::asks_flow(ruleset),
         next_id: 0,
         seen: HashSet::new(),
     };
+    // The container's own kernel answers, and that is rejected too: berth is not to become tired of telling.
+    let count = if source.rejects { count / 2 } else { count };
     let (mut packets, mut talks) = (Vec::new(), Vec::<Talk>::new());
     while packets.len() < count {
-        let talk = if random.once_in(2) { None } else { Some(random.below(talks.len())) };
+        // Where checksums are right, the container's kernel goes on by itself.
+        let begins = source.rejects || random.once_in(2);
+        let talk = if begins { None } else { Some(random.below(talks.len())) };
         match talk.and_then(|talk| talks.get_mut(talk)) {
             Some(talk) if !source.asks_flow && random.once_in(6) => {
                 packets.extend(talk.error(random, &source.aim));
@@ -60,10 +65,14 @@ pub fn random(random: &mut Random, ruleset: &Ruleset, count: usize) -> Vec<Packe
     packets
 }
 
+const CASTS: [Cast; 4] = [Cast::Unicast, Cast::Unicast, Cast::Broadcast, Cast::Multicast];
+
 struct Source {
     aim: Aim,
     family: Family,
     asks_state: bool,
+    /// Whether senders are told that their packets are rejected, which is then to be the same on both sides.
+    rejects: bool,
     /// Whether rules look at more of a flow than its state: of ICMP errors berth does not know that.
     asks_flow: bool,
     /// Every query has an id of its own.
@@ -85,7 +94,10 @@ impl Source {
         let destination = self
             .aim
             .address(random, self.family, |address| reach::destination(way, address) && address != source)?;
-        let protocol = self.protocol(random);
+        if self.rejects && !reach::is_told(way, source, destination) {
+            return None;
+        }
+        let protocol = self.protocol(random, way);
         let upper = self.upper(random, protocol);
         let packet = Packet {
             way,
@@ -97,8 +109,9 @@ impl Source {
             upper,
             payload: Vec::new(),
             mac: self.aim.mac(random),
-            cast: random.pick(&[Cast::Unicast, Cast::Unicast, Cast::Broadcast, Cast::Multicast])?,
+            cast: random.pick(if self.rejects { &[Cast::Unicast] } else { &CASTS })?,
             trailer: if random.once_in(8) { random.below(8) } else { 0 },
+            is_right: self.rejects,
         };
         let packet = filled(packet, random, &self.aim);
         if let Upper::Tcp(segment) = &packet.upper {
@@ -111,14 +124,16 @@ impl Source {
         Some(packet)
     }
 
-    fn protocol(&self, random: &mut Random) -> u8 {
+    fn protocol(&self, random: &mut Random, way: Way) -> u8 {
         let icmp = if self.family == Family::Ipv4 { ICMP } else { ICMPV6 };
         let mut usual = vec![TCP, TCP, TCP, UDP, UDP, UDP, icmp, icmp, UDPLITE, 253, 50];
         if !self.asks_state {
             usual.push(SCTP);
         }
         let protocol = self.aim.protocol(random, &usual);
-        let known = usual.contains(&protocol) || protocol == 47;
+        // Netfilter tells nobody about a packet whose checksum it cannot find, nor about the kernel's echo replies.
+        let is_told = [TCP, UDP].contains(&protocol) || protocol == icmp && way == Way::Out;
+        let known = if self.rejects { is_told } else { usual.contains(&protocol) || protocol == 47 };
         if known { protocol } else { UDP }
     }
 
@@ -126,7 +141,8 @@ impl Source {
         let ports = (self.aim.port(random), self.aim.port(random));
         match (protocol, self.family) {
             (TCP, _) => {
-                let flags = Self::first_flags(random);
+                // To netfilter a notice about what belongs to no flow does not either.
+                let flags = if self.rejects { SYN } else { Self::first_flags(random) };
                 let kinds = [2, 3, 4, 8];
                 let options = (0..random.below(3)).filter_map(|_| random.pick(&kinds)).collect();
                 Upper::Tcp(Segment { ports, numbers: (OPENER, 0), flags, options })

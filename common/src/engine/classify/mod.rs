@@ -11,7 +11,7 @@
 mod candidates;
 mod checks;
 pub mod fields;
-mod limit;
+pub(super) mod limit;
 pub mod lines;
 pub mod lookup;
 pub mod outcome;

@@ -9,7 +9,8 @@ use crate::abi::rules::{
     Line,
     entry::NO_COUNTER,
     header,
-    root::{MAX_TABLES, Root},
+    reference::Reference,
+    root::{self, MAX_TABLES, Root},
 };
 
 /// Everything of a walk that changes: plain numbers, so that it can lie in a map. It should, in the kernel: what comes
@@ -17,7 +18,7 @@ use crate::abi::rules::{
 /// made a new case.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
-    /// Where each table's vector is.
+    /// Where each table begins; once the packet was looked up in it, where its vector is.
     pub(super) vectors: [u32; MAX_TABLES as usize],
     /// Words of the group in which entries may match in all tables.
     pub(super) candidates: u64,
@@ -45,8 +46,6 @@ pub struct State {
     pub(super) mark: u32,
     /// The counter of who decided.
     pub(super) counter: u32,
-    /// The root's line.
-    pub(super) root: u32,
     /// How many tables the packet was looked up in.
     pub(super) table: u8,
     /// How many tables there are.
@@ -83,7 +82,6 @@ impl State {
         counters: 0,
         mark: 0,
         counter: 0,
-        root: 0,
         table: 0,
         tables: 0,
         constant_tables: 0,
@@ -95,10 +93,12 @@ impl State {
 
     /// Begins a walk at a root. A function of its own in the kernel, too, since its frame is gone when the walk begins.
     #[inline(never)]
-    pub(super) fn begin(&mut self, header: &Line, place: u32, root: &Line, question: &Question) {
-        let root = Root::from_line(root);
+    pub(super) fn begin(&mut self, header: &Line, line: &Line, question: &Question) {
+        let root = Root::from_line(line);
         self.generation = header::generation(header);
-        self.root = place;
+        for (table, place) in (0..MAX_TABLES).zip(&mut self.vectors) {
+            *place = root::start(line, table).unwrap_or(Reference::NONE).0;
+        }
         self.table = 0;
         self.matches = u64::MAX;
         self.possible = u64::MAX;

@@ -32,12 +32,50 @@ pub trait Surroundings {
     /// Answers a check.
     fn external(&mut self, check: &External) -> bool;
 
-    /// A rule logs the packet: the rule's id, and the packet's mark at this moment.
-    fn log(&mut self, id: u32, mark: u32);
+    /// A rule logs the packet: the rule's id in the ruleset, the lower half of that one's stamp, and the packet's mark at
+    /// this moment.
+    fn log(&mut self, id: u32, ruleset: u32, mark: u32);
 
     /// The packet was counted in this counter.
     #[inline(always)]
     fn counted(&mut self, counter: u32) {
         let _ = counter;
+    }
+}
+
+impl<S: Surroundings> Surroundings for &mut S {
+    #[inline(always)]
+    fn now(&mut self) -> Nanos {
+        (**self).now()
+    }
+
+    #[inline(always)]
+    fn random(&mut self) -> u32 {
+        (**self).random()
+    }
+
+    #[inline(always)]
+    fn source_mac(&mut self) -> Option<u64> {
+        (**self).source_mac()
+    }
+
+    #[inline(always)]
+    fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
+        (**self).has_tcp_option(kind)
+    }
+
+    #[inline(always)]
+    fn external(&mut self, check: &External) -> bool {
+        (**self).external(check)
+    }
+
+    #[inline(always)]
+    fn log(&mut self, id: u32, ruleset: u32, mark: u32) {
+        (**self).log(id, ruleset, mark);
+    }
+
+    #[inline(always)]
+    fn counted(&mut self, counter: u32) {
+        (**self).counted(counter);
     }
 }

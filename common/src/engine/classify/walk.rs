@@ -13,7 +13,8 @@ use crate::abi::rules::{
     counters::COUNTER_WORDS,
     entry::{self, ENTRY_WORDS, Entry, NO_COUNTER},
     half, header,
-    root::{self, MAX_TABLES},
+    reference::Reference,
+    root::MAX_TABLES,
 };
 
 /// Most steps of a walk. Each looks the packet up in a table, does an entry, or leaves a word of 64 entries, or a group of
@@ -30,7 +31,7 @@ pub fn classify<L: Lines, S: Surroundings>(
 ) -> Outcome {
     if begin(lines, question, state) {
         for _ in 0..MAX_STEPS {
-            if !(Walk { lines, surroundings, question, state }).step() {
+            if !(Walk { lines, surroundings: &mut *surroundings, question, state }).step() {
                 break;
             }
         }
@@ -49,7 +50,7 @@ pub fn begin<L: Lines>(lines: &L, question: &Question, state: &mut State) -> boo
         }
         Some((header, place)) => match lines.line(place) {
             Some(root) => {
-                state.begin(header, place, root, question);
+                state.begin(header, root, question);
                 return true;
             }
             None => Outcome::CORRUPT,
@@ -72,7 +73,7 @@ pub struct Walk<'a, L, S> {
     /// The ruleset.
     pub lines: &'a L,
     /// The rest of the world.
-    pub surroundings: &'a mut S,
+    pub surroundings: S,
     /// The packet.
     pub question: &'a Question,
     /// How far it has come.
@@ -105,9 +106,9 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     fn look_up(&mut self) -> Option<()> {
         let table = self.state.table as u32;
         self.state.table = self.state.table.wrapping_add(1);
-        let start = root::start(self.lines.line(self.state.root)?, table)?;
-        let place = self.lines.vector(&self.question.fields, start)?;
-        *self.state.vectors.get_mut(table as usize)? = place;
+        let vector = self.state.vectors.get_mut(table as usize)?;
+        let place = self.lines.vector(&self.question.fields, Reference(*vector))?;
+        *vector = place;
         if self.state.small {
             self.state.matches &= self.lines.line(place >> 3)?.get((place & 7) as usize)?;
             if table < self.state.constant_tables as u32 {
@@ -136,7 +137,8 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
             entry::REJECT => self.end(Decision::Reject, &entry),
             entry::CONTINUE => return self.go_on(index, entry.next),
             entry::LOG => {
-                self.surroundings.log(half(entry.argument, 0), self.state.mark);
+                let ruleset = half(self.state.generation, 0);
+                self.surroundings.log(half(entry.argument, 0), ruleset, self.state.mark);
                 return self.go_on(index, entry.next);
             }
             entry::MARK => {

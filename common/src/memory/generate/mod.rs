@@ -3,6 +3,7 @@
 //!
 //! Lengths and the checksum of IPv4 headers are right in what is not damaged; other checksums are left out.
 
+pub mod cases;
 mod mutation;
 mod network;
 mod random;

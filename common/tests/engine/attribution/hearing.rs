@@ -2,7 +2,7 @@
 
 use berth_common::{
     abi::units::{ContainerId, Zone},
-    engine::ingress,
+    engine::{Trace, ingress},
     memory::Bytes,
 };
 
@@ -14,7 +14,8 @@ const FAR: &str = "198.51.100.7:53";
 /// Whether a raw socket may have a packet that came by an uplink.
 fn hears(node: &Node, receiver: ContainerId, packet: &[u8]) -> bool {
     let (tables, headers) = (&&node.tables, Node::headers(packet));
-    let verdict = ingress::receive(tables, &Bytes(packet), &headers, (receiver, Zone::UPLINK), None);
+    let verdict =
+        ingress::receive(tables, (&Bytes(packet), &headers), (receiver, Zone::UPLINK), Trace::None, None);
     let heard = ingress::receive_raw(tables, &headers, verdict).passes();
     assert!(verdict.passes() || !heard);
     heard

@@ -1,5 +1,6 @@
 //! From bytes to headers.
 
+mod corpus;
 mod icmp;
 mod link;
 mod network;

@@ -23,12 +23,19 @@ fn a_packet_has_one_interface() {
                 status: 0,
                 asks_types: false,
                 own_interface: number == interface::OWN,
+                is_inside: false,
             };
             let circumstances = Circumstances { interface: number, ..Circumstances::default() };
-            let mut question = Question::EMPTY;
-            question.fill(&Bytes(&packet), &Node::headers(&packet), &case, &circumstances);
-            let found = [Dimension::InInterface, Dimension::OutInterface].map(|one| question.fields.get(one));
-            assert_eq!(found, expected, "{chain:?}");
+            let found = |case: &Case| {
+                let mut question = Question::EMPTY;
+                question.fill(&Bytes(&packet), &Node::headers(&packet), case, &circumstances);
+                [Dimension::InInterface, Dimension::OutInterface].map(|one| question.fields.get(one))
+            };
+            assert_eq!(found(&case), expected, "{chain:?}");
+            // Of what has not left the container, lo.
+            let inside = expected.map(|one| if one == interface::NONE { one } else { interface::LOOPBACK });
+            assert_eq!(found(&Case { is_inside: true, ..case }), inside, "{chain:?}");
+            assert_eq!(Case::from_number(case.to_number()), case);
         }
     }
 }

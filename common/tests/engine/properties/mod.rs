@@ -6,10 +6,10 @@ mod robust;
 mod talk;
 mod words;
 
+use berth_common::memory::generate::cases::number;
 use proptest::test_runner::Config;
 
-/// So many cases, or as many as `PROPTEST_CASES` says; failures are not written beside the sources.
+/// So many cases, or as many as the environment wants; failures are not written beside the sources.
 fn cases(usual: u32) -> Config {
-    let config = Config { failure_persistence: None, ..Config::default() };
-    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { Config { cases: usual, ..config } }
+    Config { cases: number(usual).unwrap(), failure_persistence: None, ..Config::default() }
 }

@@ -7,7 +7,7 @@ use berth_common::{
         units::{ContainerId, Port, Protocol, Zone},
     },
     engine::{
-        Headers, Verdict, Way, egress,
+        Headers, Trace, Verdict, Way, egress,
         headers::{Kind, Part},
         ingress, parse,
         tables::Tables as _,
@@ -132,18 +132,18 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
             }
             let refused = egress::speaks_for_another(tables, headers, (id, zone));
             assert!(matches!(refused, Reason::None | Reason::Hijack | Reason::PortReserved));
-            let received = ingress::receive(tables, packet, headers, (id, zone), None);
+            let received = ingress::receive(tables, (packet, headers), (id, zone), Trace::None, None);
             assert!(received.passes() || received.reason == Reason::NotOwner);
         }
     }
     if headers.payload.is_multiple_of(16) {
         egress::by_host(tables, headers, Zone::UPLINK);
     }
-    let arrived = ingress::arrive(tables, packet, headers, Zone::UPLINK, PACKET);
+    let arrived = ingress::arrive(tables, (packet, headers), Zone::UPLINK, Trace::None, PACKET);
     assert!(is_consistent(&arrived), "{arrived:?}");
-    assert!(ingress::leave(tables, (packet, headers), Zone::UPLINK, true, PACKET).passes());
+    assert!(ingress::leave(tables, (packet, headers), Zone::UPLINK, Trace::None, PACKET).passes());
     for inward in [false, true] {
-        let passed = ingress::on_interface(tables, (packet, headers), F, inward, PACKET);
+        let passed = ingress::on_interface(tables, (packet, headers), (F, inward), Trace::None, PACKET);
         assert_eq!((passed.owner.id, passed.owner.way), (F, Way::Interface));
     }
 }

@@ -12,7 +12,7 @@ use berth_common::{
         units::{ContainerId, Nanos, Port, Protocol, Zone},
     },
     engine::{
-        Headers, Verdict, Way, egress,
+        Headers, Trace, Verdict, Way, egress,
         headers::Place,
         ingress,
         ports::Refusal,
@@ -161,7 +161,7 @@ impl Node {
     /// A packet arrives at an uplink.
     pub fn arrive(&self, packet: &[u8]) -> Verdict {
         let headers = Self::headers(packet);
-        ingress::arrive(&&self.tables, &Bytes(packet), &headers, Zone::UPLINK, PACKET)
+        ingress::arrive(&&self.tables, (&Bytes(packet), &headers), Zone::UPLINK, Trace::None, PACKET)
     }
 
     /// Whose a packet is that arrives at an uplink; it must pass.
@@ -174,7 +174,8 @@ impl Node {
     /// Whose a packet of the kernel is that leaves by an uplink.
     pub fn leave(&self, packet: &[u8]) -> (ContainerId, Way) {
         let headers = Self::headers(packet);
-        let verdict = ingress::leave(&&self.tables, (&Bytes(packet), &headers), Zone::UPLINK, true, PACKET);
+        let verdict =
+            ingress::leave(&&self.tables, (&Bytes(packet), &headers), Zone::UPLINK, Trace::None, PACKET);
         assert!(verdict.passes(), "what the kernel sends is never dropped");
         (verdict.owner.id, verdict.owner.way)
     }
@@ -191,7 +192,8 @@ impl Node {
 
     pub fn may_receive_in(&self, zone: Zone, receiver: ContainerId, packet: &[u8]) -> bool {
         let headers = Self::headers(packet);
-        let verdict = ingress::receive(&&self.tables, &Bytes(packet), &headers, (receiver, zone), None);
+        let verdict =
+            ingress::receive(&&self.tables, (&Bytes(packet), &headers), (receiver, zone), Trace::None, None);
         assert_eq!(verdict.owner.id, receiver);
         assert!(verdict.passes() || verdict.reason == Reason::NotOwner);
         verdict.passes()
@@ -205,8 +207,13 @@ impl Node {
     /// A packet on the container's own interface.
     pub fn on_interface(&self, container: ContainerId, inward: bool, packet: &[u8]) -> Reason {
         let headers = Self::headers(packet);
-        let verdict =
-            ingress::on_interface(&&self.tables, (&Bytes(packet), &headers), container, inward, PACKET);
+        let verdict = ingress::on_interface(
+            &&self.tables,
+            (&Bytes(packet), &headers),
+            (container, inward),
+            Trace::None,
+            PACKET,
+        );
         assert_eq!(verdict.owner, Owner::new(container, Way::Interface));
         verdict.reason
     }

@@ -5,7 +5,7 @@ use std::{cell::Cell, ops::Range};
 use berth_common::abi::rules::{Line, header, root::Root};
 use berth_common::{
     engine::classify::{Decision, Lines, State, classify},
-    memory::MemoryWord,
+    memory::{MemoryWord, generate::cases::number},
 };
 use proptest::{
     prelude::*,
@@ -19,9 +19,9 @@ use super::{
     world::{Packet, World, mix},
 };
 
-/// How many rulesets are tried; `BERTH_CASES` says otherwise.
+/// How many rulesets are tried, unless the environment wants more or fewer.
 pub(super) fn cases(usual: u32) -> ProptestConfig {
-    let cases = std::env::var("BERTH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let cases = number(usual).unwrap();
     ProptestConfig {
         cases,
         max_shrink_iters: 20_000,
@@ -153,7 +153,14 @@ const LARGE: Size = Size { base: 300, chains: 5, chain: 40 };
 fn with_random_rulesets() {
     let size = prop_oneof![4 => Just(SMALL), 4 => Just(MEDIUM), 1 => Just(LARGE)];
     let case = (size.prop_flat_map(ruleset), prop::collection::vec(aim(), 1..60));
-    run(cases(300), &case, agree);
+    run(cases(500), &case, agree);
+}
+
+/// With those above, and those of [`crate::lower`]'s tests, ten thousand: most of what can go wrong takes few rules.
+#[test]
+fn with_many_small_rulesets() {
+    let case = (ruleset(SMALL), prop::collection::vec(aim(), 1..40));
+    run(cases(8_000), &case, agree);
 }
 
 /// Runs a property, and says of the smallest case that fails what there is to know.

@@ -105,7 +105,7 @@ impl<'a> Oracle<'a> {
                     continue;
                 }
                 Action::Log(id) => {
-                    world.log(id, mark);
+                    world.log(id, 0, mark);
                     continue;
                 }
                 Action::SetMark { value, mask } => {

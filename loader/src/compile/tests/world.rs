@@ -126,7 +126,7 @@ impl Surroundings for World {
         self.draw() & 1 != 0
     }
 
-    fn log(&mut self, id: u32, mark: u32) {
+    fn log(&mut self, id: u32, _: u32, mark: u32) {
         self.log.push((id, mark));
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_common::memory::generate::Random;
+use berth_common::memory::generate::{Random, cases::number};
 
 use super::{
     aim::Targets,
@@ -23,9 +23,14 @@ use crate::{
     },
 };
 
-/// How many rulesets are tried; `BERTH_CASES` says otherwise.
+/// How many rulesets are tried, unless the environment wants more or fewer. With those of [`crate::compile`]'s tests there
+/// are ten thousand.
+const RULESETS: u32 = 1_500;
+/// As many meet every match and target: with fewer, nothing is said of those.
+const ALL: u64 = 500;
+
 fn cases() -> u64 {
-    std::env::var("BERTH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+    number(RULESETS).unwrap().into()
 }
 
 /// What others know of cannot be told from a packet.
@@ -117,7 +122,10 @@ fn lowered_rules_do_what_was_written() {
         }
     }
     println!("{compiled} of {} rulesets compiled; refused: {refused:?}; met by packets: {met:?}", cases());
-    assert!(compiled > cases() * 9 / 10, "only {compiled} rulesets compiled");
+    assert!(compiled >= cases() * 9 / 10, "only {compiled} rulesets compiled");
+    if cases() < ALL {
+        return;
+    }
     for family in [rules::family::Family::Ipv4, rules::family::Family::Ipv6] {
         let Wanted { matches, targets, .. } = told_by_packets(family);
         let in_these_tables = |name: &&str| !["DNAT", "MASQUERADE", "REDIRECT", "SNAT"].contains(name);

@@ -13,7 +13,7 @@ use crate::{
     compile::{self, Bounds, Compiled},
     lower::{self, Names, Place, Spot},
     node::{Enforcer, Node, NodeError, Observer, spec::settings},
-    rules::{chain::ChainName, hook::Hook, rule::Rule, table::TableName},
+    rules::{self, chain::ChainName, hook::Hook, table::TableName},
     state::{Record, Rules},
 };
 
@@ -44,7 +44,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         compiled.stamp(generation(record, changes));
         let mut places = lowered.counters;
         places.extend(policies(&compiled));
-        Ok(Prepared { loaded: Loaded { pair, places, lowered: lowered.ruleset }, compiled: Some(compiled) })
+        let loaded = Loaded { pair, places, logs: lowered.logs, lowered: lowered.ruleset };
+        Ok(Prepared { loaded, compiled: Some(compiled) })
     }
 
     /// Fails if the container may not hold so many rules.
@@ -195,19 +196,17 @@ fn carried(old: &Loaded, new: &Loaded) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// What a counter counts: where, and which rule.
+/// What a counter counts: where, and which rule. Nothing where the family has no rules: it counts nothing then.
 fn key<'a>(pair: &Pair, place: &'a Place) -> Option<(Family, TableName, &'a ChainName, String)> {
+    let ruleset = pair.of(match place.family {
+        Family::Ipv4 => rules::family::Family::Ipv4,
+        Family::Ipv6 => rules::family::Family::Ipv6,
+    })?;
     let text = match place.spot {
         Spot::Policy => String::new(),
-        Spot::Rule(index) => crate::rules::save::to_rule(rule(pair, place, index)?),
+        Spot::Rule(index) => {
+            rules::save::to_rule(ruleset.table(place.table)?.chain(place.chain.as_str())?.rules.get(index)?)
+        }
     };
     Some((place.family, place.table, &place.chain, text))
-}
-
-fn rule<'a>(pair: &'a Pair, place: &Place, index: usize) -> Option<&'a Rule> {
-    let ruleset = match place.family {
-        Family::Ipv4 => pair.ipv4.as_ref()?,
-        Family::Ipv6 => pair.ipv6.as_ref()?,
-    };
-    ruleset.table(place.table)?.chain(place.chain.as_str())?.rules.get(index)
 }

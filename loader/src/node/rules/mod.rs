@@ -19,7 +19,7 @@ use crate::{
         settings::Settings,
     },
     compile::input,
-    lower::{self, Place},
+    lower::{self, LogSpec, Place},
     rules::{
         self,
         feature::{Features, features},
@@ -34,6 +34,8 @@ use crate::{
 pub(super) struct Loaded {
     pub pair: Pair,
     pub places: Vec<Place>,
+    /// What rules that log report, by their ids.
+    pub logs: Vec<LogSpec>,
     /// What the compiler was given.
     pub lowered: input::Ruleset,
 }

@@ -84,6 +84,22 @@ fn counters_follow_their_rules() {
 }
 
 #[test]
+fn a_family_without_rules_goes_on_with_nothing() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    let rules = "*filter\n-A INPUT -p tcp\nCOMMIT\n".to_owned();
+    let six = Restore { name: name("a"), family: Family::Ipv6, text: rules, check: false, confirm: None };
+    bench.execute(Request::RulesRestore(six)).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp").unwrap();
+    for place in bench.node.kernel.counted.get_mut(&1).unwrap() {
+        *place = Traffic { packets: 1, bytes: 100 };
+    }
+    bench.execute(Request::RulesFlush { name: name("a"), family: Family::Ipv4 }).unwrap();
+    restore(&mut bench, "a", "-A INPUT -p tcp").unwrap();
+    assert!(saved(&mut bench, "a", true).contains(":INPUT ACCEPT [0:0]\n"));
+}
+
+#[test]
 fn the_next_berth_leaves_them_as_they_are() {
     let mut bench = Bench::new();
     bench.add("a", cgroup("/a")).unwrap();

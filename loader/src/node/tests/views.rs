@@ -64,7 +64,7 @@ fn containers_have_the_documented_shape() {
         "addresses": [],
         "features": [
             "filter", "mangle", "multiport", "iprange", "length", "dscp", "tos", "ttl", "hl", "mark", "addrtype",
-            "pkttype", "mac", "frag", "comment", "statistic", "limit",
+            "pkttype", "mac", "frag", "comment", "statistic", "limit", "reject", "log", "nflog",
         ],
         "allowed_ports": [],
         "packet_sockets": "allow",
@@ -170,10 +170,17 @@ fn events_name_reason_and_holder() {
         destination_port: Port(0),
         protocol: 6,
         reason: Reason::BindConflict as u8,
-        padding: 0,
+        detail: 0,
+        ttl: 0,
         suppressed: 4,
         ifindex: 0,
-        reserved: 0,
+        log: 0,
+        ruleset: 0,
+        mark: 0,
+        length: 0,
+        tos: 0,
+        chain: 0,
+        padding: 0,
     };
     let told = serde_json::to_value(bench.node.event(&event, "now".to_owned())).unwrap();
     let packet =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_common::memory::generate::Random;
+use berth_common::memory::generate::{Random, cases::number};
 use proptest::prelude::*;
 
 use crate::rules::{
@@ -35,7 +35,7 @@ fn changed(ruleset: &Ruleset) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(number(500).unwrap()))]
 
     #[test]
     fn what_is_written_reads_back(family in family(), seed: u64) {
@@ -55,7 +55,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(number(40).unwrap()))]
 
     #[test]
     fn smaller_rulesets_are_smaller_and_right(family in family(), seed: u64, start in 0_u8..50) {

@@ -1,31 +1,17 @@
 //! Texts that nobody meant: nothing may panic, and what is accepted must read back.
 
-use berth_common::memory::generate::Random;
+use berth_common::memory::generate::{Random, cases::number};
 use proptest::prelude::*;
 
 use crate::rules::{
     family::Family,
     generate::{Wanted, ruleset},
-    parse::{apply, parse},
+    parse::apply,
     ruleset::Ruleset,
     save::to_save,
     table::TableName,
+    trial::{self, read},
 };
-
-/// Reads a text; if that succeeds, what is written must read back, and errors must have places.
-fn read(family: Family, text: &[u8]) -> Result<(), TestCaseError> {
-    match parse(family, text) {
-        Ok(ruleset) => {
-            let written = to_save(&ruleset, true);
-            prop_assert_eq!(parse(family, &written), Ok(ruleset), "{}", written);
-        }
-        Err(errors) => {
-            prop_assert!(!errors.errors.is_empty());
-            prop_assert!(errors.errors.iter().all(|error| error.line > 0 && error.column > 0));
-        }
-    }
-    Ok(())
-}
 
 /// Damages a text at a few places: bytes changed, cut out, doubled, or words of the language put in.
 fn damage(text: &mut Vec<u8>, random: &mut Random) {
@@ -77,16 +63,16 @@ fn damage(text: &mut Vec<u8>, random: &mut Random) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(std::env::var("BERTH_CASES").map_or(2_000, |text| text.parse().unwrap())))]
+    #![proptest_config(ProptestConfig::with_cases(number(2_000).unwrap()))]
 
     #[test]
     fn random_bytes(text in proptest::collection::vec(any::<u8>(), 0..400)) {
-        read(Family::Ipv4, &text)?;
+        read(Family::Ipv4, &text);
     }
 
     #[test]
     fn random_lines_of_a_table(lines in "(-A INPUT [ -~]{0,60}\n|[:*\\[!#-][ -~]{0,30}\n){0,8}") {
-        read(Family::Ipv6, format!("*filter\n{lines}COMMIT\n").as_bytes())?;
+        read(Family::Ipv6, format!("*filter\n{lines}COMMIT\n").as_bytes());
     }
 
     #[test]
@@ -96,13 +82,25 @@ proptest! {
         let wanted = Wanted { rules: 12, ..Wanted::everything(family) };
         let mut text = to_save(&ruleset(&mut random, &wanted), true).into_bytes();
         damage(&mut text, &mut random);
-        read(family, &text)?;
+        read(family, &text);
     }
 
     #[test]
     fn random_commands(words in proptest::collection::vec("-[AIDRNXPFZsdiopfmjgc46]|--[a-z-]{1,12}|INPUT|U|[!-~é]{0,12}", 0..12)) {
         let mut ruleset = Ruleset::new(Family::Ipv4);
         let _ = apply(&mut ruleset, TableName::Filter, &words);
-        read(Family::Ipv4, to_save(&ruleset, true).as_bytes())?;
+        read(Family::Ipv4, to_save(&ruleset, true).as_bytes());
     }
+}
+
+/// What led a fuzzer to different places of the parser: see `fuzz/`.
+#[test]
+fn corpus() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/rules");
+    let mut inputs = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        trial::fuzzed(&std::fs::read(entry.unwrap().path()).unwrap());
+        inputs += 1;
+    }
+    assert!(inputs > 100, "{directory} has {inputs} inputs");
 }

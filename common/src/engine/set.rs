@@ -1,0 +1,208 @@
+//! Named sets: which parts of a packet are looked up, and the lookup.
+//!
+//! As ipset has it (net/netfilter/ipset): a rule that names fewer parts than entries have, or is asked about a packet of
+//! another family, finds nothing; further parts are ignored; of networks the longest that the packet is in decides; what
+//! has no port for a part that is one is in no set.
+
+use super::classify::Question;
+use crate::abi::{
+    rules::{
+        Dimension, Line,
+        chain::Family,
+        dimension::{ABSENT, fragment},
+        external::Set,
+    },
+    set::{self, Entry, Kind, MAX_LENGTHS, MAX_LINES_A_LOOKUP, NOMATCH, Number, OVERFLOW, Parts},
+    units::Protocol,
+};
+
+/// The lines of one set.
+pub trait Lines {
+    /// A line.
+    fn line(&self, index: u32) -> Option<&Line>;
+}
+
+/// A lookup: plain numbers, so that it can lie in a map, for the reasons that a walk's
+/// [`State`](super::classify::State) does. Its parts are functions of their own in the kernel, too, where little is left of
+/// the stack.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// What the packet has.
+    first: Number,
+    second: Number,
+    port: u16,
+    protocol: u8,
+    /// Words of an entry.
+    words: u8,
+    /// The line to be looked at next, before it is masked.
+    line: u32,
+    /// How many lengths of prefixes were tried.
+    tried: u32,
+    /// What is looked for at present.
+    entry: Entry,
+}
+
+/// What one line tells.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing = 0,
+    InSet = 1,
+    NotInSet = 2,
+}
+
+impl Search {
+    /// Before any lookup.
+    pub const EMPTY: Self = Self {
+        first: [0; 2],
+        second: [0; 2],
+        port: 0,
+        protocol: 0,
+        words: 0,
+        line: 0,
+        tried: 0,
+        entry: Entry::EMPTY,
+    };
+
+    /// Begins to look a packet up, whatever lookup the search was before. If that is so, the rest is [`Self::finds`].
+    #[inline(always)]
+    pub fn begins<L: Lines>(&mut self, lines: &L, question: &Question, asked: Set) -> bool {
+        lines.line(0).is_some_and(|header| self.begin(header, question, asked))
+    }
+
+    /// Whether the packet is in the set.
+    #[inline(always)]
+    pub fn finds<L: Lines>(&mut self, lines: &L) -> bool {
+        let Some(header) = lines.line(0) else { return false };
+        if !self.next(header) {
+            return false;
+        }
+        for _ in 0..MAX_LINES_A_LOOKUP {
+            let Some(line) = lines.line((self.line & set::mask(header)).wrapping_add(1)) else {
+                return false;
+            };
+            match find(line, &self.entry, self.words) {
+                Told::InSet => return true,
+                Told::NotInSet => return false,
+                Told::Nothing => {}
+            }
+            let [first, ..] = *line;
+            self.line = self.line.wrapping_add(1);
+            if first & OVERFLOW == 0 && !self.next(header) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Takes from the packet what is to be looked up; nothing can be found if it does not have that.
+    #[inline(always)]
+    fn begin(&mut self, header: &Line, question: &Question, asked: Set) -> bool {
+        let Set { parts, destinations } = asked;
+        let (kind, family) = (set::kind(header), set::family(header));
+        let fits = family.is_none_or(|family| family == question.family);
+        if !set::is_known(header) || parts < kind.parts() || !fits {
+            return false;
+        }
+        self.words = kind.words(family) as u8;
+        self.tried = 0;
+        self.port = 0;
+        self.protocol = 0;
+        if kind == Kind::BitmapPort {
+            self.first = [0; 2];
+            return self.take_port(question, destinations & 1 != 0) && self.forget_protocol();
+        }
+        self.first = address(question, destinations & 1 != 0);
+        // Of no meaning to kinds with fewer parts.
+        self.second = address(question, destinations & 4 != 0);
+        if kind == Kind::HashIp {
+            return self.first != [0; 2];
+        }
+        !kind.has_port() || self.take_port(question, destinations & 2 != 0)
+    }
+
+    /// Protocol and port (`get_port` in net/netfilter/ipset/ip_set_getport.c).
+    #[inline(always)]
+    fn take_port(&mut self, question: &Question, destination: bool) -> bool {
+        let protocol = question.fields.get(Dimension::Protocol) as u8;
+        let is_icmp = protocol == Protocol::ICMP.0 || protocol == Protocol::ICMPV6.0;
+        self.protocol = protocol;
+        if !is_icmp && !has_ports(Protocol(protocol)) {
+            let later = question.fields.get(Dimension::Fragment) == fragment::LATER;
+            return protocol != 0 && !(later && question.family == Family::Ipv6);
+        }
+        let port = if is_icmp || destination {
+            question.fields.get(Dimension::DestinationPort)
+        } else {
+            question.fields.get(Dimension::SourcePort)
+        };
+        self.port = port as u16;
+        port != ABSENT
+    }
+
+    /// Sets of ports are those of TCP and UDP alike.
+    #[inline(always)]
+    fn forget_protocol(&mut self) -> bool {
+        let protocol = Protocol(self.protocol);
+        self.protocol = 0;
+        protocol == Protocol::TCP || protocol == Protocol::UDP
+    }
+
+    /// Goes on to the next length of prefixes, if there is one.
+    #[inline(never)]
+    fn next(&mut self, header: &Line) -> bool {
+        let prefix = set::length(header, self.tried);
+        if self.tried >= MAX_LENGTHS as u32 || prefix == 0 {
+            return false;
+        }
+        self.tried = self.tried.wrapping_add(1);
+        let (first, second) = (self.first, self.second);
+        let parts = Parts { first, second, port: self.port, protocol: self.protocol, prefix };
+        self.entry = Entry::new(set::kind(header), set::family(header), &parts);
+        self.line = self.entry.hash(set::seed(header), self.words) as u32;
+        true
+    }
+}
+
+/// Looks for an entry of so many words in a line.
+#[inline(never)]
+fn find(line: &Line, entry: &Entry, words: u8) -> Told {
+    match words {
+        1 => find_words::<1>(line, entry),
+        2 => find_words::<2>(line, entry),
+        3 => find_words::<3>(line, entry),
+        _ => find_words::<5>(line, entry),
+    }
+}
+
+#[inline(always)]
+fn find_words<const N: usize>(line: &Line, entry: &Entry) -> Told {
+    let [wanted, rest @ ..] = &entry.0;
+    for place in line.chunks_exact(N) {
+        let Some((first, others)) = place.split_first() else { break };
+        let difference = (first & !OVERFLOW) ^ wanted;
+        if difference & !NOMATCH == 0 && others.iter().zip(rest).all(|(word, wanted)| word == wanted) {
+            return if difference == 0 { Told::InSet } else { Told::NotInSet };
+        }
+    }
+    Told::Nothing
+}
+
+/// Whether a protocol has ports, as ipset sees it.
+pub const fn has_ports(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP)
+}
+
+/// The address at one end of the packet.
+#[inline(always)]
+fn address(question: &Question, destination: bool) -> Number {
+    let part = |number: u32| {
+        let (source, other) = (Dimension::Source.first_part(), Dimension::Destination.first_part());
+        let first = if destination { other } else { source };
+        question.fields.part(first.wrapping_add(number)).unwrap_or(0) as u64
+    };
+    match question.family {
+        Family::Ipv4 => [0, part(0)],
+        Family::Ipv6 => [part(0) << 32 | part(1), part(2) << 32 | part(3)],
+    }
+}
