@@ -17,12 +17,20 @@ const REJECTED: u32 = 2;
 const NOTICE: u32 = 0xbe27;
 
 /// What is known of a packet.
+///
+/// (Not an enum with something in it: what stands in the place of nothing would be undefined, and the compiler keeps it on
+/// the stack all the same, which the verifier refuses.)
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub struct Told {
     /// What it is to the engine.
-    Trace(Trace),
-    /// It was rejected, in the way of this number; nobody has told its sender.
-    Rejected(u8),
+    pub trace: Trace,
+    /// In the way of which number it was rejected, without its sender having been told; else [`Told::NOT_REJECTED`].
+    pub rejection: u32,
+}
+
+impl Told {
+    /// It was not rejected.
+    pub const NOT_REJECTED: u32 = u32::MAX;
 }
 
 /// The rules were asked, and let the packet through.
@@ -51,15 +59,25 @@ pub fn take(skb: Skb) -> Told {
     let told = clear(skb);
     // SAFETY: A field of the program's context.
     let index = unsafe { (*skb.0).tc_index };
-    match told {
+    let trace = match told {
         PASSED if index == NOTICE => {
             // SAFETY: As above.
             unsafe { (*skb.0).tc_index = 0 };
-            Told::Trace(Trace::Notice)
+            Trace::Notice
         }
-        PASSED => Told::Trace(Trace::Judged),
-        0 => Told::Trace(Trace::None),
-        _ => Told::Rejected(told.wrapping_sub(REJECTED) as u8),
+        PASSED => Trace::Judged,
+        _ => Trace::None,
+    };
+    let rejection = if told >= REJECTED { told.wrapping_sub(REJECTED) } else { Told::NOT_REJECTED };
+    Told { trace, rejection }
+}
+
+/// What an earlier TC hook has told. Other marks are not berth's here.
+#[inline(always)]
+pub fn trace(skb: Skb) -> Trace {
+    match take(skb).trace {
+        Trace::Notice => Trace::Notice,
+        Trace::None | Trace::Judged => Trace::None,
     }
 }
 

@@ -92,6 +92,17 @@ pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
     }
 }
 
+/// Whether a packet at TC egress can have met a container's cgroup hook, whose mark then means something. What has no full
+/// socket, as a SYN-ACK has none, may be a container's.
+///
+/// A function of its own in the kernel, too, since it is there twice.
+#[inline(never)]
+pub fn was_at_cgroup(skb: *mut __sk_buff, headers: &Headers) -> bool {
+    // SAFETY: A field of the program's context.
+    let has_socket = unsafe { !(*skb).__bindgen_anon_2.sk.is_null() };
+    has_socket && !is_packet_socket(skb) && at_egress(skb, Some(headers)) != Sender::Host
+}
+
 /// The container whose packet socket sent this.
 #[inline(always)]
 pub fn packet_socket(skb: *mut __sk_buff) -> Option<ContainerId> {

@@ -110,11 +110,7 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         count::packet(&verdict, Plane::Uplink, Direction::In, skb.traffic(None));
         return TC_ACT_UNSPEC;
     }
-    let trace = match judged::take(skb) {
-        Told::Trace(Trace::Notice) => Trace::Notice,
-        // Marks of others.
-        Told::Trace(_) | Told::Rejected(_) => Trace::None,
-    };
+    let trace = judged::trace(skb);
     // A notice to a container about what it sent has not been on the wire.
     let traffic = if trace == Trace::Notice { Traffic::default() } else { skb.traffic(Some(&headers)) };
     let verdict = ingress::arrive(&maps, (&skb, &headers), Zone::UPLINK, trace, traffic);
@@ -135,9 +131,14 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         return malformed_egress(skb);
     }
     let traffic = skb.traffic(Some(&headers));
-    let trace = match told(skb) {
-        Told::Trace(trace) => trace,
-        Told::Rejected(rejection) => return reject(skb, &headers, rejection, true),
+    let told = judged::take(skb);
+    if told.rejection != Told::NOT_REJECTED && sender::was_at_cgroup(skb.0, &headers) {
+        return reject(skb, &headers, told.rejection as u8, true);
+    }
+    // What a packet socket sends, which the cgroup hook does not see, may bear any mark.
+    let trace = match told.trace {
+        Trace::Judged if sender::is_packet_socket(skb.0) => Trace::None,
+        trace => trace,
     };
     // A notice may bear the socket that has sent what it is about.
     let sender =
@@ -156,17 +157,6 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     conclude(&maps, (skb, &headers), &verdict, true)
 }
 
-/// What the cgroup hook, or the one that has made a notice, has told. What a packet socket sends, which the cgroup hook
-/// does not see, may bear any mark.
-#[inline(always)]
-fn told(skb: Skb) -> Told {
-    match judged::take(skb) {
-        Told::Trace(Trace::Notice) => Told::Trace(Trace::Notice),
-        _ if sender::is_packet_socket(skb.0) => Told::Trace(Trace::None),
-        told => told,
-    }
-}
-
 /// On `lo` only packet sockets are policed here; all else is judged at the sockets of its two ends.
 #[inline(always)]
 fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
@@ -180,19 +170,20 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     }
     let mut headers = Headers::EMPTY;
     let Some(id) = sender::packet_socket(skb.0) else {
-        return match judged::take(skb) {
-            Told::Trace(_) => TC_ACT_UNSPEC,
-            // It goes on as the notice, for which the route serves as well: both ends are here.
-            Told::Rejected(rejection) => {
-                let is_notice = seams::parse_ip(skb, kind, offset, &mut headers)
-                    && seams::make_notice(skb, &headers, rejection);
-                if !is_notice {
-                    return TC_ACT_SHOT;
-                }
-                judged::notice(skb);
-                TC_ACT_UNSPEC
-            }
-        };
+        let rejection = judged::take(skb).rejection;
+        if rejection == Told::NOT_REJECTED {
+            return TC_ACT_UNSPEC;
+        }
+        let is_parsed = seams::parse_ip(skb, kind, offset, &mut headers);
+        if !sender::was_at_cgroup(skb.0, &headers) {
+            return TC_ACT_UNSPEC;
+        }
+        if !is_parsed || !seams::make_notice(skb, &headers, rejection as u8) {
+            return TC_ACT_SHOT;
+        }
+        // It goes on as the notice, for which the route serves as well: both ends are here.
+        judged::notice(skb);
+        return TC_ACT_UNSPEC;
     };
     if !seams::parse_ip(skb, kind, offset, &mut headers) {
         count::refusal(id, Reason::Malformed);
@@ -245,12 +236,8 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
     let inward = direction == Direction::In;
-    let trace = match judged::take(skb) {
-        Told::Trace(Trace::Notice) => Trace::Notice,
-        // Marks of others.
-        Told::Trace(_) | Told::Rejected(_) => Trace::None,
-    };
-    let verdict = ingress::on_interface(&maps, (&skb, &headers), (entry.container, inward), trace, traffic);
+    let (whose, trace) = ((entry.container, inward), judged::trace(skb));
+    let verdict = ingress::on_interface(&maps, (&skb, &headers), whose, trace, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);
     conclude(&maps, (skb, &headers), &verdict, inward)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::Result;
+use berth_common::abi::VERSION;
 use berth_tests::leaks::Objects;
 use berth_tests::topology::{NODE_V4, UPLINK, at};
 use berth_tests::{SharedNode, Sockets, privileged};
@@ -18,13 +19,13 @@ fn pins_of_another_version_are_left_alone() -> Result<()> {
     let pins = node.berth.pin_dir().to_owned();
     let objects = Objects::pinned_under(&pins)?;
     let state = fs::read(node.berth.state_dir().join("state.json"))?;
-    fs::rename(pins.join("abi-2"), pins.join("abi-99"))?;
+    fs::rename(pins.join(format!("abi-{VERSION}")), pins.join("abi-99"))?;
 
     for line in
         [&format!("daemon --uplink {UPLINK}"), &format!("up --uplink {UPLINK}"), "status", "container rm a"]
     {
         let output = node.berth.run(line.split_whitespace())?;
-        is_refusal(&output, FAILED, "with ABI 99, this one has 2")?;
+        is_refusal(&output, FAILED, &format!("with ABI 99, this one has {VERSION}"))?;
         is_refusal(&output, FAILED, "`berth down`")?;
     }
     assert_eq!(Objects::pinned_under(&pins)?, objects);

@@ -14,6 +14,7 @@ use berth_tests::topology::{
     NODE_MAC, NODE_V4, NODE_V6, REMOTE_MAC, REMOTE_V4, REMOTE_V6, UPLINK, at, remote_addresses,
 };
 use berth_tests::{Endpoint, SharedNode, Sockets as _, privileged};
+use socket2::SockRef;
 
 use crate::own_network::{self, OwnNetwork};
 
@@ -139,5 +140,26 @@ fn a_flood_is_told_so_many_times() -> Result<()> {
     let most = 250 + u64::try_from(start.elapsed().as_millis())? + 10;
     assert!((250..=most).contains(&told), "{told} of at most {most}");
     assert_eq!(container.plane.drops["rejected"], 5_000);
+    Ok(())
+}
+
+#[test]
+fn marks_of_the_hosts_own_packets_reject_nothing() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    let host = &node.topology.node;
+    for (local, remote) in [(NODE_V4, REMOTE_V4), (NODE_V6, REMOTE_V6)] {
+        let socket = host.udp_bind(at(local, 0))?;
+        let receivers = [node.topology.remote.udp_bind(at(remote, OTHER))?, host.udp_bind(at(local, OTHER))?];
+        for told in 0..16_u32 {
+            SockRef::from(&socket).set_mark(told << 24)?;
+            for (receiver, address) in receivers.iter().zip([remote, local]) {
+                socket.send_to(&told.to_be_bytes(), at(address, OTHER))?;
+                let mut received = [0; 4];
+                receiver.recv(&mut received).with_context(|| format!("mark {told} to {address}"))?;
+                assert_eq!(received, told.to_be_bytes());
+            }
+        }
+    }
     Ok(())
 }

@@ -100,6 +100,8 @@ pub fn make_comparable(ruleset: &mut Ruleset) {
     });
     change_rules(ruleset);
     if rejects(ruleset) {
+        // By netfilter, what is told goes through mangle's OUTPUT too.
+        ruleset.tables.remove(&TableName::Mangle);
         pass_notices(ruleset);
     }
     remove_refused(ruleset);

@@ -38,11 +38,11 @@ use report::Report;
 use session::Session;
 
 /// Seconds for a kernel, and for a test.
-const LIMIT: u64 = 2400;
-const TEST_LIMIT: u64 = 180;
+const LIMIT: u64 = 3000;
+const TEST_LIMIT: u64 = 360;
 
 /// How many times as long as usual the tests wait in an emulated machine.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 16;
 /// How many cases they try there, in percent.
 const CASES: u32 = 5;
 
