@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::arch::Arch;
 use crate::command;
-use crate::object::build::{self as object, Arch};
+use crate::object::build as object;
 use crate::setup::cross::{self, Cross};
 use crate::setup::{self, BpfToolchain, Lint};
 use crate::workspace::Workspace;

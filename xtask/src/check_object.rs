@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::command;
 use crate::object::programs::{self, Program};
 use crate::object::verify::{self, Verdict};
@@ -14,7 +15,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     if privilege == Privilege::Sudo {
         return as_root();
     }
-    let path = workspace.object();
+    let path = workspace.object(Arch::of(None)?);
     let object = std::fs::read(&path).with_context(|| {
         let path = path.display();
         format!("cannot read {path}: `cargo xtask build` makes it")

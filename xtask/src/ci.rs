@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::arch::Arch;
 use crate::check_object;
 use crate::command;
 use crate::demo;
 use crate::lint;
-use crate::object::build::{self as object, Arch};
+use crate::object::build as object;
 use crate::setup::{self, Lint};
 use crate::test;
 use crate::vm;

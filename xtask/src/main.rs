@@ -1,5 +1,6 @@
 //! Set-up, build, tests, demo and benchmarks of berth: `cargo xtask <command>`.
 
+mod arch;
 mod bench;
 mod build;
 mod check_object;

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::arch::Arch;
+
 /// The workspace and its target directory, both absolute.
 pub struct Workspace {
     pub root: PathBuf,
@@ -27,14 +29,19 @@ impl Workspace {
     }
 
     /// The eBPF build's own target directory: its lock, and its fingerprints made by another
-    /// compiler, stay out of the way of the host's build.
-    pub fn bpf_target(&self) -> PathBuf {
-        self.target.join("bpf")
+    /// compiler, stay out of the way of the host's build. Another machine's is apart, so that neither is built anew after
+    /// the other.
+    pub fn bpf_target(&self, arch: Arch) -> PathBuf {
+        if arch.is_here() {
+            self.target.join("bpf")
+        } else {
+            self.target.join(format!("bpf-{}", arch.name()))
+        }
     }
 
-    /// The object that the loader's build script embeds.
-    pub fn object(&self) -> PathBuf {
-        self.bpf_target().join("berth.bpf.o")
+    /// The object that the loader's build script embeds. It is told where another machine's is.
+    pub fn object(&self, arch: Arch) -> PathBuf {
+        self.bpf_target(arch).join("berth.bpf.o")
     }
 
     /// A host program of a profile's output directory.
@@ -80,6 +87,10 @@ mod tests {
             workspace.binary(Some("aarch64-unknown-linux-gnu"), true, "berth"),
             Path::new("/w/target/aarch64-unknown-linux-gnu/release/berth")
         );
-        assert_eq!(workspace.object(), Path::new("/w/target/bpf/berth.bpf.o"));
+        for arch in [Arch::Aarch64, Arch::X86_64] {
+            let apart = format!("/w/target/bpf-{}", arch.name());
+            let directory = if arch.is_here() { "/w/target/bpf" } else { &apart };
+            assert_eq!(workspace.object(arch), Path::new(directory).join("berth.bpf.o"));
+        }
     }
 }

@@ -5,55 +5,31 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
+use crate::arch::Arch;
 use crate::command;
 use crate::setup::BpfToolchain;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// The machine whose kernel will run the object: registers and structures of its kernel are named by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arch {
-    X86_64,
-    Aarch64,
-}
-
-impl Arch {
-    /// Of a target triple; without one, of this machine.
-    pub fn of(triple: Option<&str>) -> Result<Self> {
-        match triple.unwrap_or(std::env::consts::ARCH) {
-            text if text.starts_with("x86_64") => Ok(Self::X86_64),
-            text if text.starts_with("aarch64") => Ok(Self::Aarch64),
-            text => bail!("berth runs on x86_64 and aarch64, not on {text}"),
-        }
-    }
-
-    fn cfg(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-}
-
 /// Builds the object and puts it where the loader's build script looks for it.
 pub fn build(workspace: &Workspace, toolchain: &BpfToolchain, arch: Arch) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo();
     command::run(for_bpf(workspace, toolchain, arch, cargo.arg("build")))?;
-    let built = workspace.bpf_target().join(TARGET).join("release/berth-ebpf");
-    let object = workspace.object();
+    let built = workspace.bpf_target(arch).join(TARGET).join("release/berth-ebpf");
+    let object = workspace.object(arch);
     replace_if_different(&built, &object)?;
     Ok(object)
 }
 
 /// Builds the programs that must be refused.
-pub fn fixtures(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<PathBuf> {
+pub fn fixtures(workspace: &Workspace, toolchain: &BpfToolchain, arch: Arch) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo();
-    let cargo = for_bpf(workspace, toolchain, Arch::of(None)?, cargo.arg("build"));
+    let cargo = for_bpf(workspace, toolchain, arch, cargo.arg("build"));
     command::run(cargo.args(["--features", "fixtures", "--bin", "fixtures"]))?;
-    Ok(workspace.bpf_target().join(TARGET).join("release/fixtures"))
+    Ok(workspace.bpf_target(arch).join(TARGET).join("release/fixtures"))
 }
 
 /// Lints the eBPF crate as it is built: for the BPF target, with its own toolchain.
@@ -72,14 +48,14 @@ fn for_bpf<'a>(
         .current_dir(&workspace.root)
         .args(["--package", "berth-ebpf", "--release"])
         .args(["--target", TARGET, "-Zbuild-std=core"])
-        .env("CARGO_TARGET_DIR", workspace.bpf_target())
+        .env("CARGO_TARGET_DIR", workspace.bpf_target(arch))
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(arch, toolchain.linker()))
 }
 
 /// In cargo's encoded form, in which a path may contain a space.
 fn rustflags(arch: Arch, linker: &Path) -> String {
     [
-        format!("--cfg=bpf_target_arch=\"{}\"", arch.cfg()),
+        format!("--cfg=bpf_target_arch=\"{}\"", arch.name()),
         "-Cdebuginfo=2".to_owned(),
         "-Ctarget-cpu=v3".to_owned(),
         "-Clink-arg=--btf".to_owned(),
@@ -109,14 +85,6 @@ fn replace_if_different(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_architecture_is_that_of_the_target() {
-        assert_eq!(Arch::of(Some("aarch64-unknown-linux-musl")).unwrap(), Arch::Aarch64);
-        assert_eq!(Arch::of(Some("x86_64-unknown-linux-gnu")).unwrap(), Arch::X86_64);
-        let error = Arch::of(Some("riscv64gc-unknown-linux-gnu")).unwrap_err();
-        assert!(error.to_string().contains("riscv64gc"));
-    }
 
     #[test]
     fn flags_survive_spaces() {

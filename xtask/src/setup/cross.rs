@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::{BpfToolchain, debian, say};
+use crate::arch::Arch;
 use crate::command;
-use crate::object::build::Arch;
 use crate::workspace::Workspace;
 
 /// A cargo, and what it is to be told behind its subcommand.
@@ -22,7 +22,7 @@ pub fn provide(workspace: &Workspace, toolchain: &BpfToolchain, triple: Option<&
         return Ok(Cross { cargo: workspace.cargo(), arguments: Vec::new() });
     };
     let mut arguments = vec!["--target".to_owned(), triple.to_owned()];
-    let foreign = Arch::of(Some(triple))? != Arch::of(None)?;
+    let arch = Arch::of(Some(triple))?;
     let mut cargo = if has_library(triple) {
         workspace.cargo()
     } else {
@@ -32,9 +32,10 @@ pub fn provide(workspace: &Workspace, toolchain: &BpfToolchain, triple: Option<&
         cargo.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
         cargo
     };
-    if foreign {
+    if !arch.is_here() {
         let linker = linker(triple)?;
         cargo
+            .env("BERTH_OBJECT", workspace.object(arch))
             .env(variable(triple, "LINKER"), &linker)
             .env(format!("CC_{}", triple.replace('-', "_")), &linker);
     }
@@ -61,7 +62,7 @@ fn linker(triple: &str) -> Result<String> {
     let machine = triple.split('-').next().unwrap_or(triple);
     let name = format!("{machine}-linux-gnu-gcc");
     if command::find(&name).is_none() && debian::is_debian() {
-        debian::install(&[format!("gcc-{machine}-linux-gnu"), library(machine)])?;
+        debian::install(&packages(machine))?;
     }
     if command::find(&name).is_none() {
         bail!("no linker for {triple}: install {name}, or name one in {}", variable(triple, "LINKER"));
@@ -69,14 +70,15 @@ fn linker(triple: &str) -> Result<String> {
     Ok(name)
 }
 
-/// Debian's package of the C library.
-fn library(machine: &str) -> String {
+/// Debian's, of the C compiler and the C library.
+fn packages(machine: &str) -> [String; 2] {
     let architecture = match machine {
         "aarch64" => "arm64",
         "x86_64" => "amd64",
         other => other,
     };
-    format!("libc6-dev-{architecture}-cross")
+    // Names of packages have no underscores.
+    [format!("gcc-{}-linux-gnu", machine.replace('_', "-")), format!("libc6-dev-{architecture}-cross")]
 }
 
 fn variable(triple: &str, what: &str) -> String {
@@ -93,6 +95,12 @@ mod tests {
             variable("aarch64-unknown-linux-gnu", "LINKER"),
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"
         );
+    }
+
+    #[test]
+    fn packages_are_named_as_debian_names_them() {
+        assert_eq!(packages("aarch64"), ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]);
+        assert_eq!(packages("x86_64"), ["gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross"]);
     }
 
     #[test]

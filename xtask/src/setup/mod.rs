@@ -13,6 +13,7 @@ mod runtime;
 
 use anyhow::Result;
 
+use crate::arch::Arch;
 use crate::command;
 
 pub use ebpf::BpfToolchain;
@@ -23,7 +24,7 @@ pub fn run() -> Result<()> {
     let bpf = ebpf_toolchain(Lint::Yes)?;
     let host = host_lint()?;
     runtime_packages()?;
-    emulator()?;
+    emulator(Arch::of(None)?)?;
     println!("eBPF object: {}", bpf.describe());
     println!("lints:       {}", host.describe());
     println!("tests, demo: {}", runtime::describe());
@@ -52,9 +53,9 @@ pub fn runtime_packages() -> Result<()> {
     runtime::provide()
 }
 
-/// What boots other kernels, and unpacks their modules.
-pub fn emulator() -> Result<()> {
-    runtime::emulator()
+/// What boots a machine's kernels, and unpacks their modules.
+pub fn emulator(arch: Arch) -> Result<()> {
+    runtime::emulator(arch)
 }
 
 fn rustup_present() -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::debian;
+use crate::arch::Arch;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
@@ -25,16 +26,19 @@ const WANTED: [(&str, &str); 14] = [
     ("ipset", "ipset"),
 ];
 
-/// What `cargo xtask vm` runs.
-const EMULATOR: [(&str, &str); 3] =
-    [("qemu-system-x86", "qemu-system-x86_64"), ("xz-utils", "xz"), ("apt", "apt-get")];
+/// What `cargo xtask vm` runs, besides the emulator.
+const KERNELS: [(&str, &str); 2] = [("xz-utils", "xz"), ("apt", "apt-get")];
 
 pub fn provide() -> Result<()> {
     install(&WANTED)
 }
 
-pub fn emulator() -> Result<()> {
-    install(&EMULATOR)
+pub fn emulator(arch: Arch) -> Result<()> {
+    let emulator = match arch {
+        Arch::X86_64 => ("qemu-system-x86", "qemu-system-x86_64"),
+        Arch::Aarch64 => ("qemu-system-arm", "qemu-system-aarch64"),
+    };
+    install(&[&[emulator], KERNELS.as_slice()].concat())
 }
 
 fn install(wanted: &[(&str, &str)]) -> Result<()> {

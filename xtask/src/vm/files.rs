@@ -1,12 +1,12 @@
 //! Files: where they are kept, whether they are whole.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::command;
 
 /// Our part of the user's cache.
@@ -28,16 +28,13 @@ pub fn check(file: &Path, sha256: &str) -> Result<()> {
     }
 }
 
-pub fn append(file: &Path, text: &str) -> Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(file)?;
-    file.write_all(text.as_bytes()).map_err(Into::into)
-}
-
 /// A program without what only debuggers read, of which there is ten times as much as of code.
-pub fn stripped(program: &Path, into: &Path) -> Result<Vec<u8>> {
+pub fn stripped(program: &Path, arch: Arch, into: &Path) -> Result<Vec<u8>> {
     let name = program.file_name().context("a program without a name")?;
     let output = into.join(name);
-    command::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(&output).arg(program))?;
+    // Each knows its own machine's programs only.
+    let strip = if arch.is_here() { "strip".to_owned() } else { format!("{}-linux-gnu-strip", arch.name()) };
+    command::output(Command::new(strip).arg("--strip-debug").arg("-o").arg(&output).arg(program))?;
     let bytes = fs::read(&output)?;
     fs::remove_file(&output)?;
     Ok(bytes)

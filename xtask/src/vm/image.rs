@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use super::cpio::Archive;
-use super::files;
 use super::modules::Module;
 use super::protocol::{OBJECT, PLAN, Plan};
+use super::source::Source;
 use super::suite::Suite;
 use crate::build::Built;
-use crate::command;
 
-/// Programs of this system that the tests run.
+/// Programs that the tests run.
 const PROGRAMS: [&str; 20] = [
     "bpftool",
     "cat",
@@ -70,29 +68,29 @@ pub struct Base {
 
 impl Base {
     /// Without tests the machine only verifies.
-    pub fn gather(built: &Built, suite: &Suite, work: &Path) -> Result<Self> {
+    pub fn gather(init: &Path, built: &Built, suite: &Suite, source: &Source, work: &Path) -> Result<Self> {
         let mut base = Self::default();
-        base.program("/init", &std::env::current_exe()?, work)?;
+        base.program("/init", init, source, work)?;
         base.file(OBJECT, fs::read(&built.object)?);
         if suite.tests.is_empty() {
             return Ok(base);
         }
-        base.program("/berth/berth", &built.berth, work)?;
+        base.program("/berth/berth", &built.berth, source, work)?;
         for (name, path) in &suite.binaries {
-            base.program(&format!("/berth/{name}"), path, work)?;
+            base.program(&format!("/berth/{name}"), path, source, work)?;
         }
         for (name, path) in &suite.tests {
             let place = format!("/berth/deps/{name}");
-            base.program(&place, path, work)?;
+            base.program(&place, path, source, work)?;
             base.plan.programs.push((name.clone(), place));
         }
         for name in PROGRAMS.into_iter().chain([BUSYBOX]) {
-            let path = command::find(name).with_context(|| format!("the tests need {name}"))?;
-            base.program(&format!("/usr/bin/{name}"), &path, work)?;
+            let path = source.program(name).with_context(|| format!("the tests need {name}"))?;
+            base.program(&format!("/usr/bin/{name}"), &path, source, work)?;
         }
         for name in OPTIONAL {
-            if let Some(path) = command::find(name) {
-                base.program(&format!("/usr/bin/{name}"), &path, work)?;
+            if let Some(path) = source.program(name) {
+                base.program(&format!("/usr/bin/{name}"), &path, source, work)?;
             }
         }
         base.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n");
@@ -130,16 +128,15 @@ impl Base {
     }
 
     /// A program, and the libraries that it needs.
-    fn program(&mut self, place: &str, path: &Path, work: &Path) -> Result<()> {
+    fn program(&mut self, place: &str, path: &Path, source: &Source, work: &Path) -> Result<()> {
         let path = path.canonicalize()?;
-        for library in libraries(&path)? {
-            let name = library.to_string_lossy().into_owned();
+        for (name, library) in source.libraries(&path)? {
             if !self.files.contains_key(&name) {
                 self.file(&name, fs::read(&library)?);
             }
         }
         // A script cannot be stripped.
-        let content = files::stripped(&path, work).or_else(|_| fs::read(&path))?;
+        let content = source.stripped(&path, work).or_else(|_| fs::read(&path))?;
         self.file(place, content);
         Ok(())
     }
@@ -169,32 +166,5 @@ fn parents(path: &str, known: &mut Vec<String>, archive: &mut Archive) {
             archive.directory(parent);
             known.push(parent.to_owned());
         }
-    }
-}
-
-/// The libraries of a program, and what loads them. A static program has none, of which ldd says that it failed.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
-    let output = Command::new("ldd").arg(program).output().context("cannot run ldd")?;
-    Ok(paths(&String::from_utf8_lossy(&output.stdout)))
-}
-
-/// Of lines as `libc.so.6 => /lib/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`.
-fn paths(text: &str) -> Vec<PathBuf> {
-    text.lines()
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
-        .filter(|word| !word.ends_with(':'))
-        .map(PathBuf::from)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn libraries_are_found_in_what_ldd_says() {
-        let text = "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x2)\n\t/lib64/ld.so.2 (0x3)\n";
-        assert_eq!(paths(text), [PathBuf::from("/lib/x/libc.so.6"), PathBuf::from("/lib64/ld.so.2")]);
-        assert!(paths("\tnot a dynamic executable\n").is_empty());
     }
 }

@@ -2,51 +2,51 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::apt::Apt;
 use super::files;
 use super::matrix::{Matrix, Wanted};
-use crate::command;
-
-/// The flavour for virtual machines: small, and quick to boot.
-const FLAVOUR: &str = "-cloud-amd64";
+use crate::arch::Arch;
 
 /// A kernel that is here.
 pub struct Kernel {
     pub name: String,
+    pub arch: Arch,
     /// As `uname -r` says.
     pub release: String,
     pub image: PathBuf,
     pub modules: PathBuf,
+    /// Beginnings of the names of the tests that it runs unless told; all if there are none.
+    pub tests: Vec<String>,
 }
 
-/// Where kernels come from, and where they are kept.
+/// Where the kernels for one machine come from, and where they are kept.
 pub struct Store {
+    arch: Arch,
     directory: PathBuf,
     apt: Option<Apt>,
 }
 
 impl Store {
     /// Looks at what can be had; without a network, what is here has to do.
-    pub fn open(matrix: &Matrix) -> Result<Self> {
+    pub fn open(matrix: &Matrix, arch: Arch) -> Result<Self> {
         let directory = files::cache()?.join("kernels");
-        let apt = match Apt::update(&directory.join("apt"), &matrix.suites) {
+        let apt = match Apt::update(&directory.join(format!("apt-{}", arch.debian())), &matrix.suites, arch) {
             Ok(apt) => Some(apt),
             Err(error) => {
                 eprintln!("vm: no package index, so kernels fetched before have to do: {error:#}");
                 None
             }
         };
-        Ok(Self { directory, apt })
+        Ok(Self { arch, directory, apt })
     }
 
     pub fn get(&self, wanted: &Wanted) -> Result<Kernel> {
         let series = wanted.series.as_deref();
         let release = match &self.apt {
-            Some(apt) => newest(releases(&apt.names("linux-image-")?), series),
+            Some(apt) => newest(releases(&apt.names("linux-image-")?, self.arch), series),
             None => newest(self.here()?, series),
         };
         let release = release.with_context(|| format!("no kernel {} can be had or is here", wanted.name))?;
@@ -61,14 +61,15 @@ impl Store {
             .into_iter()
             .find(|path| path.join("kernel").is_dir())
             .with_context(|| format!("the packages of kernel {release} have no modules"))?;
-        Ok(Kernel { name: wanted.name.clone(), release, image, modules })
+        let Wanted { name, tests, .. } = wanted.clone();
+        Ok(Kernel { name, arch: self.arch, release, image, modules, tests })
     }
 
     /// The releases that were fetched before.
     fn here(&self) -> Result<Vec<String>> {
         let entries = fs::read_dir(&self.directory)?.collect::<Result<Vec<_>, _>>()?;
         let names = entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        Ok(names.filter(|name| name.ends_with(FLAVOUR)).collect())
+        Ok(names.filter(|name| name.ends_with(&flavour(self.arch))).collect())
     }
 
     fn fetch(&self, release: &str, tree: &Path) -> Result<()> {
@@ -78,37 +79,29 @@ impl Store {
         let parts: &[&str] = if known.is_empty() { &["image"] } else { &["binary", "modules"] };
         let packages: Vec<String> = parts.iter().map(|part| format!("linux-{part}-{release}")).collect();
         let work = self.directory.join(format!("{release}.{}", std::process::id()));
-        let (debs, unpacked) = (work.join("debs"), work.join("tree"));
-        fs::create_dir_all(&debs)?;
-        fs::create_dir_all(&unpacked)?;
-        let fetched = (|| {
-            let downloads = apt.downloads(&packages)?;
-            eprintln!("vm: fetching {}", packages.join(" "));
-            apt.fetch(&packages, &debs)?;
-            for download in &downloads {
-                let deb = debs.join(&download.file);
-                files::check(&deb, &download.sha256)?;
-                command::output(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(&unpacked))?;
-                let line = format!("{} {}\n", download.sha256, download.file);
-                files::append(&unpacked.join("SHA256SUMS"), &line)?;
-            }
-            match fs::rename(&unpacked, tree) {
-                // Another run was quicker.
-                Err(_) if tree.is_dir() => Ok(()),
-                renamed => renamed.context("cannot keep the kernel"),
-            }
-        })();
+        eprintln!("vm: fetching {}", packages.join(" "));
+        let fetched = apt.unpack(&packages, &work).and_then(|unpacked| match fs::rename(&unpacked, tree) {
+            // Another run was quicker.
+            Err(_) if tree.is_dir() => Ok(()),
+            renamed => renamed.context("cannot keep the kernel"),
+        });
         let _ = fs::remove_dir_all(&work);
         fetched
     }
 }
 
-/// The releases of kernels among names of packages.
-fn releases(packages: &[String]) -> Vec<String> {
+/// The flavour for virtual machines: small, and quick to boot.
+fn flavour(arch: Arch) -> String {
+    format!("-cloud-{}", arch.debian())
+}
+
+/// The releases of a machine's kernels among names of packages.
+fn releases(packages: &[String], arch: Arch) -> Vec<String> {
+    let flavour = flavour(arch);
     packages
         .iter()
         .filter_map(|name| name.strip_prefix("linux-image-"))
-        .filter(|release| release.ends_with(FLAVOUR) && release.matches('.').count() >= 2)
+        .filter(|release| release.ends_with(&flavour) && release.matches('.').count() >= 2)
         .map(ToOwned::to_owned)
         .collect()
 }
@@ -151,12 +144,16 @@ mod tests {
             "linux-image-6.1.0-9-cloud-amd64",
             "linux-image-6.1.0-56-cloud-amd64",
             "linux-image-6.1.0-57-amd64",
+            "linux-image-6.1.0-58-cloud-arm64",
             "linux-image-6.12.117+deb13-cloud-amd64",
             "linux-image-6.12-cloud-amd64",
             "linux-image-cloud-amd64",
             "linux-image-6.1.0-56-cloud-amd64-unsigned",
         ];
-        let releases = releases(&packages.map(String::from));
+        let packages = packages.map(String::from);
+        let arm = releases(&packages, Arch::Aarch64);
+        assert_eq!(newest(arm, None).as_deref(), Some("6.1.0-58-cloud-arm64"));
+        let releases = releases(&packages, Arch::X86_64);
         assert_eq!(newest(releases.clone(), Some("6.1")).as_deref(), Some("6.1.0-56-cloud-amd64"));
         assert_eq!(newest(releases.clone(), None).as_deref(), Some("6.12.117+deb13-cloud-amd64"));
         assert_eq!(newest(releases, Some("5.10")), None);

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use crate::arch::Arch;
 use crate::workspace::Workspace;
 
 /// The file.
@@ -38,8 +39,18 @@ pub struct Suite {
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     pub name: String,
+    /// The machine that it runs on.
+    #[serde(default = "usual")]
+    pub arch: Arch,
     /// The beginning of its version; the newest of all without it.
     pub series: Option<String>,
+    /// Beginnings of the names of the tests that it runs unless told; all if there are none.
+    #[serde(default)]
+    pub tests: Vec<String>,
+}
+
+fn usual() -> Arch {
+    Arch::X86_64
 }
 
 /// Tests that are not to run somewhere.
@@ -58,14 +69,17 @@ impl Matrix {
         toml::from_str(&text).with_context(|| format!("{} is wrong", path.display()))
     }
 
-    /// The kernels of these names; the oldest and the newest if there are none.
-    pub fn select(&self, names: &[String], all: bool) -> Result<Vec<Wanted>> {
+    /// The kernels of these names; the oldest and the newest that run `here` if there are none.
+    pub fn select(&self, names: &[String], all: bool, here: Arch) -> Result<Vec<Wanted>> {
         if all {
             return Ok(self.kernels.clone());
         }
         if names.is_empty() {
-            let ends = [self.kernels.first(), self.kernels.last()];
-            return Ok(ends.into_iter().flatten().cloned().collect());
+            let own: Vec<&Wanted> = self.kernels.iter().filter(|kernel| kernel.arch == here).collect();
+            return Ok(match own[..] {
+                [oldest, .., newest] => vec![oldest.clone(), newest.clone()],
+                _ => own.into_iter().cloned().collect(),
+            });
         }
         names.iter().map(|name| self.find(name)).collect()
     }
@@ -99,7 +113,10 @@ mod tests {
     const TEXT: &str = r#"
         suites = []
         modules = []
-        kernel = [{ name = "6.1", series = "6.1" }, { name = "6.12", series = "6.12" }, { name = "newest" }]
+        kernel = [
+            { name = "6.1", series = "6.1" }, { name = "6.12", series = "6.12" }, { name = "newest" },
+            { name = "arm", arch = "aarch64" },
+        ]
         everywhere = ["lsm::"]
         cannot = [{ test = "a::", kernels = ["6.1"], reason = "old" }, { test = "b", reason = "never" }]
         native = [{ test = "c", reason = "it only parses" }]
@@ -110,13 +127,14 @@ mod tests {
         let matrix: Matrix = toml::from_str(TEXT).unwrap();
         let names = |names: &[&str], all| -> Vec<String> {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            matrix.select(&names, all).unwrap().into_iter().map(|kernel| kernel.name).collect()
+            matrix.select(&names, all, Arch::X86_64).unwrap().into_iter().map(|kernel| kernel.name).collect()
         };
         assert_eq!(names(&[], false), ["6.1", "newest"]);
         assert_eq!(names(&["6.12"], false), ["6.12"]);
-        assert_eq!(names(&[], true).len(), 3);
-        let error = matrix.select(&["5.4".to_owned()], false).unwrap_err().to_string();
-        assert!(error.contains("it has 6.1, 6.12, newest"), "{error}");
+        assert_eq!(names(&[], true).len(), 4);
+        assert_eq!(matrix.select(&[], false, Arch::Aarch64).unwrap().len(), 1);
+        let error = matrix.select(&["5.4".to_owned()], false, Arch::X86_64).unwrap_err().to_string();
+        assert!(error.contains("it has 6.1, 6.12, newest, arm"), "{error}");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Plan {
     pub programs: Vec<(String, String)>,
     /// Parts of the names of the tests to run; all if there are none.
     pub filter: Vec<String>,
+    /// Beginnings of the names of the tests that this machine is for; all if there are none.
+    pub only: Vec<String>,
     /// Tests not to run, each as the beginning of names, and the reason.
     pub cannot: Vec<(String, String)>,
     /// Which share of the tests is this machine's.
@@ -104,9 +106,14 @@ impl Plan {
         let cannot = self.cannot.iter().find(|(prefix, _)| test.starts_with(prefix));
         match cannot {
             Some((_, reason)) => Some(reason),
+            None if !self.is_for(test) => Some("this kernel runs some tests only"),
             None if self.share.has(test) => None,
             None => Some("a brief run leaves it to another kernel"),
         }
+    }
+
+    fn is_for(&self, test: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|beginning| test.starts_with(beginning))
     }
 
     pub fn limit(&self) -> Duration {
@@ -153,6 +160,13 @@ mod tests {
         assert!(plan.is_wanted("lsm::new") && !plan.is_wanted("ports::new"));
         assert_eq!(plan.reason_against("lsm::old_way"), Some("too old"));
         assert_eq!(plan.reason_against("lsm::new"), None);
+    }
+
+    #[test]
+    fn a_machine_may_be_for_some_tests_only() {
+        let plan = Plan { only: vec!["binds".to_owned()], ..Plan::default() };
+        assert_eq!(plan.reason_against("binds::churn::one"), None);
+        assert_eq!(plan.reason_against("lsm::binds"), Some("this kernel runs some tests only"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Report {
             None if line.is_empty() => {}
             None => {
                 if self.verbose {
-                    println!("{:<7} | {line}", self.kernel);
+                    println!("{:<10} | {line}", self.kernel);
                 }
                 self.output.push(line.to_owned());
             }
@@ -63,7 +63,7 @@ impl Report {
     fn event(&mut self, event: Event) {
         match event {
             Event::Booted { release } => {
-                println!("{:<7} booted {release}", self.kernel);
+                println!("{:<10} booted {release}", self.kernel);
                 self.release = Some(release);
             }
             Event::Verified { program, instructions, jited } => {
@@ -81,7 +81,7 @@ impl Report {
     }
 
     fn problem(&mut self, text: String) {
-        println!("{:<7} {text}", self.kernel);
+        println!("{:<10} {text}", self.kernel);
         self.problems.push(text);
     }
 
@@ -93,10 +93,10 @@ impl Report {
         let failed = matches!(outcome, Outcome::Failed | Outcome::TooSlow | Outcome::PassedAtLast);
         if failed && !self.verbose {
             for line in &self.output {
-                println!("{:<7} | {line}", self.kernel);
+                println!("{:<10} | {line}", self.kernel);
             }
         }
-        println!("{:<7} {} {test}", self.kernel, shown(&outcome, millis));
+        println!("{:<10} {} {test}", self.kernel, shown(&outcome, millis));
         self.output.clear();
         self.tests.insert(test, (outcome, millis));
     }

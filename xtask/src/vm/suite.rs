@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use crate::workspace::Workspace;
+use crate::setup::cross::Cross;
 
 /// What cargo has built for the privileged tests.
 #[derive(Debug, Default)]
@@ -37,10 +37,10 @@ struct Profile {
 }
 
 /// Builds the tests as `cargo xtask test` does.
-pub fn build(workspace: &Workspace) -> Result<Suite> {
-    let mut cargo = workspace.cargo();
+pub fn build(cross: Cross) -> Result<Suite> {
+    let Cross { mut cargo, arguments } = cross;
     cargo.args(["test", "--package", "berth-tests", "--lib", "--bins", "--tests", "--no-run"]);
-    cargo.arg("--message-format=json-render-diagnostics");
+    cargo.arg("--message-format=json-render-diagnostics").args(arguments);
     let messages = output(&mut cargo)?;
     let suite = gather(&messages)?;
     if suite.tests.is_empty() {

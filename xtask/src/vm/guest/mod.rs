@@ -16,8 +16,8 @@ use super::protocol::{Event, OBJECT, PLAN, Plan};
 use crate::object::inspect;
 use crate::object::verify::{self, Verdict};
 
-/// The second serial port: the first has the kernel's messages.
-const OUTPUT: &str = "/dev/ttyS1";
+/// The second serial port: the first, which is of another kind on some machines, has the kernel's messages.
+const OUTPUT: &str = if cfg!(target_arch = "x86_64") { "/dev/ttyS1" } else { "/dev/ttyS0" };
 
 /// Whether this process is a machine's first.
 pub fn is_here() -> bool {
