@@ -73,14 +73,10 @@ impl Kernel {
 
     /// The containers in force, with their generations.
     pub fn containers(&self) -> Result<Vec<(ContainerId, u32)>, ControlError> {
-        let mut found = Vec::new();
-        for index in 1..self.maps.containers.len() {
-            let generation = self.maps.containers.get(index)?.generation;
-            if generation != 0 {
-                found.push((ContainerId(index), generation));
-            }
-        }
-        Ok(found)
+        let generations = (0..).zip(self.maps.containers.values()?).map(|(id, entry)| (id, entry.generation));
+        // Index 0 is the host.
+        let in_force = generations.skip(1).filter(|(_, generation)| *generation != 0);
+        Ok(in_force.map(|(id, generation)| (ContainerId(id), generation)).collect())
     }
 
     /// Attaches what of `spec` is not attached; nothing if that fails.

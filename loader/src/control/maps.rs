@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, IterableMap, Map, MapData, MapError, PerCpuArray};
 use berth_common::abi::{
     address::{Address, AddressEntry},
     config::{Config, Interface},
@@ -96,6 +96,12 @@ impl<V: Layout> Table<V> {
             Ok(Plain(value)) => Ok(value),
             Err(error) => Err(ControlError::map(self.name, "read")(error)),
         }
+    }
+
+    /// All values, by index.
+    pub fn values(&self) -> Result<Vec<V>, ControlError> {
+        let map = IterableMap::map(&self.map).fd().as_fd();
+        sys::read_array(map, 0, self.len() as usize).context(|| format!("read map {}", self.name))
     }
 
     pub fn set(&mut self, index: u32, value: V) -> Result<(), ControlError> {

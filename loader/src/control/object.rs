@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -79,12 +80,11 @@ impl Object {
     }
 }
 
-/// FNV-1a; nobody forges objects, for who could may load programs anyway.
+/// Nobody forges objects, for who could may load programs anyway: so a hash that is quick serves.
 fn digest(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();
+    hasher.write(bytes);
+    format!("{:016x}", hasher.finish())
 }
 
 /// The running kernel's types.
