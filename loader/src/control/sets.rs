@@ -1,8 +1,9 @@
 //! Named sets in the kernel: one map of lines for each, in a map of maps.
 
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsFd as _;
 
-use aya::maps::{Array, ArrayOfMaps, Map, MapData, MapError};
+use aya::maps::{Array, ArrayOfMaps, IterableMap, Map, MapData, MapError};
+use aya_obj::generated::BPF_F_INNER_MAP;
 use berth_common::abi::{rules::Line, set::Header};
 
 use super::{ControlError, Kernel, error::Context as _, maps, pins::Pins, plain::Plain, sys};
@@ -35,11 +36,10 @@ impl Kernel {
     /// Puts a set in the place of the one that has its number: every packet meets the one or the other, as a whole.
     pub fn set_set(&mut self, number: u32, lines: &[Line]) -> Result<(), ControlError> {
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        let map = sys::create_inner_array::<Line>(count).context(|| format!("make set {number}"))?;
-        sys::fill(map.as_fd(), lines).context(|| format!("write set {number}"))?;
-        let outer = maps::open(&self.pins, SETS)?;
-        let map = map.as_raw_fd().cast_unsigned();
-        sys::update(outer.fd().as_fd(), &number, &map).context(|| format!("put set {number} in force"))
+        let map = Lines::create(count, BPF_F_INNER_MAP).map_err(ControlError::map(SETS, "make a set of"))?;
+        let descriptor = IterableMap::map(&map).fd().as_fd();
+        sys::write_array(descriptor, 0, lines).context(|| format!("write set {number}"))?;
+        self.maps.sets.0.set(number, &map, 0).map_err(ControlError::map(SETS, "write to"))
     }
 
     /// Writes lines of a set that is there, one after the other.

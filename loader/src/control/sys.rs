@@ -8,10 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya_obj::generated::{
-    BPF_F_INNER_MAP, bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_type, bpf_prog_info,
-    bpf_prog_type,
-};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_prog_info, bpf_prog_type};
 
 use super::plain::{Layout, Plain};
 
@@ -227,37 +224,6 @@ pub fn delete<K: Layout>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         result => result.map(drop),
     }
-}
-
-/// Makes an array that may be put into a map of maps, whatever the lengths of others there.
-pub fn create_inner_array<V: Layout>(entries: u32) -> io::Result<OwnedFd> {
-    let mut attr = empty();
-    attr.__bindgen_anon_1.map_type = bpf_map_type::BPF_MAP_TYPE_ARRAY as u32;
-    attr.__bindgen_anon_1.key_size = u32::BITS / u8::BITS;
-    attr.__bindgen_anon_1.value_size = u32::try_from(size_of::<V>()).map_err(io::Error::other)?;
-    attr.__bindgen_anon_1.max_entries = entries;
-    attr.__bindgen_anon_1.map_flags = BPF_F_INNER_MAP;
-    descriptor(bpf_cmd::BPF_MAP_CREATE, &mut attr)
-}
-
-/// Writes an entry of a map.
-pub fn update<K: Layout, V: Layout>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::Result<()> {
-    let mut attr = empty();
-    attr.__bindgen_anon_2.map_fd = number(map);
-    attr.__bindgen_anon_2.key = std::ptr::from_ref(key) as u64;
-    attr.__bindgen_anon_2.__bindgen_anon_1.value = std::ptr::from_ref(value) as u64;
-    call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
-}
-
-/// Writes the values of an array, from its first on.
-pub fn fill<V: Layout>(map: BorrowedFd<'_>, values: &[V]) -> io::Result<()> {
-    let keys: Vec<u32> = (0..).take(values.len()).collect();
-    let mut attr = empty();
-    attr.batch.keys = keys.as_ptr() as u64;
-    attr.batch.values = values.as_ptr() as u64;
-    attr.batch.count = u32::try_from(values.len()).map_err(io::Error::other)?;
-    attr.batch.map_fd = number(map);
-    call(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr).map(drop)
 }
 
 struct Batch<K, V> {

@@ -83,7 +83,7 @@ impl SetStore {
         let path = self.path(whose);
         make_directory(&self.directory)?;
         let fresh = !path.exists();
-        let line = line(&path, batch)?;
+        let line = [json(&path, batch)?, b"\n".to_vec()].concat();
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -108,8 +108,7 @@ impl SetStore {
         make_directory(&self.directory)?;
         let path = self.path(whose);
         let new = path.with_extension("new");
-        let bytes = line(&path, batch)?;
-        write_through(&new, &bytes).map_err(|error| failed("write", &new, error))?;
+        write_through(&new, &json(&path, batch)?).map_err(|error| failed("write", &new, error))?;
         fs::rename(&new, &path).map_err(|error| failed("replace", &path, error))?;
         sync_directory(&self.directory)
     }
@@ -131,10 +130,8 @@ impl SetStore {
     }
 }
 
-fn line(path: &Path, batch: &Batch) -> Result<Vec<u8>, StateError> {
-    let mut line = serde_json::to_vec(batch).map_err(|error| failed("write", path, error.into()))?;
-    line.push(b'\n');
-    Ok(line)
+fn json(path: &Path, batch: &Batch) -> Result<Vec<u8>, StateError> {
+    serde_json::to_vec(batch).map_err(|error| failed("write", path, error.into()))
 }
 
 #[cfg(test)]
@@ -188,7 +185,8 @@ mod tests {
         assert!(!store.append((1, 2), &many, 1_000).unwrap());
         assert!(store.append((1, 2), &batch(1), 1).unwrap());
         store.replace((1, 2), &batch(9)).unwrap();
-        assert_eq!(store.load((1, 2)).unwrap(), [batch(9)]);
+        store.append((1, 2), &batch(10), 1).unwrap();
+        assert_eq!(store.load((1, 2)).unwrap(), [batch(9), batch(10)]);
         store.append((1, 3), &batch(1), 1).unwrap();
         store.keep_only(&[(1, 3)]).unwrap();
         assert_eq!(store.load((1, 2)).unwrap(), []);
