@@ -172,7 +172,7 @@ while :; do case "$1" in
 --pin-dir) pins=$2; shift 2;; *) break;; esac; done
 case "$1" in
 daemon) [ "$2 $3" = "--uplink uplink0" ] || exit 2; echo "reading $config" >&2; grep -q refuse "$config" && exit 4
-    mkdir -p "$run" "$state" "$pins"; echo $$ > "$run/pid"; exec sleep 600;;
+    mkdir -p "$run" "$state" "$pins"; echo $$ > "$run/pid"; : > "$run/berth.sock"; exec sleep 600;;
 status) kill -0 "$(cat "$run/pid")" 2>/dev/null || { echo "no daemon" >&2; exit 3; }; echo '{"version":"0"}';;
 down) rmdir "$pins"; rm "$run/pid"; echo down >> "$state/log";;
 *) exit 2;;

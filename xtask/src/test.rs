@@ -73,7 +73,14 @@ pub fn unit(workspace: &Workspace, filter: &[String]) -> Result<()> {
 fn unit_of(workspace: &Workspace, filter: &[String], cases: Option<u32>) -> Result<()> {
     let seed = std::env::var(PROPTEST_SEED).unwrap_or_else(|_| "1".to_owned());
     let cases = cases.map(|cases| (CASES, cases.to_string()));
-    command::run(workspace.cargo().args(["test", "--no-fail-fast", "--"]).args(filter).env(PROPTEST_SEED, seed).envs(cases))
+    command::run(
+        workspace
+            .cargo()
+            .args(["test", "--no-fail-fast", "--"])
+            .args(filter)
+            .env(PROPTEST_SEED, seed)
+            .envs(cases),
+    )
 }
 
 /// A change must not fail by another's luck: here the random cases are the same each time. Plain `cargo test` draws new

@@ -24,7 +24,8 @@ use crate::{
 pub(super) fn names() -> Names {
     let named =
         [("eth0", interface::OWN), ("lo", interface::LOOPBACK), ("eth1", 7), ("veth-long-name1", 900)];
-    let sets = [("hosts", 7, None), ("pairs", 9, None), ("services", 10, None), ("v4", 11, Some(Family::Ipv4))];
+    let sets =
+        [("hosts", 7, None), ("pairs", 9, None), ("services", 10, None), ("v4", 11, Some(Family::Ipv4))];
     Names {
         interfaces: named.map(|(name, number)| (name.to_owned(), number)).to_vec(),
         sets: sets.map(|(name, number, family)| (name.to_owned(), number, family)).to_vec(),
