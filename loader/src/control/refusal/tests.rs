@@ -53,10 +53,6 @@ Reason:
 At:
   insn 0
 
-verification time 20 usec
-stack depth max 16 subprog 0+8
-subprog 0 (berth_up_in) main insns_self 1 insns_total 1 stack 16
-subprog 1 (seam_parse) global insns_self 0 insns_total 0 stack 8
 processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 ";
 
@@ -109,6 +105,14 @@ fn complaints_about_the_program_as_a_whole_are_understood() {
             "; loop { @ packet.rs:39\nback-edge from insn 5 to 3\nprocessed 0 insns (limit 1000000)\n",
             "back-edge from insn 5 to 3",
             " at packet.rs:39",
+        ),
+        (
+            "; x @ a.rs:2\n1: (79) r1 = *(u64 *)(r6 +28672)\ninvalid bpf_context access off=28672 size=8\n\
+             verification time 20 usec\nstack depth max 16\n\
+             subprog 0 (berth_up_in) main insns_self 2 insns_total 2 stack 16\n\
+             subprog 1 (seam_parse) global insns_self 0 insns_total 0 stack 8\nprocessed 2 insns (limit 1000000)\n",
+            "invalid bpf_context access off=28672 size=8",
+            " at a.rs:2",
         ),
         ("5: ; while true { @ packet.rs:40\nunreachable insn 6\n", "unreachable insn 6", " at packet.rs:40"),
         (
