@@ -1,7 +1,6 @@
 //! What it costs to ask whether a packet is in a named set.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 use berth::compile::{Bounds, compile};
@@ -15,12 +14,8 @@ use berth_common::abi::{
 };
 
 use super::samples::{Samples, Summary};
+use super::turnstile::{Target, Turnstile};
 use super::world::{PLAIN, PLAIN_PORT, World};
-use crate::bpf::asm::{
-    Insn, Reg, add, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself, set, shift_right,
-    skip_if_above, store_u8, store_u16, store_u64,
-};
-use crate::bpf::sys;
 use crate::frame::{Packet, ethernet_ip};
 use crate::netns::Netns;
 use crate::topology::{NODE_MAC, NODE_V4, REMOTE_MAC, at};
@@ -38,9 +33,7 @@ pub struct Options {
 }
 
 const LO: u32 = 1;
-const RUNS: i32 = 1 << 18;
-const NEXT: i32 = -1;
-const TAIL_CALL: i32 = 12;
+const RUNS: u32 = 1 << 18;
 
 /// What rules there are.
 struct Case {
@@ -86,11 +79,11 @@ fn measure(cases: &mut [Case], rounds: u32) -> Result<()> {
     }
     for round in 0..=rounds {
         for (case, stand) in cases.iter_mut().zip(&stands) {
-            let empty = stand.run(0)?;
+            let empty = stand.run(Target::Empty)?;
             let before = stand.world.packets(PLAIN)?;
-            let taken = stand.run(1)?;
+            let taken = stand.run(Target::Measured)?;
             let counted = stand.world.packets(PLAIN)? - before;
-            ensure!(counted == u64::try_from(RUNS)?, "{counted} packets were counted");
+            ensure!(counted == u64::from(RUNS), "{counted} packets were counted");
             // The first round warms up.
             if round > 0 {
                 case.samples.add(taken - empty);
@@ -100,12 +93,10 @@ fn measure(cases: &mut [Case], rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// A loaded object with rules for a container, and a program before it that gives each packet another source.
+/// A loaded object with rules for a container, whose packets come from many addresses.
 struct Stand {
     world: World,
-    program: OwnedFd,
-    state: OwnedFd,
-    _targets: OwnedFd,
+    turnstile: Turnstile,
 }
 
 impl Stand {
@@ -123,26 +114,14 @@ impl Stand {
         if let Some((kind, entries, lengths)) = case.set {
             world.put_inner("SETS", 5, &table(kind, entries, lengths)?.lines(1))?;
         }
-        let empty = sys::load_classifier("bench_empty", &[set(Reg::R0, NEXT), exit()])?;
-        let state = sys::create_array("bench_state", 16, 1).context("make a map")?;
-        let targets = sys::create_program_array("bench_targets", 2).context("make an array of programs")?;
-        let program = sys::load_classifier("bench_addresses", &instructions(state.as_fd(), targets.as_fd()))?;
-        let measured = world.object().program("berth_up_in")?;
-        for (target, program) in (0..).zip([empty.as_fd(), measured]) {
-            sys::set_program(targets.as_fd(), target, program).context("fill an array of programs")?;
-        }
-        Ok(Self { program, state, _targets: targets, world })
+        Ok(Self { turnstile: Turnstile::of_addresses(world.object().program("berth_up_in")?)?, world })
     }
 
     /// Nanoseconds that a packet takes.
-    fn run(&self, target: u64) -> Result<f64> {
-        sys::set_first_value(self.state.as_fd(), &[0, target])?;
+    fn run(&self, target: Target) -> Result<f64> {
         let packet = Packet::udp(at(IpAddr::V4(Ipv4Addr::new(11, 0, 0, 0)), 7), at(NODE_V4, PLAIN_PORT));
         let packet = ethernet_ip(REMOTE_MAC, NODE_MAC, &packet.payload([0; 18]).build()?);
-        let (returned, taken) =
-            sys::test_run(self.program.as_fd(), &packet, RUNS.cast_unsigned()).context("run a program")?;
-        ensure!(returned.cast_signed() == NEXT, "a program returned {returned}: was the packet in the set?");
-        Ok(f64::from(taken))
+        self.turnstile.run(target, &packet, RUNS)
     }
 }
 
@@ -164,41 +143,4 @@ fn table(kind: Kind, entries: u32, lengths: u8) -> Result<Table> {
     all.sort_unstable();
     all.dedup();
     Table::of(form, &all).context("too many lengths")
-}
-
-/// Gives each packet another of 65,536 sources, in an order that is not theirs, and calls the program that is wanted.
-fn instructions(state: BorrowedFd<'_>, targets: BorrowedFd<'_>) -> Vec<Insn> {
-    // Where things are in a `struct __sk_buff`, in an Ethernet frame, and in the state.
-    const DATA: i16 = 76;
-    const DATA_END: i16 = 80;
-    const ADDRESS: i16 = 27;
-    const LENGTH: i32 = 42;
-    const COUNT: i16 = 0;
-    const TARGET: i16 = 8;
-    let (context, words, number) = (Reg::R6, Reg::R7, Reg::R8);
-    let mut next = vec![store_u16(Reg::R2, ADDRESS, number), shift_right(number, 8)];
-    next.extend([
-        store_u8(Reg::R2, ADDRESS + 2, number),
-        load_u64(Reg::R3, words, TARGET),
-        copy(Reg::R1, context),
-    ]);
-    next.extend(map_itself(Reg::R2, targets));
-    next.push(call(TAIL_CALL));
-    let mut program = vec![copy(context, Reg::R1)];
-    program.extend(first_value_of(words, state));
-    program.extend([
-        load_u64(number, words, COUNT),
-        copy(Reg::R9, number),
-        add(Reg::R9, 1),
-        store_u64(words, COUNT, Reg::R9),
-        and(number, 0xffff),
-        load_u32(Reg::R2, context, DATA),
-        load_u32(Reg::R3, context, DATA_END),
-        copy(Reg::R4, Reg::R2),
-        add(Reg::R4, LENGTH),
-        skip_if_above(Reg::R4, Reg::R3, i16::try_from(next.len()).unwrap_or(i16::MAX)),
-    ]);
-    program.extend(next);
-    program.extend([set(Reg::R0, 0), exit()]);
-    program
 }

@@ -72,6 +72,18 @@ impl Turnstile {
         )
     }
 
+    /// One that gives packets 65,536 different source addresses, in an order that is not theirs.
+    pub fn of_addresses(measured: BorrowedFd<'_>) -> Result<Self> {
+        // The last three bytes of the address.
+        const ADDRESS: i16 = 27;
+        let change = [
+            store_u16(PACKET, ADDRESS, NUMBER),
+            shift_right(NUMBER, 8),
+            store_u8(PACKET, ADDRESS + 2, NUMBER),
+        ];
+        Self::with(measured, 1 << 16, &change)
+    }
+
     /// One that makes packets from these ends to those in turn; there is a power of two of them.
     pub fn of(measured: BorrowedFd<'_>, tuples: &[Tuple]) -> Result<Self> {
         let count = u32::try_from(tuples.len())?;
