@@ -121,7 +121,8 @@ fn quieten(node: &Netns, container: &Netns) -> Result<()> {
         // Everybody whose packets are rejected is to be told.
         ("ipv4/icmp_ratemask", "0"),
         ("ipv6/icmp/ratelimit", "0"),
-        ("ipv6/icmp/ratemask", ""),
+        // An empty line: of no bytes at all the kernel takes no notice.
+        ("ipv6/icmp/ratemask", "\n"),
     ] {
         sysctl::set(container, key, value)?;
     }
