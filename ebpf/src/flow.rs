@@ -85,6 +85,14 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
+    fn set_counted(&self) {
+        // A packet that advances the flow at the same time may undo it: then the sweep finds out when the flow is closed.
+        let flags = self.flags() | Flow::COUNTED;
+        // SAFETY: As above.
+        unsafe { (&raw mut (*self.0).flags).write_volatile(flags) }
+    }
+
+    #[inline(always)]
     fn advance(&self, state: State, flags: u8, expires: Nanos) {
         let old = self.expires();
         if old.0 == 0 {

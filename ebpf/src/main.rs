@@ -18,6 +18,7 @@ mod atomic;
 mod count;
 mod event;
 mod flow;
+mod guards;
 mod hooks;
 mod judged;
 mod maps;
@@ -28,6 +29,7 @@ mod seams;
 mod sender;
 mod sets;
 mod socket;
+mod sweep;
 mod tables;
 
 /// Lets the programs call helpers that the kernel keeps for GPL-compatible ones.

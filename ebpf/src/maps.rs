@@ -19,6 +19,7 @@ use berth_common::abi::{
     event::Event,
     flow::{Flow, FlowKey},
     fragment::{Fragment, FragmentKey},
+    guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     set,
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
@@ -75,6 +76,21 @@ pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new(
 /// The named sets of all containers.
 #[btf_map]
 pub static SETS: ArrayOfMaps<Table, { set::NUMBERS as usize }> = ArrayOfMaps::new();
+/// What containers' rules keep something for.
+#[btf_map]
+pub static OBJECTS: HashMap<ObjectKey, u32, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static BUCKETS: HashMap<BucketKey, Bucket, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static RECENTS: HashMap<ObjectKey, RecentList, 512> = HashMap::new();
+/// By container.
+#[btf_map]
+pub static CONNLIMITS: HashMap<u32, Connlimits, CONTAINER_ENTRIES, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+#[btf_map]
+pub static COUNTED: HashMap<CountedKey, Counted, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static COUNTS: HashMap<CountKey, u64, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
 #[btf_map]
 pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
 #[btf_map]

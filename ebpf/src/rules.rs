@@ -12,6 +12,7 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
+        guard::BucketKey,
         rules::{
             BuiltIn, Line, WORDS,
             counters::COUNTER_WORDS,
@@ -23,7 +24,11 @@ use berth_common::{
     },
     engine::{
         Headers,
-        classify::{self, External, Fields, Lines, MAX_STEPS, Question, State, Surroundings, Walk},
+        classify::{self, Answer, External, Fields, Lines, MAX_STEPS, Question, State, Surroundings, Walk},
+        external::{
+            connlimit::Connection,
+            recent::{Look, Sight},
+        },
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
@@ -53,9 +58,21 @@ pub const SCRATCHES: usize = 16;
 pub struct Scratch {
     /// Not zero while a walk has it.
     taken: u64,
-    question: Question,
-    state: State,
+    /// What is asked.
+    pub question: Question,
+    /// Of the walk.
+    pub state: State,
     search: Search,
+    /// What a check looks up: there is little room for it on the stack.
+    pub bucket: BucketKey,
+    /// What a check holds against a list.
+    pub sight: Sight,
+    /// What the list was found to have.
+    pub look: Look,
+    /// What a connlimit is asked.
+    pub connection: Connection,
+    /// Not zero if a connlimit has counted the packet's flow, which is new.
+    pub is_counted: u32,
     packet: About,
 }
 
@@ -108,30 +125,47 @@ pub struct Logged {
 const SOURCE_MAC: u32 = 6;
 const ETHERNET_HEADER: u16 = 14;
 
-/// Asks the rules of a container about the packet, the question about which is in the scratch at `place`. Tells whether
-/// they log it.
+/// How a walk stands after a turn.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It has ended.
+    Over = 0,
+    /// It has ended, and rules log the packet.
+    Logged = 1,
+    /// It waits for an answer.
+    Waits = 2,
+}
+
+/// Asks the rules of a container about the packet, the question about which is in the scratch at `place`. Where the walk has to
+/// wait for an answer, it goes on when this is called again.
 #[inline(always)]
-pub fn answer(skb: Skb, container: ContainerId, place: u32) -> bool {
-    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
+pub fn answer(skb: Skb, container: ContainerId, place: u32) -> Turn {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Turn::Over };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
     match RULESETS.get(container.0) {
         Some(ruleset) => {
             let lines = Inner::new(ruleset);
+            // Rules that have been replaced while the walk waited are walked no further, so that the packet is dropped: it
+            // must not meet halves of two rulesets.
+            let goes =
+                if state.was_told() { state.is_in(lines) } else { classify::begin(lines, question, state) };
             // Asked here, too, since this is verified by itself.
-            if classify::begin(lines, question, state) && CALLBACKS.load() != 0 {
-                // SAFETY: As above.
-                let surroundings = Kernel { skb, packet: unsafe { &mut (*scratch).packet } };
-                let mut walk = Walk { lines, surroundings, question, state };
+            if goes && CALLBACKS.load() != 0 {
+                let mut way = Way { lines, scratch, skb };
                 // SAFETY: The callback gets the context that is given here, which outlives the call.
-                unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut walk).cast(), 0) };
+                unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut way).cast(), 0) };
             }
         }
         // They have just been taken away.
         None => state.pass(question),
     }
+    if waits(place) {
+        return Turn::Waits;
+    }
     // SAFETY: As above.
-    unsafe { (*scratch).packet.logs.count != 0 }
+    if unsafe { (*scratch).packet.logs.count } == 0 { Turn::Over } else { Turn::Logged }
 }
 
 /// Reports what the walk has logged.
@@ -162,7 +196,7 @@ pub fn begin(container: ContainerId, place: u32) -> bool {
     classify::begin(Inner::new(ruleset), question, state)
 }
 
-/// Takes a step; tells whether the walk goes on. Where the rules have been replaced meanwhile it ends without a decision,
+/// Takes a step; tells whether the walk goes on, or [waits](State::is_waiting). Where the rules have been replaced meanwhile it ends without a decision,
 /// so that the packet is dropped: it must not meet halves of two rulesets.
 #[inline(always)]
 pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
@@ -176,13 +210,27 @@ pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
     state.is_in(lines) && Walk { lines, surroundings: Kernel { skb, packet }, question, state }.step()
 }
 
+/// Whether the walk waits for an answer.
+#[inline(always)]
+pub fn waits(place: u32) -> bool {
+    // SAFETY: As above.
+    SCRATCH.get_ptr_mut(place).is_some_and(|scratch| unsafe { (*scratch).state.is_waiting() })
+}
+
+/// What the walk at `place` has; null if there is no such place.
+#[inline(always)]
+pub fn scratch(place: u32) -> *mut Scratch {
+    SCRATCH.get_ptr_mut(place).unwrap_or(core::ptr::null_mut())
+}
+
 /// Ends the walk: the packet gets its mark, and the scratch is free again.
 #[inline(always)]
 pub fn finish(skb: Skb, place: u32) -> Ruling {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
     // SAFETY: As above.
-    let (outcome, mark) = unsafe { ((*scratch).state.outcome(), (*scratch).question.mark) };
-    let ruling = outcome.ruling();
+    let (outcome, mark, is_counted) =
+        unsafe { ((*scratch).state.finish(), (*scratch).question.mark, (*scratch).is_counted != 0) };
+    let ruling = Ruling { is_counted, ..outcome.ruling() };
     if outcome.mark != mark {
         // SAFETY: A field of the program's context.
         unsafe { (*skb.0).mark = outcome.mark };
@@ -200,7 +248,8 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
         // SAFETY: An aligned word of the value just looked up.
         if unsafe { MapWord::new(&raw mut (*scratch).taken) }.swap(0, 1) {
             // SAFETY: Nobody else on this processor uses it while it is taken.
-            let (question, packet) = unsafe { (&mut (*scratch).question, &mut (*scratch).packet) };
+            let Scratch { question, packet, is_counted, .. } = unsafe { &mut *scratch };
+            *is_counted = 0;
             packet.headers = *headers;
             packet.logs.count = 0;
             packet.place = place;
@@ -215,10 +264,10 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
 fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     // SAFETY: Fields of the program's context.
     let (mark, length, kind) = unsafe { ((*skb.0).mark, (*skb.0).len, (*skb.0).pkt_type) };
-    let alone = if case.own_interface { case.container } else { ContainerId::HOST };
+    let alone = if case.own_interface() { case.container } else { ContainerId::HOST };
     let (source_type, destination_type) =
         if case.asks_types { seams::address_types(headers, alone) } else { (0, 0) };
-    let packet_type = match (case.own_interface, case.chain) {
+    let packet_type = match (case.own_interface(), case.chain) {
         // To the node it is one that it sends itself, or that is for another: what the container sees is in the frame.
         (true, BuiltIn::Input) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),
         (true, _) => 0,
@@ -227,7 +276,7 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     Circumstances {
         mark,
         length: length.wrapping_sub(headers.network as u32),
-        interface: if case.own_interface { interface::OWN } else { skb.ifindex() },
+        interface: if case.own_interface() { interface::OWN } else { skb.ifindex() },
         packet_type,
         source_type,
         destination_type,
@@ -331,12 +380,14 @@ impl Surroundings for Kernel<'_> {
     }
 
     #[inline(always)]
-    fn external(&mut self, check: &External) -> bool {
+    fn external(&mut self, check: &External) -> Answer {
         match check.kind {
             SET => {
-                seams::in_set(self.packet.place, check.id, external::Set::from_parameters(check.parameters))
+                let asked = external::Set::from_parameters(check.parameters);
+                Answer::from(seams::in_set(self.packet.place, check.id, asked))
             }
-            _ => false,
+            // There is little stack left below a step.
+            _ => Answer::Later,
         }
     }
 
@@ -351,7 +402,18 @@ impl Surroundings for Kernel<'_> {
     }
 }
 
-unsafe extern "C" fn take_step(_: u32, walk: *mut Walk<'_, Inner, Kernel<'_>>) -> i64 {
+/// What a step needs: less than the walk that is made of it, since there is little room on the stack.
+struct Way<'a> {
+    lines: &'a Inner,
+    scratch: *mut Scratch,
+    skb: Skb,
+}
+
+unsafe extern "C" fn take_step(_: u32, way: *const Way<'_>) -> i64 {
     // SAFETY: The helper hands on what it was given.
-    i64::from(unsafe { !(*walk).step() })
+    let Way { lines, scratch, skb } = unsafe { &*way };
+    // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
+    let (question, state, packet) =
+        unsafe { (&(**scratch).question, &mut (**scratch).state, &mut (**scratch).packet) };
+    i64::from(!Walk { lines: *lines, surroundings: Kernel { skb: *skb, packet }, question, state }.step())
 }

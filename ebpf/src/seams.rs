@@ -31,11 +31,13 @@ use berth_common::{
 };
 
 use crate::{
+    guards,
     hooks::control::CALLBACKS,
     maps::{FLOWS, PORTS},
     notice,
     packet::{Copied, Skb},
-    rules, sets, socket,
+    rules::{self, Turn},
+    sets, socket,
     tables::{Context, Maps},
 };
 
@@ -56,9 +58,28 @@ pub fn port_holder(headers: &Headers, end: Which) -> Option<ContainerId> {
 
 /// As [`flow::open`].
 #[inline(always)]
-pub fn open_flow(headers: &Headers, place: Place, parties: &Parties, traffic: Traffic, now: Nanos) -> Reason {
-    let place = (place.sharer.0 as u64) << 32 | place.zone.0 as u64;
-    Reason::from_number(seam_open_flow(headers, place, parties, &raw const traffic, now.0) as u8)
+pub fn open_flow(
+    headers: &Headers,
+    place: Place,
+    parties: &Parties,
+    (traffic, is_counted): (Traffic, bool),
+    now: Nanos,
+) -> Reason {
+    // The highest bit is free: no packet has 2³¹ segments.
+    let traffic = traffic.pack() | (is_counted as u64) << 63;
+    Reason::from_number(seam_open_flow(headers, pack(place), parties, traffic, now.0) as u8)
+}
+
+/// As one number.
+#[inline(always)]
+fn pack(place: Place) -> u64 {
+    (place.sharer.0 as u64) << 32 | place.zone.0 as u64
+}
+
+/// As it was before [`pack`].
+#[inline(always)]
+fn unpack(place: u64) -> Place {
+    Place { zone: Zone(place as u32), sharer: ContainerId((place >> 32) as u32) }
 }
 
 /// As [`ports::reserve`].
@@ -87,16 +108,18 @@ pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
 }
 
 /// As [`seam_answer`], where the kernel does not call back: whether the rules log the packet is left to be found out.
-#[inline(never)]
-fn answer_in_steps(skb: *mut __sk_buff, container: u32, place: u32) -> u32 {
+#[inline(always)]
+fn answer_in_steps(skb: *mut __sk_buff, headers: &Headers, case: u64, place: u32) {
+    let container = case as u32;
     if seam_begin(container, place) != 0 {
         for _ in 0..MAX_STEPS {
-            if seam_step(skb, container, place) == 0 {
-                break;
+            match seam_step(skb, container, place) {
+                GOES_ON => {}
+                WAITS => guards::answer(Skb(skb), headers, case, place),
+                _ => break,
             }
         }
     }
-    1
 }
 
 /// Whether the TCP header at `offset` has an option.
@@ -148,19 +171,12 @@ pub struct BySkb(pub Skb);
 impl Context for BySkb {
     #[inline(always)]
     fn rule(&self, headers: &Headers, case: &Case) -> Ruling {
-        let (skb, container) = (self.0.0, case.container.0);
-        let number = case.to_number();
-        let place = seam_question(skb, headers, number);
-        let is_logged = if CALLBACKS.load() == 0 {
-            answer_in_steps(skb, container, place)
-        } else {
-            seam_answer(skb, container, place)
-        };
-        if is_logged != 0 {
-            seam_report(skb, number, place);
+        let result = seam_rule(self.0.0, headers, case.to_number());
+        Ruling {
+            reason: Reason::from_number(result as u8),
+            code: (result >> 8) as u8,
+            is_counted: result & COUNTED != 0,
         }
-        let result = seam_finish(skb, place);
-        Ruling { reason: Reason::from_number(result as u8), code: (result >> 8) as u8 }
     }
 
     #[inline(always)]
@@ -199,6 +215,17 @@ impl Context for NoContext {
     }
 }
 
+/// How often a walk may wait: as often as the entries that it may go through by default have checks. More, and the packet
+/// is dropped.
+const MAX_TURNS: u32 = 512;
+
+/// What becomes of a walk after a step, if it does not end.
+const GOES_ON: u32 = 1;
+const WAITS: u32 = 2;
+
+/// Of what [`seam_rule`] returns: the packet's flow, which is new, has been counted.
+const COUNTED: u32 = 1 << 16;
+
 const NOBODY: u64 = 1 << 32;
 const OTHER: u64 = 1 << 33;
 
@@ -231,16 +258,16 @@ extern "C" fn seam_open_flow(
     headers: *const Headers,
     place: u64,
     parties: *const Parties,
-    traffic: *const Traffic,
+    traffic: u64,
     now: u64,
 ) -> u32 {
-    if headers.is_null() || parties.is_null() || traffic.is_null() {
+    if headers.is_null() || parties.is_null() {
         return Reason::Malformed as u32;
     }
     let maps = Maps::at(NoContext, Nanos(now));
-    let place = Place { zone: Zone(place as u32), sharer: ContainerId((place >> 32) as u32) };
+    let traffic = (Traffic::unpack(traffic << 1 >> 1), traffic >> 63 != 0);
     // SAFETY: As above.
-    unsafe { flow::open(&maps, &*headers, place, &*parties, *traffic) as u32 }
+    unsafe { flow::open(&maps, &*headers, unpack(place), &*parties, traffic) as u32 }
 }
 
 #[unsafe(no_mangle)]
@@ -290,6 +317,39 @@ extern "C" fn seam_answer(skb: *mut __sk_buff, container: u32, place: u32) -> u3
     rules::answer(Skb(skb), ContainerId(container), place) as u32
 }
 
+/// What rules say, and between whiles what they ask of others, which has the stack for itself then.
+#[unsafe(no_mangle)]
+extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64) -> u32 {
+    if headers.is_null() {
+        return Reason::Malformed as u32;
+    }
+    let container = case as u32;
+    let place = seam_question(skb, headers, case);
+    // SAFETY: As above.
+    let asked = unsafe { &*headers };
+    let mut turn = Turn::Logged as u32;
+    if CALLBACKS.load() == 0 {
+        answer_in_steps(skb, asked, case, place);
+    } else {
+        for _ in 0..MAX_TURNS {
+            turn = seam_answer(skb, container, place);
+            if turn != Turn::Waits as u32 {
+                break;
+            }
+            guards::answer(Skb(skb), asked, case, place);
+        }
+    }
+    if turn == Turn::Logged as u32 {
+        seam_report(skb, case, place);
+    }
+    let told = seam_finish(skb, place);
+    let (is_counted, passes) = (told & COUNTED != 0, told as u8 == Reason::None as u8);
+    if Case::from_number(case).ends || (is_counted && !passes) {
+        guards::conclude(asked, case);
+    }
+    told
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn seam_report(skb: *mut __sk_buff, case: u64, place: u32) -> u32 {
     rules::report(Skb(skb), &Case::from_number(case), place);
@@ -313,7 +373,7 @@ extern "C" fn seam_begin(container: u32, place: u32) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn seam_finish(skb: *mut __sk_buff, place: u32) -> u32 {
     let ruling = rules::finish(Skb(skb), place);
-    ruling.reason as u32 | (ruling.code as u32) << 8
+    ruling.reason as u32 | (ruling.code as u32) << 8 | if ruling.is_counted { COUNTED } else { 0 }
 }
 
 #[unsafe(no_mangle)]
@@ -327,7 +387,10 @@ extern "C" fn seam_question(skb: *mut __sk_buff, headers: *const Headers, case: 
 
 #[unsafe(no_mangle)]
 extern "C" fn seam_step(skb: *mut __sk_buff, container: u32, place: u32) -> u32 {
-    rules::step(Skb(skb), ContainerId(container), place) as u32
+    if rules::step(Skb(skb), ContainerId(container), place) {
+        return GOES_ON;
+    }
+    if rules::waits(place) { WAITS } else { 0 }
 }
 
 #[unsafe(no_mangle)]

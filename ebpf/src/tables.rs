@@ -83,7 +83,7 @@ pub fn is_current(id: ContainerId, generation: u32) -> bool {
 }
 
 #[inline(always)]
-fn insert_error(code: i32) -> InsertError {
+pub fn insert_error(code: i32) -> InsertError {
     if code == EEXIST { InsertError::Exists } else { InsertError::Full }
 }
 
@@ -113,6 +113,9 @@ impl<C: Context> Tables for Maps<C> {
                 UsageWord::PortsHeld => &raw mut (*usage).ports.held,
                 UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
                 UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
+                UsageWord::GuardsHeld => &raw mut (*usage).guards.held,
+                UsageWord::GuardsMax => &raw mut (*usage).guards.maxheld,
+                UsageWord::GuardsFailed => &raw mut (*usage).guards.failcnt,
                 UsageWord::Control => &raw mut (*usage).control,
                 UsageWord::Notices => &raw mut (*usage).notices,
             }))
@@ -199,7 +202,13 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
-    fn open_flow(&self, headers: &Headers, place: Place, parties: &Parties, traffic: Traffic) -> Reason {
+    fn open_flow(
+        &self,
+        headers: &Headers,
+        place: Place,
+        parties: &Parties,
+        traffic: (Traffic, bool),
+    ) -> Reason {
         seams::open_flow(headers, place, parties, traffic, self.now)
     }
 

@@ -75,6 +75,8 @@ pub struct Container {
     pub flows: Quota,
     /// See `rules`.
     pub ports: Quota,
+    /// See `rules`.
+    pub guards: Quota,
     /// What was counted for it.
     #[serde(flatten)]
     pub plane: Plane,
@@ -243,7 +245,8 @@ mod tests {
                 "drops": {"hijack": 3},
                 "rules": {"held": 0, "maxheld": 0, "limit": 16, "failcnt": 0},
                 "flows": {"held": 1, "maxheld": 2, "limit": 64, "failcnt": 0},
-                "ports": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0}}"#,
+                "ports": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0},
+                "guards": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0}}"#,
         )?;
         let plane = &container.plane;
         assert_eq!(plane.traffic.outgoing, Traffic { packets: 2, bytes: 120 });

@@ -61,6 +61,14 @@ impl Address {
         }
     }
 
+    /// Its first `prefix` bits, as its family counts them; zeros after them.
+    #[inline(always)]
+    pub fn masked(self, prefix: u8) -> Self {
+        let bits = if self.is_v4() { (prefix as u32).wrapping_add(96) } else { prefix as u32 };
+        let [a, b, c, d] = self.0;
+        Self([a & mask(bits, 0), b & mask(bits, 32), c & mask(bits, 64), d & mask(bits, 96)])
+    }
+
     /// The sixteen bytes in network order.
     pub const fn octets(self) -> [u8; 16] {
         let [a, b, c, d] = self.0;
@@ -79,6 +87,21 @@ impl Address {
             u32::from_ne_bytes([d0, d1, d2, d3]),
         ])
     }
+}
+
+/// The first of so many bits that are in the word with so many bits before it, in network byte order.
+#[inline(always)]
+fn mask(bits: u32, before: u32) -> u32 {
+    let own = positive((bits as u64).wrapping_sub(before as u64));
+    let rest = positive(32_u64.wrapping_sub(own));
+    ((u32::MAX as u64).wrapping_shl(rest as u32) as u32).to_be()
+}
+
+/// The number, or zero if it is less. It is multiplied by its sign: a branch, or a mask of it, the kernel's verifier would
+/// follow either way, for each word.
+#[inline(always)]
+fn positive(number: u64) -> u64 {
+    number.wrapping_mul(core::hint::black_box(!number >> 63))
 }
 
 impl From<core::net::IpAddr> for Address {

@@ -36,8 +36,10 @@ pub struct Container {
     pub port_limit: u32,
     /// Ports it may bind.
     pub ranges: [PortRange; MAX_PORT_RANGES],
+    /// Most addresses and flows that its rules may remember.
+    pub guard_limit: u32,
     /// Unused.
-    pub reserved: [u32; 2],
+    pub reserved: u32,
 }
 
 impl Container {
@@ -95,6 +97,8 @@ pub struct Usage {
     pub flows: Quota,
     /// Port reservations.
     pub ports: Quota,
+    /// What its rules remember: a bucket of hashlimit is one.
+    pub guards: Quota,
     /// Packets that are always allowed (DHCP, DAD, IGMP …): the second they were last sent in (upper half) and how
     /// many were sent in it (lower half).
     pub control: u64,

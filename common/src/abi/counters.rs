@@ -12,6 +12,20 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
+impl Traffic {
+    /// Of one packet, whose segments and bytes are below 2³²: a number that takes less of a small stack.
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        self.packets << 32 | self.bytes & u32::MAX as u64
+    }
+
+    /// As it was before [`Self::pack`].
+    #[inline(always)]
+    pub const fn unpack(packed: u64) -> Self {
+        Self { packets: packed >> 32, bytes: packed & u32::MAX as u64 }
+    }
+}
+
 /// Both directions, as seen from the container.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

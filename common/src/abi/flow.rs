@@ -82,6 +82,8 @@ impl Flow {
     pub const OPENER_FIN: u8 = 4;
     /// TCP: the responder has sent FIN.
     pub const RESPONDER_FIN: u8 = 8;
+    /// A connlimit counts it ([`super::guard::Counted`]), and is to be told when it is closed.
+    pub const COUNTED: u8 = 16;
 }
 
 /// Where a flow stands. The names are nf_conntrack's.
@@ -107,6 +109,12 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it has come to its end, and only its entry is left.
+    #[inline(always)]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::TimeWait | Self::Close)
+    }
+
     /// From its number; what has no name is closed.
     #[inline(always)]
     pub const fn from_number(number: u8) -> Self {

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod event;
 pub mod flow;
 pub mod fragment;
+pub mod guard;
 pub mod names;
 pub mod port;
 pub mod reason;
@@ -20,7 +21,7 @@ pub mod socket;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +75,11 @@ layouts! {
         flow_limit,
         port_limit,
         ranges,
+        guard_limit,
         reserved,
     },
     container::Quota = 24 { held, maxheld, failcnt },
-    container::Usage = 64 { flows, ports, control, notices },
+    container::Usage = 88 { flows, ports, guards, control, notices },
     control::Control = 40 { operation, container, key, flags, result },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },
@@ -108,6 +110,15 @@ layouts! {
     flow::Flow = 64 { expires, created, out, back, opener, responder, port_epoch, state, flags, padding },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },
+    guard::Bucket = 16 { full_at, expires },
+    guard::BucketKey = 48 { object, source, destination, source_port, destination_port },
+    guard::ObjectKey = 12 { container, generation, number },
+    guard::Connlimits = 132 { count, numbers },
+    guard::CountKey = 28 { object, address },
+    guard::Counted = 24 { since, address },
+    guard::CountedKey = 56 { object, flow, from_low },
+    guard::RecentEntry = 200 { address, turn, last, ttl, count, next, padding, stamps },
+    guard::RecentList = 20016 { lock, padding, turns, entries },
     port::PortKey = 24 { address, port, protocol, padding, reserved },
     port::PortEntry = 8 { claim },
     socket::Adoption = 40 { key, container, generation, dual, padding },

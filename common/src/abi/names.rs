@@ -22,6 +22,12 @@ pub const MAPS: &[&str] = &[
     "EVENTS",
     "RULESETS",
     "SETS",
+    "OBJECTS",
+    "BUCKETS",
+    "RECENTS",
+    "CONNLIMITS",
+    "COUNTED",
+    "COUNTS",
 ];
 
 /// Programs attached to each container's cgroup.

@@ -78,6 +78,10 @@ reasons! {
     RulesDamaged = 19, "rules-damaged";
     /// Too many packets were being judged on the processor at once.
     RulesBusy = 20, "rules-busy";
+    /// A rule had to remember one more address or flow than the container may have remembered.
+    GuardQuota = 21, "guard-quota";
+    /// A rule had to remember something, and the node's table is full.
+    GuardTableFull = 22, "guard-table-full";
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);

@@ -58,6 +58,10 @@ impl Protocol {
     pub const UDP: Self = Self(17);
     /// RFC 2784.
     pub const GRE: Self = Self(47);
+    /// RFC 4340.
+    pub const DCCP: Self = Self(33);
+    /// RFC 4303.
+    pub const ESP: Self = Self(50);
     /// RFC 4443.
     pub const ICMPV6: Self = Self(58);
     /// RFC 9260.

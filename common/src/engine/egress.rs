@@ -30,10 +30,10 @@ pub fn send<T: Tables, P: Packet>(
     asks_rules: bool,
     traffic: Option<Traffic>,
 ) -> Verdict {
-    let owner = Owner::new(from.0, Way::Cgroup);
+    let (owner, zone) = (Owner::new(from.0, Way::Cgroup), from.1);
     let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
     match judge(tables, packet, headers, from, traffic) {
-        Ok(track) => rules::settle(tables, (packet, headers), owner, chain, (&track, traffic)),
+        Ok(track) => rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic)),
         Err(reason) => Verdict::because(owner, reason),
     }
 }

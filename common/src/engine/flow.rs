@@ -130,7 +130,7 @@ pub fn open<T: Tables>(
     headers: &Headers,
     place: Place,
     parties: &Parties,
-    traffic: Traffic,
+    traffic: (Traffic, bool),
 ) -> Reason {
     let flow = new_flow(tables, headers, parties, traffic);
     if let Some(entry) = tables.flow_at(headers, place) {
@@ -209,7 +209,12 @@ fn charge<T: Tables>(tables: &T, id: ContainerId) -> bool {
 }
 
 #[inline(always)]
-fn new_flow<T: Tables>(tables: &T, headers: &Headers, parties: &Parties, traffic: Traffic) -> Flow {
+fn new_flow<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    parties: &Parties,
+    (traffic, is_counted): (Traffic, bool),
+) -> Flow {
     let now = tables.now();
     let state = state::first(headers.protocol, headers.detail);
     Flow {
@@ -223,7 +228,8 @@ fn new_flow<T: Tables>(tables: &T, headers: &Headers, parties: &Parties, traffic
         // reserved, and that socket may be closed any time.
         port_epoch: ports::epoch(tables).wrapping_sub(1),
         state: state as u8,
-        flags: if headers.source_is_low() { Flow::OPENER_LOW } else { 0 },
+        flags: (headers.source_is_low() as u8).wrapping_mul(Flow::OPENER_LOW)
+            | (is_counted as u8).wrapping_mul(Flow::COUNTED),
         padding: 0,
     }
 }

@@ -45,7 +45,9 @@ pub fn arrive<T: Tables, P: Packet>(
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if passes_on { None } else { Some(BuiltIn::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
-        Reason::None => rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic))),
+        Reason::None => {
+            rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, Some(traffic)))
+        }
         reason => Verdict::because(owner, reason),
     };
     remember(tables, headers, zone, verdict);
@@ -65,7 +67,7 @@ pub fn leave<T: Tables, P: Packet>(
     let (owner, track) = attribute::leaving(tables, packet, headers, zone, Some(traffic));
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
-    let verdict = rules::settle(tables, (packet, headers), owner, chain, (&track, Some(traffic)));
+    let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict
 }
@@ -85,7 +87,8 @@ pub fn receive<T: Tables, P: Packet>(
         return Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner);
     }
     let chain = if zone == Zone::UPLINK { None } else { Some(BuiltIn::Input) };
-    rules::settle(tables, (packet, headers), Owner::new(receiver, owner.way), chain, (&track, traffic))
+    let owner = Owner::new(receiver, owner.way);
+    rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic))
 }
 
 /// What becomes of `verdict` at a raw socket. A flow may outlive the socket it was opened by, or have had none; whoever
@@ -146,7 +149,7 @@ pub fn on_interface<T: Tables, P: Packet>(
         },
     };
     let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
-    rules::settle(tables, (packet, headers), owner, Some(chain), (&track, Some(traffic)))
+    rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (&track, Some(traffic)))
 }
 
 /// Whether ownership alone decides against the packet: it is for nobody, or a fragment of one that was dropped.

@@ -16,6 +16,7 @@ pub mod bare;
 pub mod classify;
 pub mod egress;
 pub mod exempt;
+pub mod external;
 pub mod flow;
 pub mod headers;
 pub mod ingress;

@@ -18,7 +18,8 @@ const NOTICE_COST: u64 = 1_000_000;
 /// Charges one flow to `id`; false if that is more than `limit`.
 #[inline(always)]
 pub fn take_flow<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
-    take(tables, id, limit, [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed])
+    let words = [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed];
+    Account::new(tables, id, limit, words).is_some_and(|account| account.take())
 }
 
 /// Gives a flow of `id` back.
@@ -30,7 +31,8 @@ pub fn give_flow<T: Tables>(tables: &T, id: ContainerId) {
 /// Charges one port reservation to `id`; false if that is more than `limit`.
 #[inline(always)]
 pub fn take_port<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
-    take(tables, id, limit, [UsageWord::PortsHeld, UsageWord::PortsMax, UsageWord::PortsFailed])
+    let words = [UsageWord::PortsHeld, UsageWord::PortsMax, UsageWord::PortsFailed];
+    Account::new(tables, id, limit, words).is_some_and(|account| account.take())
 }
 
 /// Gives a port reservation of `id` back.
@@ -63,28 +65,57 @@ pub fn notice_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
     }
 }
 
-#[inline(always)]
-fn take<T: Tables>(tables: &T, id: ContainerId, limit: u32, words: [UsageWord; 3]) -> bool {
-    let [held, max, failed] = words;
-    let Some(held) = tables.usage(id, held) else {
-        return false;
-    };
-    let now_held = held.add(1).wrapping_add(1);
-    if now_held > limit as u64 {
-        held.add(u64::MAX);
-        if let Some(failed) = tables.usage(id, failed) {
-            failed.add(1);
-        }
-        return false;
+/// Where something that a container may hold so much of is counted.
+#[derive(Clone, Copy)]
+pub struct Account<W> {
+    held: W,
+    max: W,
+    failed: W,
+    limit: u32,
+}
+
+impl<W: Word> Account<W> {
+    /// The words of `id`: held, most ever held, refused.
+    #[inline(always)]
+    pub fn new<T: Tables<Word = W>>(
+        tables: &T,
+        id: ContainerId,
+        limit: u32,
+        words: [UsageWord; 3],
+    ) -> Option<Self> {
+        let [held, max, failed] = words;
+        let (held, max) = (tables.usage(id, held)?, tables.usage(id, max)?);
+        Some(Self { held, max, failed: tables.usage(id, failed)?, limit })
     }
-    if let Some(max) = tables.usage(id, max) {
-        let old = max.load();
+
+    /// Charges one more; false if that is more than the limit.
+    #[inline(always)]
+    pub fn take(&self) -> bool {
+        let now_held = self.held.add(1).wrapping_add(1);
+        if now_held > self.limit as u64 {
+            self.held.add(u64::MAX);
+            self.failed.add(1);
+            return false;
+        }
+        let old = self.max.load();
         // A lost race leaves the other's value, which was as true a moment ago.
         if now_held > old {
-            max.swap(old, now_held);
+            self.max.swap(old, now_held);
         }
+        true
     }
-    true
+
+    /// Gives one back.
+    #[inline(always)]
+    pub fn give(&self) {
+        self.give_back(1);
+    }
+
+    /// Gives so many back.
+    #[inline(always)]
+    pub fn give_back(&self, count: u64) {
+        self.held.add(0_u64.wrapping_sub(count));
+    }
 }
 
 #[inline(always)]

@@ -12,7 +12,7 @@ use crate::{
         counters::Traffic,
         reason::Reason,
         rules::BuiltIn,
-        units::ContainerId,
+        units::{ContainerId, Zone},
     },
     wire::Packet,
 };
@@ -32,13 +32,33 @@ pub struct Case {
     pub status: u8,
     /// Whether rules look at what kind of address the source and the destination are.
     pub asks_types: bool,
-    /// Whether the packet is on the container's own interface.
-    pub own_interface: bool,
+    /// Where the packet is.
+    pub network: Network,
     /// Whether the packet has not left the container, as far as rules are concerned: it is on `lo`.
     pub is_inside: bool,
+    /// Whether its flow has come to its end, and was counted by rules.
+    pub ends: bool,
+}
+
+/// Where a packet is that rules are asked about.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// On the container's own interface.
+    Own = 0,
+    /// On an uplink.
+    Uplink = 1,
+    /// On another interface of the node.
+    Local = 2,
 }
 
 impl Case {
+    /// Whether the packet is on the container's own interface.
+    #[inline(always)]
+    pub const fn own_interface(&self) -> bool {
+        matches!(self.network, Network::Own)
+    }
+
     /// As one number, which takes less room on a small stack than its fields.
     #[inline(always)]
     pub const fn to_number(&self) -> u64 {
@@ -47,8 +67,9 @@ impl Case {
             | (self.state as u64) << 34
             | (self.direction as u64) << 38
             | (self.asks_types as u64) << 39
-            | (self.own_interface as u64) << 40
-            | (self.is_inside as u64) << 41
+            | (self.network as u64) << 40
+            | (self.is_inside as u64) << 42
+            | (self.ends as u64) << 43
             | (self.status as u64) << 48
     }
 
@@ -65,9 +86,24 @@ impl Case {
             state: (number >> 34 & 0xf) as u8,
             direction: (number >> 38 & 1) as u8,
             asks_types: number >> 39 & 1 != 0,
-            own_interface: number >> 40 & 1 != 0,
-            is_inside: number >> 41 & 1 != 0,
+            network: match number >> 40 & 3 {
+                0 => Network::Own,
+                1 => Network::Uplink,
+                _ => Network::Local,
+            },
+            is_inside: number >> 42 & 1 != 0,
+            ends: number >> 43 & 1 != 0,
             status: (number >> 48) as u8,
+        }
+    }
+
+    /// The zone of the packet's flow.
+    #[inline(always)]
+    pub const fn zone(&self) -> Zone {
+        match self.network {
+            Network::Own => Zone::of(self.container),
+            Network::Uplink => Zone::UPLINK,
+            Network::Local => Zone::LOCAL,
         }
     }
 }
@@ -79,43 +115,45 @@ pub struct Ruling {
     pub reason: Reason,
     /// How it is rejected, if it is.
     pub code: u8,
+    /// Whether it passes, and its flow, which is new, has been counted.
+    pub is_counted: bool,
 }
 
 impl Ruling {
     /// It passes.
-    pub const PASS: Self = Self { reason: Reason::None, code: 0 };
+    pub const PASS: Self = Self { reason: Reason::None, code: 0, is_counted: false };
     /// Nobody could be asked: it is dropped.
-    pub const BUSY: Self = Self { reason: Reason::RulesBusy, code: 0 };
+    pub const BUSY: Self = Self { reason: Reason::RulesBusy, code: 0, is_counted: false };
 }
 
 /// The verdict on a packet that may go its way as far as ownership is concerned. `chain` is the chain of the owner's
-/// rules that is asked, if one is to be; the flow is opened, and counts the packet, if it is given `traffic`.
+/// rules that is asked, if one is to be, in the zone `zone`; the flow is opened, and counts the packet, if it is given
+/// `traffic`.
 #[inline(always)]
 pub fn settle<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
-    owner: Owner,
+    (owner, zone): (Owner, Zone),
     chain: Option<BuiltIn>,
     (track, traffic): (&Track, Option<Traffic>),
 ) -> Verdict {
-    if let Some(chain) = chain {
-        let ruling = judge(tables, (packet, headers), owner, chain, track);
-        if ruling.reason != Reason::None {
-            return Verdict { owner, reason: ruling.reason, code: ruling.code };
-        }
-    }
+    let ruling = match chain {
+        Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, track),
+        None => Ruling::PASS,
+    };
     let Opening { wanted, place, parties } = &track.opening;
-    if !wanted {
-        return Verdict::pass(owner);
+    if ruling.reason != Reason::None || !wanted {
+        return Verdict { owner, reason: ruling.reason, code: ruling.code };
     }
-    Verdict::because(owner, tables.open_flow(headers, *place, parties, traffic.unwrap_or_default()))
+    let traffic = (traffic.unwrap_or_default(), ruling.is_counted);
+    Verdict::because(owner, tables.open_flow(headers, *place, parties, traffic))
 }
 
 #[inline(always)]
 fn judge<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
-    owner: Owner,
+    (owner, zone): (Owner, Zone),
     chain: BuiltIn,
     track: &Track,
 ) -> Ruling {
@@ -133,11 +171,16 @@ fn judge<T: Tables, P: Packet>(
         chain,
         state: state as u8,
         direction: direction as u8,
-        status: track.status,
+        status: track.status & !Track::ENDS,
         asks_types: container.flags & Container::ASKS_ADDRESS_TYPES != 0,
-        own_interface: owner.way == Way::Interface,
+        network: match (owner.way, zone) {
+            (Way::Interface, _) => Network::Own,
+            (_, Zone::LOCAL) => Network::Local,
+            _ => Network::Uplink,
+        },
         // What a container's own rules have rejected of what it sent comes back to it from inside.
         is_inside: track.standing == Standing::Notice && chain == BuiltIn::Input,
+        ends: track.status & Track::ENDS != 0,
     };
     tables.rule(packet, headers, &case)
 }

@@ -135,7 +135,8 @@ impl Search {
         self.port = 0;
         self.protocol = 0;
         if kind == Kind::BitmapPort {
-            self.first = [0; 2];
+            // Hidden from the compiler, which would call a function to fill the place, for which there is no stack left.
+            self.first = [core::hint::black_box(0); 2];
             return self.take_port(question, destinations & 1 != 0) && self.forget_protocol();
         }
         self.first = address(question, destinations & 1 != 0);

@@ -49,6 +49,8 @@ pub trait FlowEntry: Copy {
     fn port_epoch(&self) -> u32;
     /// It was held against the reservations of this epoch.
     fn set_port_epoch(&self, epoch: u32);
+    /// A connlimit counts it ([`Flow::COUNTED`]).
+    fn set_counted(&self);
     /// A packet moved it on.
     fn advance(&self, state: State, flags: u8, expires: Nanos);
     /// A packet is counted in it: from the opener, or to it.
@@ -101,6 +103,12 @@ pub enum UsageWord {
     PortsMax,
     /// Reservations refused.
     PortsFailed,
+    /// What rules remember.
+    GuardsHeld,
+    /// Most that rules remembered.
+    GuardsMax,
+    /// What rules were to remember, and was refused.
+    GuardsFailed,
     /// Control packets sent in this second.
     Control,
     /// When the bucket of notices is full again.
@@ -162,9 +170,16 @@ pub trait Tables: Sized {
         self.flow(&place.key(headers))
     }
 
-    /// Makes the flow at `place` for the packet `headers`, which it counts, or says why not.
+    /// Makes the flow at `place` for the packet `headers`, which it counts, or says why not. Rules may have counted the flow
+    /// ([`Ruling::is_counted`]).
     #[inline(always)]
-    fn open_flow(&self, headers: &Headers, place: Place, parties: &Parties, traffic: Traffic) -> Reason {
+    fn open_flow(
+        &self,
+        headers: &Headers,
+        place: Place,
+        parties: &Parties,
+        traffic: (Traffic, bool),
+    ) -> Reason {
         flow::open(self, headers, place, parties, traffic)
     }
 

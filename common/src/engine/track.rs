@@ -66,22 +66,24 @@ impl Opening {
 pub struct Track {
     /// Where the packet stands in it.
     pub standing: Standing,
-    /// [`Flow`]'s state and flags that rules may ask for, as the bits of [`status`].
+    /// [`Flow`]'s state and flags that rules may ask for, as the bits of [`status`]; and [`Self::ENDS`].
     pub status: u8,
     /// The flow that is to be made for it.
     pub opening: Opening,
 }
 
 impl Track {
+    /// Of the status: the flow has come to its end, and rules have counted it. A bit there takes no room on a small stack.
+    pub const ENDS: u8 = 0x80;
+
     /// No flow, and none to be made.
     pub const NONE: Self = Self { standing: Standing::Outside, status: 0, opening: Opening::NONE };
 
     /// About a packet of a flow.
-    pub const RELATED: Self =
-        Self { standing: Standing::Related, status: status::CONFIRMED, opening: Opening::NONE };
+    pub const RELATED: Self = Self { standing: Standing::Related, status: status::CONFIRMED, ..Self::NONE };
 
     /// A [notice](super::notice).
-    pub const NOTICE: Self = Self { standing: Standing::Notice, status: 0, opening: Opening::NONE };
+    pub const NOTICE: Self = Self { standing: Standing::Notice, ..Self::NONE };
 
     /// A flow is to be made.
     #[inline(always)]
@@ -105,7 +107,10 @@ impl Track {
         if is_assured(hit.entry.state(), replied) {
             bits |= status::ASSURED;
         }
-        Self { standing, status: bits, opening: Opening::NONE }
+        if hit.entry.flags() & Flow::COUNTED != 0 && hit.entry.state().is_closed() {
+            bits |= Self::ENDS;
+        }
+        Self { standing, status: bits, ..Self::NONE }
     }
 
     /// The state that rules ask for, and the direction: [`ct`] and [`direction`].

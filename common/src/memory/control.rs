@@ -35,7 +35,8 @@ impl MemoryTables {
         }
     }
 
-    /// Deletes the flows that have expired and the reservations that nobody holds; returns how many.
+    /// Deletes the flows that have expired, the reservations that nobody holds, and what rules keep no longer; returns how
+    /// many.
     pub fn sweep(&self) -> usize {
         let _deleting = lock(&self.deleting);
         let idle = self
@@ -43,7 +44,7 @@ impl MemoryTables {
             .entries()
             .into_iter()
             .filter(|(key, claim)| ports::retire(MemoryWord::atomic(claim)) && self.ports.remove(key));
-        self.delete_flows(None) + idle.count()
+        self.delete_flows(None) + idle.count() + self.sweep_guards()
     }
 
     /// Deletes all flows of `id`; returns how many.

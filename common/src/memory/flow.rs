@@ -118,6 +118,10 @@ impl FlowEntry for &FlowCell {
         self.port_epoch.store(epoch, ORDER);
     }
 
+    fn set_counted(&self) {
+        self.flags.fetch_or(Flow::COUNTED, ORDER);
+    }
+
     fn advance(&self, state: State, flags: u8, expires: Nanos) {
         let old = self.expires();
         // It is being deleted, or begun anew for another.

@@ -12,6 +12,7 @@ mod control;
 mod flow;
 mod fragments;
 pub mod generate;
+mod guards;
 mod rules;
 mod ruleset;
 mod sets;

@@ -1,14 +1,16 @@
 //! Asking a container's rules in memory.
 
-use super::{MemoryTables, Ruleset};
+use super::{MemoryTables, Ruleset, guards};
 use crate::{
     abi::{
+        reason::Reason,
         rules::external::{self, SET},
         units::{Nanos, Protocol},
     },
     engine::{
         Headers, Tables as _,
-        classify::{External, Question, State, Surroundings, classify},
+        classify::{Answer, External, Question, State, Surroundings, classify},
+        external::connlimit,
         headers::Kind,
         question::Circumstances,
         rules::{Case, Ruling},
@@ -16,7 +18,7 @@ use crate::{
     wire::{Packet, tcp},
 };
 
-/// What the rules say. Recent lists, hashlimit and connlimit are not kept in memory: they answer no.
+/// What the rules say.
 pub(super) fn ask<P: Packet>(
     tables: &MemoryTables,
     ruleset: &Ruleset,
@@ -25,8 +27,13 @@ pub(super) fn ask<P: Packet>(
 ) -> Ruling {
     let mut question = Question::EMPTY;
     question.fill(packet, headers, case, &Circumstances::default());
-    let mut world = World { tables, packet, headers, question: &question };
-    classify(&ruleset, &mut world, &question, &mut { State::EMPTY }).ruling()
+    let mut world = World { tables, packet, headers, question: &question, case, is_counted: false };
+    let ruling = classify(&ruleset, &mut world, &question, &mut { State::EMPTY }).ruling();
+    let passes = ruling.reason == Reason::None;
+    if case.ends || (world.is_counted && !passes) {
+        connlimit::conclude(&tables, headers, case);
+    }
+    Ruling { is_counted: world.is_counted && passes, ..ruling }
 }
 
 struct World<'a, P> {
@@ -34,6 +41,8 @@ struct World<'a, P> {
     packet: &'a P,
     headers: &'a Headers,
     question: &'a Question,
+    case: &'a Case,
+    is_counted: bool,
 }
 
 impl<P: Packet> Surroundings for World<'_, P> {
@@ -54,14 +63,18 @@ impl<P: Packet> Surroundings for World<'_, P> {
         if has_header { tcp::has_option(self.packet, self.headers.transport, kind) } else { None }
     }
 
-    fn external(&mut self, check: &External) -> bool {
-        match check.kind {
-            SET => {
-                let asked = external::Set::from_parameters(check.parameters);
-                self.tables.sets.holds(check.id, self.question, asked)
-            }
-            _ => false,
+    fn external(&mut self, check: &External) -> Answer {
+        if check.kind == SET {
+            let asked = external::Set::from_parameters(check.parameters);
+            return Answer::from(self.tables.sets.holds(check.id, self.question, asked));
         }
+        guards::answer(
+            self.tables,
+            (self.packet, self.headers),
+            (self.question, self.case),
+            check,
+            &mut self.is_counted,
+        )
     }
 
     fn log(&mut self, _: u32, _: u32, _: u32) {}

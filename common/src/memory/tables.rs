@@ -3,14 +3,14 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::{
     boxed::Box,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     vec::Vec,
 };
 
 use super::{
-    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, lock, rules, sets::Sets,
-    sockets::Sockets, usage::UsageCell, word::SparseArray,
+    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, guards::BucketCell, lock,
+    rules, sets::Sets, sockets::Sockets, usage::UsageCell, word::SparseArray,
 };
 use crate::{
     abi::{
@@ -18,6 +18,7 @@ use crate::{
         container::{Container, Usage},
         flow::{Flow, FlowKey},
         fragment::{Fragment, FragmentKey},
+        guard::{BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{Claim, PortKey},
         rules::Line,
         units::{ContainerId, Nanos},
@@ -41,11 +42,13 @@ pub struct Capacity {
     pub ports: usize,
     /// Fragmented packets; newer ones push older ones out.
     pub fragments: usize,
+    /// Buckets of hashlimit.
+    pub buckets: usize,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { containers: 4097, flows: 65_536, ports: 65_536, fragments: 8_192 }
+        Self { containers: 4097, flows: 65_536, ports: 65_536, fragments: 8_192, buckets: 65_536 }
     }
 }
 
@@ -62,6 +65,11 @@ pub struct MemoryTables {
     pub(super) port_epoch: AtomicU64,
     pub(super) fragments: Fragments,
     pub(super) sockets: Sockets,
+    pub(super) objects: Mutex<BTreeSet<ObjectKey>>,
+    pub(super) buckets: Table<BucketKey, BucketCell>,
+    pub(super) counted: Mutex<BTreeMap<CountedKey, Counted>>,
+    pub(super) counts: Table<CountKey, AtomicU64>,
+    pub(super) recents: Mutex<BTreeMap<ObjectKey, Box<RecentList>>>,
     pub(super) rulesets: Mutex<BTreeMap<ContainerId, Arc<Ruleset>>>,
     pub(super) sets: Sets,
     /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
@@ -90,6 +98,11 @@ impl MemoryTables {
             port_epoch: AtomicU64::new(0),
             fragments: Fragments::new(capacity.fragments),
             sockets: Sockets::default(),
+            objects: Mutex::default(),
+            buckets: Table::new(capacity.buckets),
+            counted: Mutex::default(),
+            counts: Table::new(capacity.buckets),
+            recents: Mutex::default(),
             rulesets: Mutex::default(),
             sets: Sets::default(),
             deleting: Mutex::default(),

@@ -7,7 +7,14 @@ use crate::{
         rules::BuiltIn,
         units::{ContainerId, Port, Protocol},
     },
-    engine::{Headers, classify::Question, headers::Part, parse, question::Circumstances, rules::Case},
+    engine::{
+        Headers,
+        classify::Question,
+        headers::Part,
+        parse,
+        question::Circumstances,
+        rules::{Case, Network},
+    },
     wire::ether,
 };
 
@@ -81,8 +88,9 @@ fn ask(bytes: &Bytes<'_>, headers: &Headers) {
         direction: 0,
         status: 0,
         asks_types: true,
-        own_interface: false,
+        network: Network::Uplink,
         is_inside: false,
+        ends: false,
     };
     let mut question = Question::EMPTY;
     question.fill(bytes, headers, &case, &Circumstances::default());

@@ -13,6 +13,7 @@ use crate::{
 pub(super) struct UsageCell {
     flows: QuotaCell,
     ports: QuotaCell,
+    guards: QuotaCell,
     control: AtomicU64,
     notices: AtomicU64,
 }
@@ -49,6 +50,9 @@ impl UsageCell {
             UsageWord::PortsHeld => &self.ports.held,
             UsageWord::PortsMax => &self.ports.maxheld,
             UsageWord::PortsFailed => &self.ports.failcnt,
+            UsageWord::GuardsHeld => &self.guards.held,
+            UsageWord::GuardsMax => &self.guards.maxheld,
+            UsageWord::GuardsFailed => &self.guards.failcnt,
             UsageWord::Control => &self.control,
             UsageWord::Notices => &self.notices,
         })
@@ -58,6 +62,7 @@ impl UsageCell {
         Usage {
             flows: self.flows.get(),
             ports: self.ports.get(),
+            guards: self.guards.get(),
             control: self.control.load(SeqCst),
             notices: self.notices.load(SeqCst),
         }
@@ -66,6 +71,7 @@ impl UsageCell {
     pub(super) fn set(&self, usage: &Usage) {
         self.flows.set(&usage.flows);
         self.ports.set(&usage.ports);
+        self.guards.set(&usage.guards);
         self.control.store(usage.control, SeqCst);
         self.notices.store(usage.notices, SeqCst);
     }

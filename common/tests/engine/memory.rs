@@ -63,7 +63,7 @@ fn import_is_the_reverse_of_export() {
 #[test]
 fn import_takes_what_there_is_a_place_for() {
     let all = busy().tables.export();
-    let small = Capacity { containers: 2, flows: 1, ports: 1, fragments: 0 };
+    let small = Capacity { containers: 2, flows: 1, ports: 1, fragments: 0, ..Capacity::default() };
     let left = MemoryTables::import(&all, small, Nanos(1)).export();
     assert_eq!(
         (left.containers.len(), left.flows.len(), left.ports.len(), left.fragments.len()),

@@ -80,14 +80,15 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     }
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
-    let traffic = skb.traffic(Some(&headers));
     let trace = if judged::is_notice(skb) { Trace::Notice } else { Trace::None };
     let mut verdict = ingress::receive(&maps, (&skb, &headers), (id, zone), trace, None);
     if sender::is_raw(skb.0) {
         verdict = ingress::receive_raw(&maps, &headers, verdict);
     }
     match (verdict.passes(), zone) {
-        (true, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::In, traffic),
+        (true, Zone::LOCAL) => {
+            count::packet(&verdict, Plane::Local, Direction::In, skb.traffic(Some(&headers)));
+        }
         (false, _) => count::refusal(id, verdict.reason),
         (true, _) => {}
     }

@@ -2,6 +2,8 @@
 //!
 //! All return "next", so that other programs still run, or drop.
 
+use core::hint::black_box;
+
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
     macros::classifier,
@@ -113,7 +115,10 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     let trace = judged::trace(skb);
     // A notice to a container about what it sent has not been on the wire.
     let traffic = if trace == Trace::Notice { Traffic::default() } else { skb.traffic(Some(&headers)) };
-    let verdict = ingress::arrive(&maps, (&skb, &headers), Zone::UPLINK, trace, traffic);
+    let packed = traffic.pack();
+    let verdict = ingress::arrive(&maps, (&skb, &headers), Zone::UPLINK, trace, Traffic::unpack(packed));
+    // Packed meanwhile, which the compiler is not to see: there is just enough of the stack.
+    let traffic = Traffic::unpack(black_box(packed));
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
     conclude(&maps, (skb, &headers), &verdict, false)
 }

@@ -40,6 +40,8 @@ pub struct Container {
     pub ports: Quota,
     /// Entries of named sets.
     pub set_entries: Quota,
+    /// Addresses and flows that rules remember.
+    pub guards: Quota,
 }
 
 /// Whether what a container is recognised by is there.

@@ -28,6 +28,9 @@ pub struct Settings {
     /// Most entries of named sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_set_entries: Option<u32>,
+    /// Most addresses and flows that its rules may remember.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_guards: Option<u32>,
     /// Ports it may bind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Allowance>,
@@ -50,6 +53,7 @@ impl Settings {
             max_flows: other.max_flows.or(self.max_flows),
             max_ports: other.max_ports.or(self.max_ports),
             max_set_entries: other.max_set_entries.or(self.max_set_entries),
+            max_guards: other.max_guards.or(self.max_guards),
             ports: other.ports.clone().or_else(|| self.ports.clone()),
             packet_sockets: other.packet_sockets.or(self.packet_sockets),
             addresses: other.addresses.clone().or_else(|| self.addresses.clone()),

@@ -123,6 +123,9 @@ pub struct SettingsArguments {
     /// Most entries that its named sets may have, all together
     #[arg(long, value_name = "N")]
     max_set_entries: Option<u32>,
+    /// Most addresses and flows that its rules may remember
+    #[arg(long, value_name = "N")]
+    max_guards: Option<u32>,
     /// Ports it may bind, as in 80,443,8000-8100; `all` for all
     #[arg(long, value_name = "RANGES")]
     ports: Option<Allowance>,
@@ -141,6 +144,7 @@ impl From<SettingsArguments> for Settings {
             max_flows: arguments.max_flows,
             max_ports: arguments.max_ports,
             max_set_entries: arguments.max_set_entries,
+            max_guards: arguments.max_guards,
             ports: arguments.ports,
             packet_sockets: arguments.packet_sockets,
             addresses: given.then(|| arguments.addresses.into_iter().filter_map(|own| own.0).collect()),

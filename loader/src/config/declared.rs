@@ -43,6 +43,7 @@ struct Content {
     max_flows: Option<u32>,
     max_ports: Option<u32>,
     max_set_entries: Option<u32>,
+    max_guards: Option<u32>,
     ports: Option<Allowance>,
     packet_sockets: Option<PacketSockets>,
 }
@@ -102,6 +103,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         max_flows: content.max_flows,
         max_ports: content.max_ports,
         max_set_entries: content.max_set_entries,
+        max_guards: content.max_guards,
         ports: content.ports,
         packet_sockets: content.packet_sockets,
         addresses: content.addresses,

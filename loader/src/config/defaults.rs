@@ -18,6 +18,8 @@ pub struct Defaults {
     pub max_ports: u32,
     /// Most entries of named sets.
     pub max_set_entries: u32,
+    /// Most addresses and flows that rules may remember.
+    pub max_guards: u32,
 }
 
 impl Default for Defaults {
@@ -28,6 +30,7 @@ impl Default for Defaults {
             max_flows: 8_192,
             max_ports: 4_096,
             max_set_entries: 100_000,
+            max_guards: 8_192,
         }
     }
 }

@@ -97,8 +97,8 @@ mod tests {
     fn takes_every_key() {
         let config = parse(
             "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\n\
-             [sizes]\nflows = 1048576\nports = 4096\ncontainers = 100\n\
-             [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\n",
+             [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
+             [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n",
         )
         .unwrap();
         assert_eq!(config.uplinks, ["eth0"]);
@@ -106,9 +106,15 @@ mod tests {
         assert_eq!(config.features.to_string(), "filter,multiport,limit");
         assert_eq!(config.mark.mask(), 0x780);
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
-        assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, containers: 100 });
-        let defaults =
-            Defaults { mode: Mode::Full, max_rules: 3, max_flows: 1, max_ports: 2, max_set_entries: 4 };
+        assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, guards: 77, containers: 100 });
+        let defaults = Defaults {
+            mode: Mode::Full,
+            max_rules: 3,
+            max_flows: 1,
+            max_ports: 2,
+            max_set_entries: 4,
+            max_guards: 5,
+        };
         assert_eq!(config.defaults, defaults);
     }
 

@@ -10,6 +10,8 @@ use crate::control;
 const FLOWS: RangeInclusive<u32> = 1_024..=16_777_216;
 /// Port reservations that a table may be made for.
 const PORTS: RangeInclusive<u32> = 64..=1_048_576;
+/// Addresses and flows that a table of what rules remember may be made for.
+const GUARDS: RangeInclusive<u32> = 64..=4_194_304;
 /// Containers that a table may be made for.
 const CONTAINERS: RangeInclusive<u32> = 1..=100_000;
 
@@ -23,6 +25,9 @@ pub struct Limits {
     /// Port reservations of all containers together.
     #[serde(deserialize_with = "ports")]
     pub ports: u32,
+    /// Addresses and flows that rules remember, of all containers together.
+    #[serde(deserialize_with = "guards")]
+    pub guards: u32,
     /// Containers.
     #[serde(deserialize_with = "containers")]
     pub containers: u32,
@@ -31,13 +36,19 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let sizes = control::Sizes::default();
-        Self { flows: sizes.flows, ports: sizes.ports, containers: sizes.containers }
+        Self { flows: sizes.flows, ports: sizes.ports, guards: sizes.guards, containers: sizes.containers }
     }
 }
 
 impl From<&Limits> for control::Sizes {
     fn from(limits: &Limits) -> Self {
-        Self { flows: limits.flows, ports: limits.ports, containers: limits.containers, ..Self::default() }
+        Self {
+            flows: limits.flows,
+            ports: limits.ports,
+            guards: limits.guards,
+            containers: limits.containers,
+            ..Self::default()
+        }
     }
 }
 
@@ -47,6 +58,10 @@ fn flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 
 fn ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     within(&PORTS, deserializer)
+}
+
+fn guards<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(&GUARDS, deserializer)
 }
 
 fn containers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

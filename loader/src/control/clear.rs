@@ -4,9 +4,12 @@
 //! compiled. With the JIT off the kernel refuses to call it back for each entry; then it is told the entries one by one,
 //! as they were found from here, and decides about each as it is by then.
 
+use std::collections::HashSet;
+
 use berth_common::abi::{
     control::Control,
-    flow::{Flow, FlowKey},
+    flow::{Flow, FlowKey, State},
+    guard::{Bucket, BucketKey, CountKey, Counted, CountedKey},
     port::{Claim, PortEntry, PortKey},
     units::ContainerId,
 };
@@ -21,7 +24,8 @@ use super::{
 const MOST_NAMED: usize = 65_536;
 
 impl Kernel {
-    /// Deletes flows that have ended and reservations that nobody holds. Returns how many there were.
+    /// Deletes flows that have ended, reservations that nobody holds, and what rules keep no longer. Returns how many there
+    /// were.
     pub fn sweep(&mut self) -> Result<u32, ControlError> {
         if self.calls_back {
             return self.clear_all(Control::SWEEP, ContainerId::HOST);
@@ -34,7 +38,44 @@ impl Kernel {
         // Nobody's: only what has ended.
         let flows = self.clear(Control::FLUSH_FLOWS, ContainerId::UNOWNED, &flows)?;
         let ports = self.clear(Control::FLUSH_PORTS, ContainerId::UNOWNED, &ports)?;
-        Ok(flows.saturating_add(ports))
+        Ok(flows.saturating_add(ports).saturating_add(self.clear_guards()?))
+    }
+
+    /// Deletes what rules keep no longer: what has expired, and what was kept for rules that are gone.
+    pub(super) fn clear_guards(&mut self) -> Result<u32, ControlError> {
+        if self.calls_back {
+            return self.clear_all(Control::SWEEP_GUARDS, ContainerId::HOST);
+        }
+        let (now, objects) = (Self::now(), self.maps.objects.entries()?);
+        let objects: HashSet<_> = objects.into_iter().map(|(key, _)| key).collect();
+        let buckets: Vec<(BucketKey, Bucket)> = maps::dump(&self.pins, "BUCKETS")?;
+        let goes =
+            |(key, bucket): &(BucketKey, Bucket)| bucket.expires <= now || !objects.contains(&key.object);
+        let keys: Vec<_> = buckets.into_iter().filter(goes).map(|(key, _)| key).take(MOST_NAMED).collect();
+        let lists = self.maps.recents.entries()?.into_iter().map(|(key, _)| key);
+        let lists: Vec<_> = lists.filter(|key| !objects.contains(key)).collect();
+        let lists = self.clear(Control::SWEEP_LISTS, ContainerId::UNOWNED, &lists)?;
+        let buckets = self.clear(Control::SWEEP_GUARDS, ContainerId::UNOWNED, &keys)?;
+        Ok(buckets.saturating_add(lists).saturating_add(self.clear_counted()?))
+    }
+
+    /// Counts no more the flows that connlimits need not count.
+    fn clear_counted(&mut self) -> Result<u32, ControlError> {
+        let objects = self.maps.objects.entries()?;
+        let objects: HashSet<_> = objects.into_iter().map(|(key, _)| key).collect();
+        let now = Self::now();
+        let open = |flow: &Flow| flow.expires > now && !State::from_number(flow.state).is_closed();
+        let open: HashSet<_> = self.flow_keys(open)?.into_iter().collect();
+        let counted: Vec<(CountedKey, Counted)> = maps::dump(&self.pins, "COUNTED")?;
+        let keys = counted.into_iter().map(|(key, _)| key);
+        let keys = keys.filter(|key| !(open.contains(&key.flow) && objects.contains(&key.object)));
+        let keys: Vec<_> = keys.take(MOST_NAMED).collect();
+        let flows = self.clear(Control::SWEEP_COUNTED, ContainerId::UNOWNED, &keys)?;
+        let counts: Vec<(CountKey, u64)> = maps::dump(&self.pins, "COUNTS")?;
+        let counts = counts.into_iter().filter(|(key, count)| *count == 0 || !objects.contains(&key.object));
+        let keys = counts.map(|(key, _)| key);
+        let keys: Vec<_> = keys.take(MOST_NAMED).collect();
+        Ok(self.clear(Control::SWEEP_COUNTS, ContainerId::UNOWNED, &keys)?.saturating_add(flows))
     }
 
     /// Deletes the flows of which `owner` has an end.
@@ -107,6 +148,7 @@ mod tests {
     #[test]
     fn every_key_fits_into_the_packet() {
         assert!(size_of::<FlowKey>() <= PACKET && size_of::<PortKey>() <= PACKET);
+        assert!(size_of::<BucketKey>() <= PACKET && size_of::<CountedKey>() <= PACKET);
     }
 
     #[test]

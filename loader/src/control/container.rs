@@ -68,6 +68,7 @@ impl Kernel {
         self.remove_ruleset(id)?;
         self.flush_flows(Some(id))?;
         self.clear_ports(id)?;
+        self.clear_guards()?;
         self.maps.usage.set(id.0, Usage::default())
     }
 
@@ -229,7 +230,8 @@ fn container(id: ContainerId, spec: &Spec) -> Result<Container, ControlError> {
         flow_limit: spec.flow_limit,
         port_limit: spec.port_limit,
         ranges,
-        reserved: [0; 2],
+        guard_limit: spec.guard_limit,
+        reserved: 0,
     })
 }
 
@@ -279,6 +281,7 @@ mod tests {
             mode: Mode::Stateful,
             flow_limit: 10,
             port_limit: 20,
+            guard_limit: 30,
             ranges: vec![PortRange { first: Port(80), last: Port(90) }; ranges],
             has_rules: false,
             asks_address_types: false,

@@ -163,6 +163,7 @@ impl Kernel {
             ports: entries("PORTS")?,
             containers: self.maps.containers.len().saturating_sub(1),
             fragments: entries("FRAGMENTS")?,
+            guards: entries("BUCKETS")?,
             events_bytes: entries("EVENTS")?,
         })
     }

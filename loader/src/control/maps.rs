@@ -9,6 +9,7 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::Counters,
+    guard::{Connlimits, ObjectKey, RecentList},
     port::{PortEntry, PortKey},
     socket::{Adoption, CgroupEntry},
     units::ContainerId,
@@ -37,6 +38,9 @@ pub struct Maps {
     pub addresses: Hash<Address, AddressEntry>,
     pub adoptions: Hash<u64, Adoption>,
     pub ports: Hash<PortKey, PortEntry>,
+    pub objects: Hash<ObjectKey, u32>,
+    pub recents: Hash<ObjectKey, RecentList>,
+    pub connlimits: Hash<u32, Connlimits>,
     pub rulesets: Rulesets,
     pub sets: Sets,
 }
@@ -56,6 +60,9 @@ impl Maps {
             addresses: Hash::open(pins, "ADDRESSES")?,
             adoptions: Hash::open(pins, "ADOPTIONS")?,
             ports: Hash::open(pins, "PORTS")?,
+            objects: Hash::open(pins, "OBJECTS")?,
+            recents: Hash::open(pins, "RECENTS")?,
+            connlimits: Hash::open(pins, "CONNLIMITS")?,
             rulesets: Rulesets::open(pins)?,
             sets: Sets::open(pins)?,
         })

@@ -6,7 +6,11 @@ use aya::maps::{Array, ArrayOfMaps, IterableMap, Map, MapData, MapError};
 use aya_obj::generated::BPF_F_INNER_MAP;
 use berth_common::abi::{
     counters::Traffic,
-    rules::{Line, counters, header::Header},
+    guard::ObjectKey,
+    rules::{
+        Line, counters,
+        header::{self, Header},
+    },
     units::ContainerId,
 };
 
@@ -14,6 +18,7 @@ use super::{
     ControlError, Kernel,
     error::Context as _,
     maps,
+    objects::{Keeps, Kept},
     pins::Pins,
     plain::{Plain, zero},
     sys,
@@ -55,14 +60,56 @@ impl Rulesets {
 
 impl Kernel {
     /// Puts a compiled ruleset in force, in place of the one that is there: every packet meets the one or the other, as a
-    /// whole. Counters go on where `carried` says so: pairs of a counter's number in the new ruleset, and in the old.
+    /// whole. Counters go on where `carried` says so: pairs of a counter's number in the new ruleset, and in the old. What
+    /// it keeps something for are `objects`; what was kept for others is forgotten.
     pub fn set_ruleset(
         &mut self,
         id: ContainerId,
         lines: &[Line],
         carried: &[(u32, u32)],
+        objects: &[Kept],
     ) -> Result<(), ControlError> {
         self.maps.containers.check(id)?;
+        let objects = keys(id, lines, objects);
+        let added = self.add_objects(&objects)?;
+        if let Err(failure) = self.put_ruleset(id, lines, carried) {
+            // The first error is the one to report.
+            if let Err(second) = self.remove_objects(&added) {
+                log::warn!("what container {} was to have remembered is not all gone: {second}", id.0);
+            }
+            return Err(failure);
+        }
+        self.settle_objects(id, &objects);
+        Ok(())
+    }
+
+    /// Sees to it that what a container's rules keep is what this ruleset, which is in force, keeps something for.
+    pub fn refresh_objects(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        objects: &[Kept],
+    ) -> Result<(), ControlError> {
+        let objects = keys(id, lines, objects);
+        self.add_objects(&objects)?;
+        self.settle_objects(id, &objects);
+        Ok(())
+    }
+
+    /// The rules are in force, whatever comes of this: what stays is forgotten at the next change.
+    fn settle_objects(&mut self, id: ContainerId, objects: &[(ObjectKey, Keeps)]) {
+        let settled = self.set_connlimits(id, objects).and_then(|()| self.keep_objects(id, objects));
+        if let Err(failure) = settled {
+            log::warn!("what the rules of container {} no longer remember is not all gone: {failure}", id.0);
+        }
+    }
+
+    fn put_ruleset(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        carried: &[(u32, u32)],
+    ) -> Result<(), ControlError> {
         let old = self.maps.rulesets.get(id)?;
         let mut new = Ruleset::make(lines)?;
         if let Some(old) = &old {
@@ -82,7 +129,9 @@ impl Kernel {
         self.maps.containers.check(id)?;
         let outer = maps::open(&self.pins, RULESETS)?;
         sys::delete(outer.fd().as_fd(), &id.0)
-            .context(|| format!("take the rules of container {} out of force", id.0))
+            .context(|| format!("take the rules of container {} out of force", id.0))?;
+        self.set_connlimits(id, &[])?;
+        self.keep_objects(id, &[])
     }
 
     /// Generation of the rules of a container that are in force; nothing where there are none.
@@ -94,6 +143,18 @@ impl Kernel {
     pub fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
         self.maps.rulesets.get(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| ruleset.counters())
     }
+}
+
+/// The keys of what a ruleset keeps something for.
+fn keys(container: ContainerId, lines: &[Line], objects: &[Kept]) -> Vec<(ObjectKey, Keeps)> {
+    objects.iter().map(|one| (object(container, lines, one.number), one.what)).collect()
+}
+
+/// The key of what a ruleset keeps something for. The stamp's upper half is the container's generation, which comes into
+/// force after its rules.
+fn object(container: ContainerId, lines: &[Line], number: u32) -> ObjectKey {
+    let stamp = lines.first().map_or(0, header::generation);
+    ObjectKey { container, generation: u32::try_from(stamp >> 32).unwrap_or(0), number }
 }
 
 impl Ruleset {

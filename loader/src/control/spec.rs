@@ -17,13 +17,22 @@ pub struct Sizes {
     pub containers: u32,
     /// Fragmented packets in passage.
     pub fragments: u32,
+    /// Addresses and flows that rules remember.
+    pub guards: u32,
     /// Bytes of events that wait for the daemon: rounded up to a power of two of pages.
     pub events_bytes: u32,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { flows: 65_536, ports: 65_536, containers: 10_000, fragments: 8_192, events_bytes: 256 * 1024 }
+        Self {
+            flows: 65_536,
+            ports: 65_536,
+            containers: 10_000,
+            fragments: 8_192,
+            guards: 65_536,
+            events_bytes: 256 * 1024,
+        }
     }
 }
 
@@ -38,6 +47,8 @@ pub struct Spec {
     pub flow_limit: u32,
     /// Most port reservations it may hold.
     pub port_limit: u32,
+    /// Most addresses and flows that its rules may remember.
+    pub guard_limit: u32,
     /// Ports it may bind, at most [`berth_common::abi::container::MAX_PORT_RANGES`] ranges; none for all ports.
     pub ranges: Vec<PortRange>,
     /// Whether it has rules.

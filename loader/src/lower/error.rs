@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use berth_common::abi::guard::RECENT_STAMPS;
+
 use super::Place;
 use crate::rules::chain::ChainName;
 
@@ -53,6 +55,9 @@ pub enum Reason {
     /// The set is one of the other family.
     #[error("the addresses in set {0} are of the other family")]
     SetFamily(String),
+    /// It asks for more hits than are remembered.
+    #[error("{0} hits of -m recent are asked for, and {limit} are remembered for an address: ask for fewer", limit = RECENT_STAMPS)]
+    RecentHits(u16),
     /// It leads to a chain that its table does not have.
     #[error("there is no chain {0} in its table: declare it")]
     NoChain(ChainName),

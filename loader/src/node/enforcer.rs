@@ -13,7 +13,7 @@ use berth_common::abi::{
 
 use crate::{
     containers::{Cgroup, Link},
-    control::{ControlError, Kernel, PortRefusal, Sizes, Spec},
+    control::{ControlError, Kept, Kernel, PortRefusal, Sizes, Spec},
 };
 
 /// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
@@ -40,6 +40,13 @@ pub trait Enforcer {
         id: ContainerId,
         lines: &[Line],
         carried: &[(u32, u32)],
+        objects: &[Kept],
+    ) -> Result<(), ControlError>;
+    fn refresh_objects(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        objects: &[Kept],
     ) -> Result<(), ControlError>;
     fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError>;
     fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError>;
@@ -113,12 +120,22 @@ impl Enforcer for Kernel {
         id: ContainerId,
         lines: &[Line],
         carried: &[(u32, u32)],
+        objects: &[Kept],
     ) -> Result<(), ControlError> {
-        Self::set_ruleset(self, id, lines, carried)
+        Self::set_ruleset(self, id, lines, carried, objects)
     }
 
     fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
         Self::remove_ruleset(self, id)
+    }
+
+    fn refresh_objects(
+        &mut self,
+        id: ContainerId,
+        lines: &[Line],
+        objects: &[Kept],
+    ) -> Result<(), ControlError> {
+        Self::refresh_objects(self, id, lines, objects)
     }
 
     fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError> {

@@ -210,6 +210,26 @@ pub enum NodeError {
     /// Rules use what they may not use: each, with the reason.
     #[error("{} of the rules may not be used; {}", .0.len(), .0.first().map_or("", String::as_str))]
     Forbidden(Vec<String>),
+    /// There are too many lists of recent addresses among the rules.
+    #[error(
+        "the rules name {asked} lists of recent addresses, both families together, and {limit} is what a container may have: let some share a list"
+    )]
+    RecentLists {
+        /// How many there would be.
+        asked: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// There are too many connlimits among the rules.
+    #[error(
+        "connlimit is asked for by {asked} rules, both families together, and {limit} may: let rules that count alike jump to a chain with one of them"
+    )]
+    Connlimits {
+        /// How many there would be.
+        asked: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The container may not hold so many rules.
     #[error(
         "{name} would hold {asked} rules, and may hold {limit}: remove some, or raise the limit with `berth container set {name} --max-rules`"

@@ -19,7 +19,7 @@ use berth_common::abi::{
 use super::{Enforcer, Observer};
 use crate::{
     containers::{Cgroup, ContainersError, Link, Recognised},
-    control::{ControlError, PortRefusal, Sizes, Spec},
+    control::{ControlError, Kept, PortRefusal, Sizes, Spec},
 };
 
 /// A kernel that remembers what it was told, and fails where it is asked to.
@@ -31,6 +31,8 @@ pub struct FakeKernel {
     pub uplinks: Vec<Link>,
     pub node_addresses: Vec<IpAddr>,
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
+    /// What rulesets keep something for.
+    pub objects: BTreeMap<u32, Vec<u32>>,
     /// Generations of the rulesets in force.
     pub rulesets: BTreeMap<u32, u64>,
     /// The named sets in force.
@@ -111,6 +113,7 @@ impl Enforcer for FakeKernel {
         id: ContainerId,
         lines: &[Line],
         carried: &[(u32, u32)],
+        objects: &[Kept],
     ) -> Result<(), ControlError> {
         self.may("set_ruleset")?;
         let ruleset = Header::from_line(&lines[0]).expect("a ruleset");
@@ -120,6 +123,12 @@ impl Enforcer for FakeKernel {
         let count = counters::policy(ruleset.rules, SLOTS);
         self.counted.insert(id.0, (0..count).map(|new| carry(new).unwrap_or_default()).collect());
         self.rulesets.insert(id.0, ruleset.generation);
+        self.objects.insert(id.0, objects.iter().map(|one| one.number).collect());
+        Ok(())
+    }
+
+    fn refresh_objects(&mut self, id: ContainerId, _: &[Line], objects: &[Kept]) -> Result<(), ControlError> {
+        self.objects.insert(id.0, objects.iter().map(|one| one.number).collect());
         Ok(())
     }
 

@@ -15,6 +15,7 @@ impl<E, O> Node<E, O> {
             mode: self.mode(&settings).into(),
             flow_limit: self.flow_limit(&settings),
             port_limit: self.port_limit(&settings),
+            guard_limit: self.guard_limit(&settings),
             ranges: settings.ports.as_ref().map(Allowance::ranges).unwrap_or_default(),
             has_rules: self.rules.get(&record.id).is_some_and(|loaded| !loaded.pair.is_empty()),
             asks_address_types: self
@@ -42,6 +43,10 @@ impl<E, O> Node<E, O> {
 
     pub(super) fn port_limit(&self, settings: &Settings) -> u32 {
         settings.max_ports.unwrap_or(self.config.defaults.max_ports)
+    }
+
+    pub(super) fn guard_limit(&self, settings: &Settings) -> u32 {
+        settings.max_guards.unwrap_or(self.config.defaults.max_guards)
     }
 }
 

@@ -81,6 +81,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             flows: Quota::new(usage.flows, self.flow_limit(&settings)),
             ports: Quota::new(usage.ports, self.port_limit(&settings)),
             set_entries: self.set_quota(record),
+            guards: Quota::new(usage.guards, self.guard_limit(&settings)),
             addresses: settings.addresses.unwrap_or_default(),
             allowed_ports: settings.ports.unwrap_or_default(),
             packet_sockets: settings.packet_sockets.unwrap_or_default(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Objects;
+
 /// A container's rules, as they are remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,6 +20,9 @@ pub struct Rules {
     pub maxheld: u64,
     /// How many times more were asked for than the quota allows.
     pub failcnt: u64,
+    /// What they keep something for.
+    #[serde(skip_serializing_if = "Objects::is_empty")]
+    pub objects: Objects,
     /// What comes back unless the last change is confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<Unconfirmed>,

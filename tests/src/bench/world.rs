@@ -136,6 +136,7 @@ pub fn container(mode: Mode) -> Container {
         flow_limit: u32::MAX,
         port_limit: u32::MAX,
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
-        reserved: [0; 2],
+        guard_limit: 1_000,
+        reserved: 0,
     }
 }

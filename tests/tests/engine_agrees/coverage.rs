@@ -22,6 +22,8 @@ const UNREACHABLE: &[Reason] = &[
     Reason::Rejected,
     Reason::RulesDamaged,
     Reason::RulesBusy,
+    Reason::GuardQuota,
+    Reason::GuardTableFull,
 ];
 
 /// How often each thing was counted.

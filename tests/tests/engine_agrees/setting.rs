@@ -173,7 +173,8 @@ fn container(random: &mut Random) -> Container {
         flow_limit: random.pick(&[0, 3, 60, 100_000, 100_000, 100_000]).unwrap_or(0),
         port_limit: random.pick(&[0, 2, 100_000, 100_000]).unwrap_or(0),
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
-        reserved: [0; 2],
+        guard_limit: 1_000,
+        reserved: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! at what they name. Every packet ends at a rule or a policy that counts it, so that verdicts are compared too.
 
 mod aim;
+mod connlimits;
 mod enforced;
 mod netfilter;
 mod packet;
@@ -29,6 +30,10 @@ const LEAST_RULESETS: usize = 5;
 /// Packets for each.
 const PACKETS: usize = 200;
 
+/// How many rulesets about how many flows there are, and how many packets for each: these take their time.
+const CONNLIMITS: usize = 12;
+const CONNLIMIT_PACKETS: usize = 40;
+
 #[test]
 fn rules_agree_with_iptables() -> Result<()> {
     privileged!();
@@ -39,6 +44,24 @@ fn rules_agree_with_iptables() -> Result<()> {
 fn rules_agree_with_ip6tables() -> Result<()> {
     privileged!();
     agree(Family::Ipv6)
+}
+
+#[test]
+fn connlimits_agree_with_netfilter() -> Result<()> {
+    privileged!();
+    let mut sides = Sides::new()?;
+    stay_on_one_processor()?;
+    let mut seeds = Random::new(cases::seed()?);
+    for number in 0..cases::number(CONNLIMITS, 2)? {
+        let family = if number % 2 == 0 { Family::Ipv4 } else { Family::Ipv6 };
+        let trial = connlimits::trial(&mut Random::new(seeds.bits()), family, CONNLIMIT_PACKETS)?;
+        let differences = sides.run(&trial)?;
+        if !differences.is_empty() {
+            let text = shrink::shrink(&mut sides, trial)?;
+            bail!("ruleset {number}:\n{}shrunk: {text}", trial::tell(&differences));
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -54,7 +77,8 @@ fn what_tools_write_agrees_with_netfilter() -> Result<()> {
             let trial = Trial { ruleset: ruleset.clone(), packets };
             let differences = sides.run(&trial)?;
             if !differences.is_empty() {
-                bail!("{}, shrunk: {}", file.0, shrink::shrink(&mut sides, trial)?);
+                let text = shrink::shrink(&mut sides, trial)?;
+                bail!("{}:\n{}shrunk: {text}", file.0, trial::tell(&differences));
             }
         }
     }
@@ -75,7 +99,8 @@ fn agree(family: Family) -> Result<()> {
         let differences = sides.run(&trial)?;
         if !differences.is_empty() {
             let text = shrink::shrink(&mut sides, trial)?;
-            bail!("ruleset {number} of seed {seed}, shrunk: {text}");
+            let differences = trial::tell(&differences);
+            bail!("ruleset {number} of seed {seed}:\n{differences}shrunk: {text}");
         }
     }
     let met = sides.set_rules_met;

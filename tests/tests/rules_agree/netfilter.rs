@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use berth::rules::{
     family::Family,
+    feature::Feature,
     parse::parse,
     ruleset::Ruleset,
     save::to_save,
@@ -15,6 +16,7 @@ use berth_tests::{Endpoint, process, sysctl};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::packet::Packet;
+use crate::rulesets::has;
 use crate::side::Side;
 
 /// A container whose packets netfilter judges.
@@ -60,6 +62,12 @@ impl Netfilter {
         let mut whole = ruleset.clone();
         for name in [TableName::Mangle, TableName::Filter] {
             whole.tables.entry(name).or_insert_with(|| Table::empty(name));
+        }
+        if has(ruleset, Feature::Recent) {
+            // A list that the rules before had too would stay as it is.
+            let mut none = Ruleset::new(ruleset.family);
+            none.tables = whole.tables.keys().map(|&name| (name, Table::empty(name))).collect();
+            self.restore_text(ruleset.family, &to_save(&none, false))?;
         }
         self.restore_text(ruleset.family, &to_save(&whole, false))?;
         self.conntrack.write_all(&FORGET_FLOWS)?;

@@ -10,6 +10,7 @@ use berth::rules::{
         Match,
         conntrack::{Conntrack, CtStatus},
         limit::Limit,
+        recent::Action,
         statistic::Statistic,
     },
     parse::apply,
@@ -25,8 +26,8 @@ use berth_common::memory::generate::Random;
 use crate::sets;
 use crate::side::INTERFACE;
 
-/// What berth cannot do yet, or leaves to chance.
-const MATCHES_LEFT_OUT: [&str; 5] = ["connlimit", "connmark", "frag", "hashlimit", "recent"];
+/// What berth cannot do yet, or leaves to chance, or what is compared in [`crate::connlimits`].
+const MATCHES_LEFT_OUT: [&str; 3] = ["connlimit", "connmark", "frag"];
 
 /// Jumps, verdicts, and these.
 const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];
@@ -158,6 +159,19 @@ fn change_rules(ruleset: &mut Ruleset) {
                 match one {
                     // No token comes back in a trial.
                     Match::Limit(Limit { rate, .. }) => *rate = Rate::new(1, 3_600),
+                    // Nor is a bucket forgotten; and the kernel's table is as large as it likes.
+                    Match::Hashlimit(hashlimit) => {
+                        hashlimit.rate = Rate::new(1, 3_600);
+                        hashlimit.expire = 3_600_000;
+                        (hashlimit.size, hashlimit.max) = (None, None);
+                    }
+                    // Nor does an address that was seen become one that was seen long ago.
+                    Match::Recent(recent) => match &mut recent.action {
+                        Action::Check(seen) | Action::Update(seen) => {
+                            seen.seconds = seen.seconds.map(|_| 100_000);
+                        }
+                        Action::Set | Action::Remove => {}
+                    },
                     Match::Conntrack(conntrack) => {
                         // Of ICMP, the kernel's ports are ids.
                         if ![Some(Protocol::TCP), Some(Protocol::UDP)].contains(&protocol) {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use berth::rules::{
     counters::Counters,
     family::Family,
+    feature::Feature,
     ruleset::Ruleset,
     save::{to_rule, to_save},
 };
@@ -16,7 +17,7 @@ use berth_tests::privilege::ALLOW;
 use crate::enforced::Enforced;
 use crate::netfilter::Netfilter;
 use crate::packet::Packet;
-use crate::rulesets::{NOTICES, passes_notices, rejects};
+use crate::rulesets::{NOTICES, has, passes_notices, rejects};
 use crate::side::Side;
 
 /// Both sides.
@@ -74,6 +75,9 @@ impl Sides {
         for packet in &trial.packets {
             self.netfilter.send(packet)?;
             self.enforced.send(packet)?;
+            if has(&trial.ruleset, Feature::Connlimit) {
+                thread::sleep(TICKS);
+            }
         }
         if rejects(&trial.ruleset) {
             // The next trial is to find the bucket of notices full.
@@ -94,6 +98,9 @@ impl Sides {
             .collect())
     }
 }
+
+/// Longer than the kernel counts a flow that has been dropped: two ticks of its clock, of at most 10 ms.
+const TICKS: Duration = Duration::from_millis(21);
 
 /// How long berth takes until it tells as many senders at once as ever.
 const REFILL: Duration = Duration::from_millis(260);
@@ -130,8 +137,14 @@ pub fn describe(trial: &Trial, differences: &[Difference]) -> Result<String> {
     for packet in &trial.packets {
         writeln!(text, "{packet}")?;
     }
-    for Difference { place, netfilter, berth } in differences {
-        writeln!(text, "{place}: netfilter {netfilter}, berth {berth}")?;
-    }
+    text += &tell(differences);
     Ok(text)
+}
+
+/// What has not counted the same.
+pub fn tell(differences: &[Difference]) -> String {
+    let line = |Difference { place, netfilter, berth }: &Difference| {
+        format!("{place}: netfilter {netfilter}, berth {berth}\n")
+    };
+    differences.iter().map(line).collect()
 }

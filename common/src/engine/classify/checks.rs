@@ -3,7 +3,7 @@
 use super::{
     limit,
     lines::Lines,
-    surroundings::{External, Surroundings},
+    surroundings::{Answer, External, Surroundings},
     walk::Walk,
 };
 use crate::{
@@ -16,20 +16,27 @@ use crate::{
 };
 
 impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
-    /// Whether all checks of the entry hold: asked in order, up to the first that does not. Nothing if they make no
-    /// sense.
+    /// Whether all checks of the entry hold: asked in order, up to the first that does not; after a wait, from the one on
+    /// that was waited for. Nothing if they make no sense.
     #[inline(always)]
-    pub(super) fn holds(&mut self, entry: &Entry) -> Option<bool> {
+    pub(super) fn holds(&mut self, entry: &Entry) -> Option<Answer> {
+        let held = self.state.held as u32;
         for number in 0..MAX_CHECKS {
             if number >= entry.checks as u32 {
                 break;
             }
+            if number < held {
+                continue;
+            }
             let check = self.read_check(entry.first_check.wrapping_add(number))?;
-            if !self.check(&check)? {
-                return Some(false);
+            let answer = self.check(&check)?;
+            if answer != Answer::Yes {
+                self.state.held = if answer == Answer::Later { number as u8 } else { 0 };
+                return Some(answer);
             }
         }
-        Some(true)
+        self.state.held = 0;
+        Some(Answer::Yes)
     }
 
     #[inline(always)]
@@ -41,32 +48,46 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     }
 
     #[inline(always)]
-    fn check(&mut self, check: &Check) -> Option<bool> {
+    fn check(&mut self, check: &Check) -> Option<Answer> {
         let [first, second, _] = check.parameters;
         let answer = match check.kind {
             check::MARK => self.state.mark & half(first, 1) == half(first, 0),
             check::MAC => match self.surroundings.source_mac() {
                 Some(address) => address == first,
-                None => return Some(false),
+                None => return Some(Answer::No),
             },
             check::TCP_OPTION => match self.surroundings.has_tcp_option(first as u8) {
                 Some(answer) => answer,
-                None => return Some(false),
+                None => return Some(Answer::No),
             },
             check::RANDOM => ((self.surroundings.random() & 0x7fff_ffff) as u64) < first,
             check::NTH => is_turn(self.lines.word(check.place)?, first),
             check::LIMIT => {
                 limit::take(self.lines.word(check.place)?, self.surroundings.now(), first, second)
             }
-            check::EXTERNAL => self.surroundings.external(&External {
-                kind: check.external,
-                id: check.place,
-                parameters: check.parameters,
-                mark: self.state.mark,
-            }),
+            check::EXTERNAL => match self.external(check) {
+                Answer::No => false,
+                Answer::Yes => true,
+                other => return Some(other),
+            },
             _ => return None,
         };
-        Some(answer != check.inverted)
+        Some(Answer::from(answer != check.inverted))
+    }
+
+    /// What somebody else says, or has said after a wait.
+    #[inline(always)]
+    fn external(&mut self, check: &Check) -> Answer {
+        if self.state.asks {
+            self.state.asks = false;
+            return self.state.answer;
+        }
+        let Check { external: kind, place: id, parameters, .. } = *check;
+        self.state.asked = External { kind, id, parameters, mark: self.state.mark };
+        let answer = self.surroundings.external(&self.state.asked);
+        self.state.asks = answer == Answer::Later;
+        self.state.answer = answer;
+        answer
     }
 }
 

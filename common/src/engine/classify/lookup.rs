@@ -10,7 +10,8 @@ use crate::abi::rules::{
 #[inline(always)]
 pub fn vector<L: Lines>(lines: &L, fields: &Fields, start: Reference) -> Option<u32> {
     let mut reference = start;
-    for _ in 0..=MAX_DEPTH {
+    // Not `..=`, which would keep more on a small stack.
+    for _ in 0..MAX_DEPTH.wrapping_add(1) {
         let kind = reference.kind();
         if kind == Kind::Vector {
             return Some(reference.place());

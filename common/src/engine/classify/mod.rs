@@ -23,5 +23,5 @@ pub use fields::{Fields, Question};
 pub use lines::Lines;
 pub use outcome::{Decision, Outcome};
 pub use state::State;
-pub use surroundings::{External, Surroundings};
+pub use surroundings::{Answer, External, Surroundings};
 pub use walk::{MAX_STEPS, Walk, begin, classify};

@@ -16,6 +16,10 @@ pub enum Decision {
     Corrupt = 3,
     /// The walk did not come to an end: it is dropped.
     Exhausted = 4,
+    /// A check could not be told, since the container keeps as much as it may: it is dropped.
+    OverQuota = 5,
+    /// A check could not be told, since a table of the node is full: it is dropped.
+    TableFull = 6,
 }
 
 /// The outcome of a walk. What it counted, it has counted.
@@ -50,8 +54,10 @@ impl Outcome {
             Decision::Drop => Reason::Rule,
             Decision::Reject => Reason::Rejected,
             Decision::Corrupt | Decision::Exhausted => Reason::RulesDamaged,
+            Decision::OverQuota => Reason::GuardQuota,
+            Decision::TableFull => Reason::GuardTableFull,
         };
-        Ruling { reason, code: self.code }
+        Ruling { reason, code: self.code, is_counted: false }
     }
 
     /// Where there are no rules at all.

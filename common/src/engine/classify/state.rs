@@ -4,6 +4,7 @@ use super::{
     fields::Question,
     lines::Lines,
     outcome::{Decision, Outcome},
+    surroundings::{Answer, External},
 };
 use crate::abi::rules::{
     Line,
@@ -60,6 +61,14 @@ pub struct State {
     pub(super) decision: Decision,
     /// Of a rejection: how.
     pub(super) code: u8,
+    /// How many checks of the entry at which the walk waits held before.
+    pub(super) held: u8,
+    /// Whether the walk waits for an answer, or was given one that it has not taken yet.
+    pub(super) asks: bool,
+    /// That answer; [`Answer::Later`] while there is none.
+    pub(super) answer: Answer,
+    /// What somebody else is asked.
+    pub(super) asked: External,
 }
 
 /// No word or group.
@@ -89,6 +98,10 @@ impl State {
         constant: false,
         decision: Decision::Accept,
         code: 0,
+        held: 0,
+        asks: false,
+        answer: Answer::Later,
+        asked: External { kind: 0, id: 0, parameters: [0; 3], mark: 0 },
     };
 
     /// Begins a walk at a root. A function of its own in the kernel, too, since its frame is gone when the walk begins.
@@ -116,6 +129,8 @@ impl State {
         self.constant = question.shares_answers();
         self.decision = Decision::Exhausted;
         self.code = 0;
+        self.held = 0;
+        self.asks = false;
     }
 
     /// There is no walk, since there are no rules.
@@ -132,6 +147,38 @@ impl State {
         self.constant = outcome.constant;
         self.mark = outcome.mark;
         self.counter = outcome.counter;
+        self.asks = false;
+    }
+
+    /// Whether the walk waits for an [answer](Self::give) to what it [asks](Self::asked), and then goes on with its steps.
+    #[inline(always)]
+    pub const fn is_waiting(&self) -> bool {
+        self.asks && matches!(self.answer, Answer::Later)
+    }
+
+    /// Whether the walk has waited for an answer, and may go on with it.
+    #[inline(always)]
+    pub const fn was_told(&self) -> bool {
+        self.asks && !matches!(self.answer, Answer::Later)
+    }
+
+    /// What the walk waits for an answer to.
+    #[inline(always)]
+    pub const fn asked(&self) -> &External {
+        &self.asked
+    }
+
+    /// Answers.
+    #[inline(always)]
+    pub const fn give(&mut self, answer: Answer) {
+        self.answer = answer;
+    }
+
+    /// Ends the walk, wherever it is: what it has come to.
+    #[inline(always)]
+    pub const fn finish(&mut self) -> Outcome {
+        self.asks = false;
+        self.outcome()
     }
 
     /// What a walk that has ended came to.

@@ -15,6 +15,30 @@ pub struct External {
     pub mark: u32,
 }
 
+/// What a check that somebody else answers comes to.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// No.
+    No = 0,
+    /// Yes.
+    Yes = 1,
+    /// It cannot be told, since the container keeps as much as it may: the packet is dropped, as netfilter drops what it
+    /// finds no memory for.
+    OverQuota = 2,
+    /// It cannot be told, since the node's table is full: the same.
+    TableFull = 3,
+    /// It is told later: the walk waits until then ([`State::is_waiting`](super::State::is_waiting)).
+    Later = 4,
+}
+
+impl From<bool> for Answer {
+    #[inline(always)]
+    fn from(answer: bool) -> Self {
+        if answer { Self::Yes } else { Self::No }
+    }
+}
+
 /// The rest of the world, for one packet.
 pub trait Surroundings {
     /// The time.
@@ -30,7 +54,7 @@ pub trait Surroundings {
     fn has_tcp_option(&mut self, kind: u8) -> Option<bool>;
 
     /// Answers a check.
-    fn external(&mut self, check: &External) -> bool;
+    fn external(&mut self, check: &External) -> Answer;
 
     /// A rule logs the packet: the rule's id in the ruleset, the lower half of that one's stamp, and the packet's mark at
     /// this moment.
@@ -65,7 +89,7 @@ impl<S: Surroundings> Surroundings for &mut S {
     }
 
     #[inline(always)]
-    fn external(&mut self, check: &External) -> bool {
+    fn external(&mut self, check: &External) -> Answer {
         (**self).external(check)
     }
 

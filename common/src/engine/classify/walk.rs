@@ -6,7 +6,7 @@ use super::{
     lines::Lines,
     outcome::{Decision, Outcome},
     state::State,
-    surroundings::Surroundings,
+    surroundings::{Answer, Surroundings},
 };
 use crate::abi::rules::{
     Line,
@@ -81,7 +81,8 @@ pub struct Walk<'a, L, S> {
 }
 
 impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
-    /// Takes a step; tells whether the walk goes on.
+    /// Takes a step; tells whether the walk goes on. Where it does not, it may have to [wait](State::is_waiting) for an
+    /// answer.
     #[inline(always)]
     pub fn step(&mut self) -> bool {
         // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is known by
@@ -125,8 +126,18 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
         if entry.flags & entry::VARIES != 0 {
             self.state.constant = false;
         }
-        if !self.holds(&entry)? {
-            return self.go_on(index, entry.otherwise);
+        match self.holds(&entry)? {
+            Answer::Yes => {}
+            Answer::No => return self.go_on(index, entry.otherwise),
+            Answer::Later => return Some(false),
+            Answer::OverQuota => {
+                self.state.decision = Decision::OverQuota;
+                return Some(false);
+            }
+            Answer::TableFull => {
+                self.state.decision = Decision::TableFull;
+                return Some(false);
+            }
         }
         if entry.counter != NO_COUNTER {
             self.count(entry.counter)?;

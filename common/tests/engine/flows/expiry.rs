@@ -118,8 +118,13 @@ fn swept() {
 /// The place of a deleted entry serves the next one.
 #[test]
 fn swept_places_are_used_again() {
-    let node =
-        Node::with(berth_common::memory::Capacity { containers: 16, flows: 2, ports: 2, fragments: 2 });
+    let node = Node::with(berth_common::memory::Capacity {
+        containers: 16,
+        flows: 2,
+        ports: 2,
+        fragments: 2,
+        ..Default::default()
+    });
     for port in 1..200 {
         assert_eq!(node.send(A, &udp(OUT, &format!("198.51.100.7:{port}"))), Reason::None);
         node.wait(20);

@@ -123,7 +123,8 @@ fn modes_by_number() {
             flow_limit: 0,
             port_limit: 0,
             ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
-            reserved: [0; 2],
+            guard_limit: 1_000,
+            reserved: 0,
         };
         let expected = match number {
             1 => Mode::Stateless,

@@ -64,7 +64,8 @@ fn a_lowered_limit_refuses_what_is_new() {
 
 #[test]
 fn a_full_table_lets_nothing_through() {
-    let node = Node::with(Capacity { containers: 16, flows: 4, ports: 4, fragments: 4 });
+    let node =
+        Node::with(Capacity { containers: 16, flows: 4, ports: 4, fragments: 4, ..Capacity::default() });
     for port in 1..=4 {
         assert_eq!(node.send(A, &to(port)), Reason::None);
     }

@@ -2,7 +2,11 @@
 
 use berth_common::{
     abi::rules::{BuiltIn, Dimension, interface},
-    engine::{classify::Question, question::Circumstances, rules::Case},
+    engine::{
+        classify::Question,
+        question::Circumstances,
+        rules::{Case, Network},
+    },
     memory::Bytes,
 };
 
@@ -22,8 +26,9 @@ fn a_packet_has_one_interface() {
                 direction: 0,
                 status: 0,
                 asks_types: false,
-                own_interface: number == interface::OWN,
+                network: if number == interface::OWN { Network::Own } else { Network::Uplink },
                 is_inside: false,
+                ends: false,
             };
             let circumstances = Circumstances { interface: number, ..Circumstances::default() };
             let found = |case: &Case| {

@@ -170,7 +170,13 @@ struct Both {
 
 impl Both {
     fn new(room: usize) -> Self {
-        let node = Node::with(Capacity { containers: 16, flows: room, ports: 1024, fragments: 4 });
+        let node = Node::with(Capacity {
+            containers: 16,
+            flows: room,
+            ports: 1024,
+            fragments: 4,
+            ..Capacity::default()
+        });
         let model = Model::new(node.now().0, room);
         let mut both = Self { node, model };
         for at in [(0, 0), (0, 1), (1, 0), (1, 1)] {

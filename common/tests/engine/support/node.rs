@@ -63,7 +63,13 @@ pub struct Node {
 
 impl Node {
     pub fn new() -> Self {
-        Self::with(Capacity { containers: 16, flows: 1024, ports: 1024, fragments: 64 })
+        Self::with(Capacity {
+            containers: 16,
+            flows: 1024,
+            ports: 1024,
+            fragments: 64,
+            ..Capacity::default()
+        })
     }
 
     pub fn with(capacity: Capacity) -> Self {
@@ -108,7 +114,8 @@ impl Node {
             flow_limit,
             port_limit,
             ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],
-            reserved: [0; 2],
+            guard_limit: 1_000,
+            reserved: 0,
         };
         assert!(self.tables.add_container(id, container));
     }

@@ -42,8 +42,12 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("ports it may bind", container.allowed_ports.to_string()),
         ("packet sockets", container.packet_sockets.to_string()),
     ];
-    let quotas =
-        [("flows", container.flows), ("ports", container.ports), ("entries of sets", container.set_entries)];
+    let quotas = [
+        ("flows", container.flows),
+        ("ports", container.ports),
+        ("entries of sets", container.set_entries),
+        ("guards", container.guards),
+    ];
     let lines = lines.into_iter().chain(plane(&container.plane)).chain(quotas.map(|(name, quota)| {
         let Quota { maxheld, failcnt, .. } = quota;
         (name, format!("{} (most ever {maxheld}, refused {failcnt})", held(quota)))

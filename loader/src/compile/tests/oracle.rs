@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use berth_common::{
     abi::{counters::Traffic, rules::counters},
-    engine::classify::{Decision, External, Surroundings},
+    engine::classify::{self, Decision, External, Surroundings},
 };
 
 use super::{
@@ -201,7 +201,7 @@ impl<'a> Oracle<'a> {
             Check::External(external) => {
                 let asked =
                     External { kind: external.kind, id: external.id, parameters: external.parameters, mark };
-                world.external(&asked) != external.inverted
+                (world.external(&asked) == classify::Answer::Yes) != external.inverted
             }
         }
     }

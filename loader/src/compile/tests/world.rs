@@ -8,7 +8,7 @@ use berth_common::{
         rules::{BuiltIn, Dimension, Family, dimension::ABSENT},
         units::Nanos,
     },
-    engine::classify::{External, Fields, Question, Surroundings},
+    engine::classify::{Answer, External, Fields, Question, Surroundings},
 };
 
 /// A packet: what it has in every dimension.
@@ -115,15 +115,15 @@ impl Surroundings for World {
         self.tcp_options.map(|options| options.checked_shr(kind.into()).is_some_and(|rest| rest & 1 != 0))
     }
 
-    fn external(&mut self, check: &External) -> bool {
+    fn external(&mut self, check: &External) -> Answer {
         let [a, b, c] = check.parameters;
         let all = [check.kind.into(), check.id.into(), a, b, c, check.mark.into()];
         let hash = all.into_iter().fold(0, |hash, word| mix(hash ^ word));
         if check.kind < PURE_KINDS {
-            return hash & 1 != 0;
+            return Answer::from(hash & 1 != 0);
         }
         self.entropy ^= hash;
-        self.draw() & 1 != 0
+        Answer::from(self.draw() & 1 != 0)
     }
 
     fn log(&mut self, id: u32, _: u32, mark: u32) {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use berth_common::abi::{
+    guard::RECENT_STAMPS,
     rules::external::{self, RECENT, RecentAction},
     units::Nanos,
 };
@@ -20,6 +21,9 @@ pub(super) fn condition(recent: &Recent, context: &mut Context<'_>) -> Result<Co
         Action::Update(seen) => (RecentAction::Update, lower(seen)),
         Action::Remove => (RecentAction::Remove, external::Seen::default()),
     };
+    if usize::from(seen.hits) > RECENT_STAMPS {
+        return Err(Reason::RecentHits(seen.hits));
+    }
     let asked = external::Recent {
         action,
         destination: recent.side == Side::Destination,

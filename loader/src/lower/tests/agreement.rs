@@ -49,7 +49,11 @@ fn name(reason: &Reason) -> &'static str {
         Reason::FlowMark => "mark of a flow",
         Reason::AddressesOfInterface => "addresses of an interface",
         Reason::Holes { .. } => "holes",
-        Reason::RecentMask(_) | Reason::NoChain(_) | Reason::NoSet(_) | Reason::SetFamily(_) => {
+        Reason::RecentMask(_)
+        | Reason::RecentHits(_)
+        | Reason::NoChain(_)
+        | Reason::NoSet(_)
+        | Reason::SetFamily(_) => {
             panic!("{reason}")
         }
     }

@@ -54,6 +54,20 @@ fn masks_may_not_have_many_holes() {
 }
 
 #[test]
+fn more_hits_than_are_remembered() {
+    assert!(
+        lowered(&parsed(Family::Ipv4, "*filter\n-A INPUT -m recent --rcheck --hitcount 20\nCOMMIT\n"))
+            .is_ok()
+    );
+    let text = "*filter\n-A INPUT -m recent --rcheck --hitcount 21\nCOMMIT\n";
+    let error = lowered(&parsed(Family::Ipv4, text)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("line 2, ") && error.contains("21 hits of -m recent are asked for, and 20"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_table_nat_without_rules_is_none() {
     assert!(lowered(&parsed(Family::Ipv4, "*nat\n:INPUT ACCEPT [4:5]\nCOMMIT\n")).is_ok());
 }

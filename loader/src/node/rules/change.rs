@@ -3,20 +3,36 @@
 use std::collections::HashMap;
 
 use berth_common::abi::{
+    guard::{MAX_CONNLIMITS, MAX_RECENT_LISTS},
     rules::{BuiltIn, Family, counters, interface},
     units::ContainerId,
 };
 
-use super::{Loaded, Pair};
+use super::{Loaded, Pair, objects};
 use crate::{
     api::settings::Settings,
     compile::{self, Bounds, Compiled},
+    control::{Keeps, Kept},
     lower::{self, Names, Place, Spot},
     node::{Enforcer, Node, NodeError, Observer, spec::settings},
     rules::{self, chain::ChainName, hook::Hook, table::TableName},
     sets::Sets,
-    state::{Record, Rules},
+    state::{Objects, Record, Rules},
 };
+
+/// Fails if rules keep more than fits.
+fn check_kept(kept: &[Kept]) -> Result<(), NodeError> {
+    let count = |what| kept.iter().filter(|kept| kept.what == what).count();
+    let (asked, limit) = (count(Keeps::Flows), MAX_CONNLIMITS);
+    if asked > limit {
+        return Err(NodeError::Connlimits { asked, limit });
+    }
+    let (asked, limit) = (count(Keeps::List), MAX_RECENT_LISTS);
+    if asked > limit {
+        return Err(NodeError::RecentLists { asked, limit });
+    }
+    Ok(())
+}
 
 /// What a container mostly calls its own interface.
 const INSIDE: &str = "eth0";
@@ -24,6 +40,10 @@ const INSIDE: &str = "eth0";
 /// Rules that may come into force.
 pub(super) struct Prepared {
     pub loaded: Loaded,
+    /// The numbers of what they keep something for.
+    pub objects: Objects,
+    /// What they keep something for.
+    pub kept: Vec<Kept>,
     /// Nothing where there are no rules.
     pub compiled: Option<Compiled>,
 }
@@ -38,15 +58,25 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Compiles rules for a container as they are after so many changes.
     pub(super) fn compile(&self, record: &Record, changes: u32, pair: Pair) -> Result<Prepared, NodeError> {
         if pair.is_empty() {
-            return Ok(Prepared { loaded: Loaded { pair, ..Loaded::default() }, compiled: None });
+            let objects = record.rules.objects.renewed([]);
+            return Ok(Prepared {
+                loaded: Loaded { pair, ..Loaded::default() },
+                objects,
+                kept: Vec::new(),
+                compiled: None,
+            });
         }
         let lowered = lower::lower(&pair.source(), &self.names(record.id)?)?;
-        let mut compiled = compile::compile(&lowered.ruleset, &Bounds::DEFAULT)?;
+        let mut ruleset = lowered.ruleset.clone();
+        let (objects, kept) =
+            objects::number(&mut ruleset, (&lowered.externals, &pair), &record.rules.objects);
+        check_kept(&kept)?;
+        let mut compiled = compile::compile(&ruleset, &Bounds::DEFAULT)?;
         compiled.stamp(generation(record, changes));
         let mut places = lowered.counters;
         places.extend(policies(&compiled));
         let loaded = Loaded { pair, places, logs: lowered.logs, lowered: lowered.ruleset };
-        Ok(Prepared { loaded, compiled: Some(compiled) })
+        Ok(Prepared { loaded, objects, kept, compiled: Some(compiled) })
     }
 
     /// Fails if the container may not hold so many rules.
@@ -79,13 +109,20 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let rules = &mut record.rules;
             (rules.ipv4, rules.ipv6) = prepared.loaded.pair.texts();
             rules.changes = rules.changes.wrapping_add(1);
+            rules.objects = prepared.objects.clone();
             rules.maxheld = rules.maxheld.max(prepared.loaded.pair.entries());
             change(rules);
         }
         self.save(after)?;
         let put = self.publish(id, prepared);
         if put.is_err() {
+            let spent = self.state.record_by_id(id).map(|record| record.rules.clone());
             self.state = before;
+            // What may be in the kernel has a number of its own, which is not given again.
+            if let (Some(record), Some(spent)) = (self.state.record_by_id_mut(id), spent) {
+                record.rules.changes = spent.changes;
+                record.rules.objects.last = spent.objects.last;
+            }
             if let Err(failure) = self.store.save(&self.state) {
                 log::error!("{failure}");
             }
@@ -95,13 +132,14 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     /// Puts rules in force. Where the container itself is not, they come with it.
     fn publish(&mut self, id: u32, prepared: Prepared) -> Result<(), NodeError> {
-        let Prepared { loaded, compiled } = prepared;
+        let Prepared { loaded, kept, compiled, .. } = prepared;
         let old = self.rules.insert(id, loaded);
         if !self.attachments.contains_key(&id) {
             return Ok(());
         }
-        let done =
-            self.push_ruleset(id, compiled.as_ref(), old.as_ref()).and_then(|()| self.refresh_container(id));
+        let done = self
+            .push_ruleset(id, (compiled.as_ref(), &kept), old.as_ref())
+            .and_then(|()| self.refresh_container(id));
         if done.is_err() {
             match old {
                 Some(old) => self.rules.insert(id, old),
@@ -115,13 +153,13 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub(super) fn push_ruleset(
         &mut self,
         id: u32,
-        compiled: Option<&Compiled>,
+        (compiled, kept): (Option<&Compiled>, &[Kept]),
         old: Option<&Loaded>,
     ) -> Result<(), NodeError> {
         let none = Loaded::default();
         let Some(compiled) = compiled else { return Ok(self.kernel.remove_ruleset(ContainerId(id))?) };
         let carried = carried(old.unwrap_or(&none), self.rules.get(&id).unwrap_or(&none));
-        Ok(self.kernel.set_ruleset(ContainerId(id), &compiled.lines, &carried)?)
+        Ok(self.kernel.set_ruleset(ContainerId(id), &compiled.lines, &carried, kept)?)
     }
 
     /// Tells the programs whether the container has rules.
@@ -199,7 +237,7 @@ fn carried(old: &Loaded, new: &Loaded) -> Vec<(u32, u32)> {
 }
 
 /// What a counter counts: where, and which rule. Nothing where the family has no rules: it counts nothing then.
-fn key<'a>(pair: &Pair, place: &'a Place) -> Option<(Family, TableName, &'a ChainName, String)> {
+pub(super) fn key<'a>(pair: &Pair, place: &'a Place) -> Option<(Family, TableName, &'a ChainName, String)> {
     let ruleset = pair.of(match place.family {
         Family::Ipv4 => rules::family::Family::Ipv4,
         Family::Ipv6 => rules::family::Family::Ipv6,

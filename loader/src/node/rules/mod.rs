@@ -2,6 +2,7 @@
 
 mod change;
 mod confirm;
+mod objects;
 mod pair;
 mod show;
 
@@ -80,13 +81,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let Some(record) = self.state.record_by_id(id).cloned() else { return Ok(()) };
         let pair = Pair::try_from(&record.rules)
             .map_err(|problem| NodeError::RulesUnreadable { name: record.name.clone(), problem })?;
-        let Prepared { loaded, compiled } = self.compile(&record, record.rules.changes, pair)?;
+        let Prepared { loaded, kept, compiled, .. } = self.compile(&record, record.rules.changes, pair)?;
         self.rules.insert(id, loaded);
         let stamp = compiled.as_ref().map(|_| generation(&record, record.rules.changes));
         if self.kernel.ruleset_generation(ContainerId(id))? == stamp {
-            return Ok(());
+            // The berth before may have come no further than the rules.
+            return compiled.map_or(Ok(()), |compiled| {
+                Ok(self.kernel.refresh_objects(ContainerId(id), &compiled.lines, &kept)?)
+            });
         }
-        self.push_ruleset(id, compiled.as_ref(), None)
+        self.push_ruleset(id, (compiled.as_ref(), &kept), None)
     }
 
     /// Puts rules that name interfaces in force anew where those names stand for others now.

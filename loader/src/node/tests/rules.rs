@@ -1,6 +1,9 @@
 //! Rules: remembered and in force as a whole, or not at all.
 
-use berth_common::abi::counters::Traffic;
+use berth_common::abi::{
+    counters::Traffic,
+    guard::{MAX_CONNLIMITS, MAX_RECENT_LISTS},
+};
 
 use super::*;
 use crate::api::rules::{Edit, Family, Restore, Table};
@@ -51,9 +54,80 @@ fn what_the_kernel_refuses_is_not_remembered() {
     restore(&mut bench, "a", "-A INPUT -p tcp -j DROP").unwrap();
     let before = (generation(&bench), saved(&mut bench, "a", false));
     bench.node.kernel.failing = Some("set_ruleset");
-    bench.refuses("", |bench| restore(bench, "a", "-A INPUT -p udp -j DROP"));
+    restore(&mut bench, "a", "-A INPUT -p udp -j DROP").unwrap_err();
     bench.node.kernel.failing = None;
     assert_eq!((generation(&bench), saved(&mut bench, "a", false)), before);
+    assert_eq!(bench.saved(), bench.node.state);
+}
+
+#[test]
+fn numbers_that_may_be_in_the_kernel_are_not_given_again() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    let set = |name| format!("-A INPUT -m recent --name {name} --set");
+    restore(&mut bench, "a", &set("one")).unwrap();
+    let first = generation(&bench).unwrap();
+    bench.node.kernel.failing = Some("set_ruleset");
+    restore(&mut bench, "a", &set("two")).unwrap_err();
+    bench.node.kernel.failing = None;
+    restore(&mut bench, "a", &set("three")).unwrap();
+    assert_eq!(bench.node.kernel.objects[&1], [3]);
+    assert_eq!(generation(&bench).unwrap(), first + 2);
+}
+
+#[test]
+fn what_is_kept_is_put_right_at_the_next_start() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    restore(&mut bench, "a", "-A INPUT -m recent --name one --set").unwrap();
+    bench.node.kernel.objects.clear();
+    bench.node.rules.clear();
+    bench.node.load_rules(1).unwrap();
+    assert_eq!(bench.node.kernel.objects[&1], [1]);
+}
+
+#[test]
+fn what_is_kept_for_a_name_stays_with_it() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    let limit =
+        |name| format!("-A INPUT -m hashlimit --hashlimit-upto 1/sec --hashlimit-name {name} -j ACCEPT");
+    let objects = |bench: &Bench| bench.node.kernel.objects[&1].clone();
+    restore(&mut bench, "a", &format!("{}\n{}\n{}", limit("one"), limit("two"), limit("one"))).unwrap();
+    assert_eq!(objects(&bench), [1, 2]);
+    restore(&mut bench, "a", &format!("-A INPUT -p tcp\n{}\n{}", limit("two"), limit("three"))).unwrap();
+    assert_eq!(objects(&bench), [2, 3]);
+    // What went and comes back is another.
+    restore(&mut bench, "a", &limit("one")).unwrap();
+    assert_eq!(objects(&bench), [4]);
+    edit(&mut bench, "a", "-F INPUT").unwrap();
+    restore(&mut bench, "a", &limit("one")).unwrap();
+    assert_eq!(objects(&bench), [5]);
+}
+
+#[test]
+fn a_container_has_so_many_connlimits_and_lists() {
+    let mut bench = Bench::new();
+    bench.add("a", cgroup("/a")).unwrap();
+    let settings = Settings { mode: Some(crate::api::mode::Mode::Stateful), ..Settings::default() };
+    let (name, target) = (name("a"), Target::default());
+    bench.execute(Request::ContainerSet { name, target, settings, drop_rules: false }).unwrap();
+    let rules = |count: usize| {
+        let rule =
+            |port| format!("-A INPUT -p tcp --dport {port} -m connlimit --connlimit-above 3 -j DROP\n");
+        (1..=count).map(rule).collect::<String>()
+    };
+    restore(&mut bench, "a", &rules(MAX_CONNLIMITS)).unwrap();
+    let before = generation(&bench);
+    let failure = restore(&mut bench, "a", &rules(MAX_CONNLIMITS + 1)).unwrap_err().to_string();
+    assert!(
+        failure.starts_with("connlimit is asked for by 33 rules, both families together, and 32 may"),
+        "{failure}"
+    );
+    let lists = |count: usize| (1..=count).map(|name| format!("-A INPUT -m recent --name {name} --set\n"));
+    let failure = restore(&mut bench, "a", &lists(MAX_RECENT_LISTS + 1).collect::<String>()).unwrap_err();
+    assert!(failure.to_string().starts_with("the rules name 33 lists of recent addresses"), "{failure}");
+    assert_eq!(generation(&bench), before);
 }
 
 #[test]

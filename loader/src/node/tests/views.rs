@@ -64,7 +64,7 @@ fn containers_have_the_documented_shape() {
         "addresses": [],
         "features": [
             "filter", "mangle", "multiport", "iprange", "length", "dscp", "tos", "ttl", "hl", "mark", "addrtype",
-            "pkttype", "mac", "frag", "comment", "statistic", "limit", "set", "reject", "log", "nflog",
+            "pkttype", "mac", "frag", "comment", "statistic", "limit", "hashlimit", "set", "recent", "reject", "log", "nflog",
         ],
         "allowed_ports": [],
         "packet_sockets": "allow",
@@ -78,6 +78,7 @@ fn containers_have_the_documented_shape() {
         "flows": quota(8_192),
         "ports": quota(4_096),
         "set_entries": quota(100_000),
+        "guards": quota(8_192),
     });
     assert_eq!(answer(&mut bench, Request::ContainerShow { name: name("a") }), expected);
     assert_eq!(answer(&mut bench, Request::ContainerList), json!([expected]));

@@ -59,8 +59,9 @@ pub fn measure(rules: usize, rounds: u32, seed: u64) -> Result<Publishing> {
         let id = ContainerId(node.berth.container("a")?.id);
         in_netns(node.topology.node.netns(), || {
             let mut kernel = Kernel::join(node.berth.pin_dir())?;
-            stopwatch
-                .time("  writing to the kernel", || Ok(kernel.set_ruleset(id, &compiled.lines, &carried)?))
+            stopwatch.time("  writing to the kernel", || {
+                Ok(kernel.set_ruleset(id, &compiled.lines, &carried, &[])?)
+            })
         })??;
     }
     let step = |(name, [ms, processor_ms]): (&'static str, [Samples; 2])| {

@@ -1,0 +1,79 @@
+//! Flows that connlimits count.
+
+use berth_common::{
+    abi::{rules::external::Connlimit, units::Nanos},
+    engine::{
+        Headers,
+        classify::Answer,
+        external::{
+            self,
+            connlimit::{self, Connection},
+        },
+        rules::Case,
+    },
+};
+
+use crate::{rules, seams::NoContext, tables::Maps};
+
+/// The walk at `place` is told what the connlimit that it asks for answers.
+#[inline(always)]
+pub fn ask(headers: &Headers, case: u64, place: u32) {
+    seam_connection(headers, case, place);
+    seam_connlimit(place);
+}
+
+/// As [`connlimit::conclude`].
+#[inline(always)]
+pub fn conclude(headers: &Headers, case: u64) {
+    seam_conclude(headers, case);
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_conclude(headers: *const Headers, case: u64) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    connlimit::conclude(&Maps::at(NoContext, Nanos(0)), unsafe { &*headers }, &Case::from_number(case));
+    1
+}
+
+/// Writes down which flow of which address a connlimit is asked about.
+#[unsafe(no_mangle)]
+extern "C" fn seam_connection(headers: *const Headers, case: u64, place: u32) -> u32 {
+    let scratch = rules::scratch(place);
+    if scratch.is_null() || headers.is_null() {
+        return 0;
+    }
+    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it; the verifier holds callers
+    // to valid memory of the type's size.
+    let (scratch, headers) = unsafe { (&mut *scratch, &*headers) };
+    let case = Case::from_number(case);
+    let maps = Maps::at(NoContext, Nanos(0));
+    let Some(object) = external::object(&maps, case.container, scratch.state.asked()) else {
+        scratch.state.give(Answer::No);
+        return 0;
+    };
+    let asked = Connlimit::from_parameters(scratch.state.asked().parameters);
+    scratch.connection = Connection::new(object, headers, &case, &asked);
+    1
+}
+
+/// The walk at `place` is told what a connlimit answers, unless it has been told something.
+#[unsafe(no_mangle)]
+extern "C" fn seam_connlimit(place: u32) -> u32 {
+    let scratch = rules::scratch(place);
+    if scratch.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    let scratch = unsafe { &mut *scratch };
+    if scratch.state.is_waiting() {
+        let asked = Connlimit::from_parameters(scratch.state.asked().parameters);
+        let told = connlimit::ask(&Maps::new(NoContext), &scratch.connection, &asked);
+        scratch.is_counted |= told.is_new as u32;
+        scratch.state.give(told.answer);
+    }
+    1
+}
