@@ -1,9 +1,11 @@
 //! Entries of the flow table, shared by all processors.
 
+use core::ptr::NonNull;
+
 use berth_common::{
     abi::{
         counters::Traffic,
-        flow::{Flow, State},
+        flow::{Flow, State, VERDICT_WORDS},
         units::{ContainerId, Nanos},
     },
     engine::tables::{FlowEntry, Word as _},
@@ -13,7 +15,7 @@ use crate::atomic::{self, MapWord};
 
 /// An entry of the `FLOWS` map.
 #[derive(Clone, Copy)]
-pub struct MapFlow(*mut Flow);
+pub struct MapFlow(NonNull<Flow>);
 
 impl MapFlow {
     /// # Safety
@@ -21,13 +23,30 @@ impl MapFlow {
     /// `flow` must point to a value of the `FLOWS` map, valid while the program runs.
     #[inline(always)]
     pub unsafe fn new(flow: *mut Flow) -> Self {
-        Self(flow)
+        // SAFETY: The caller's.
+        Self(unsafe { NonNull::new_unchecked(flow) })
+    }
+
+    /// Where it is.
+    #[inline(always)]
+    pub const fn pointer(self) -> *mut Flow {
+        self.0.as_ptr()
+    }
+
+    /// A word of a verdict; nothing if there is no such.
+    #[inline(always)]
+    fn verdict_word(self, place: usize, word: usize) -> Option<*mut u64> {
+        if place > 1 || word >= VERDICT_WORDS {
+            return None;
+        }
+        // SAFETY: Valid by construction, and just checked.
+        Some(unsafe { (&raw mut (*self.pointer()).verdicts).cast::<u64>().add(place * VERDICT_WORDS + word) })
     }
 
     #[inline(always)]
     fn expires_word(self) -> MapWord {
         // SAFETY: `expires` is the value's first field, an aligned u64.
-        unsafe { MapWord::new((&raw mut (*self.0).expires).cast()) }
+        unsafe { MapWord::new((&raw mut (*self.pointer()).expires).cast()) }
     }
 }
 
@@ -45,43 +64,60 @@ impl FlowEntry for MapFlow {
     #[inline(always)]
     fn opener(&self) -> ContainerId {
         // SAFETY: Valid by construction, as below.
-        unsafe { (&raw const (*self.0).opener).read_volatile() }
+        unsafe { (&raw const (*self.pointer()).opener).read_volatile() }
     }
 
     #[inline(always)]
     fn responder(&self) -> ContainerId {
         // SAFETY: As above.
-        unsafe { (&raw const (*self.0).responder).read_volatile() }
+        unsafe { (&raw const (*self.pointer()).responder).read_volatile() }
     }
 
     #[inline(always)]
     fn set_responder(&self, id: ContainerId) {
         // SAFETY: As above.
-        unsafe { (&raw mut (*self.0).responder).write_volatile(id) }
+        unsafe {
+            (&raw mut (*self.pointer()).verdicts).write_volatile([[0; VERDICT_WORDS]; 2]);
+            (&raw mut (*self.pointer()).responder).write_volatile(id);
+        }
     }
 
     #[inline(always)]
     fn flags(&self) -> u8 {
         // SAFETY: As above.
-        unsafe { (&raw const (*self.0).flags).read_volatile() }
+        unsafe { (&raw const (*self.pointer()).flags).read_volatile() }
     }
 
     #[inline(always)]
     fn state(&self) -> State {
         // SAFETY: As above.
-        State::from_number(unsafe { (&raw const (*self.0).state).read_volatile() })
+        State::from_number(unsafe { (&raw const (*self.pointer()).state).read_volatile() })
     }
 
     #[inline(always)]
     fn port_epoch(&self) -> u32 {
         // SAFETY: As above.
-        unsafe { (&raw const (*self.0).port_epoch).read_volatile() }
+        unsafe { (&raw const (*self.pointer()).port_epoch).read_volatile() }
     }
 
     #[inline(always)]
     fn set_port_epoch(&self, epoch: u32) {
         // SAFETY: As above.
-        unsafe { (&raw mut (*self.0).port_epoch).write_volatile(epoch) }
+        unsafe { (&raw mut (*self.pointer()).port_epoch).write_volatile(epoch) }
+    }
+
+    #[inline(always)]
+    fn verdict(&self, place: usize, word: usize) -> u64 {
+        // SAFETY: As above; each word is read as a whole.
+        unsafe { self.verdict_word(place, word).map_or(0, |word| word.read_volatile()) }
+    }
+
+    #[inline(always)]
+    fn set_verdict(&self, place: usize, word: usize, value: u64) {
+        if let Some(word) = self.verdict_word(place, word) {
+            // SAFETY: As above; each word is written as a whole.
+            unsafe { word.write_volatile(value) };
+        }
     }
 
     #[inline(always)]
@@ -89,7 +125,7 @@ impl FlowEntry for MapFlow {
         // A packet that advances the flow at the same time may undo it: then the sweep finds out when the flow is closed.
         let flags = self.flags() | Flow::COUNTED;
         // SAFETY: As above.
-        unsafe { (&raw mut (*self.0).flags).write_volatile(flags) }
+        unsafe { (&raw mut (*self.pointer()).flags).write_volatile(flags) }
     }
 
     #[inline(always)]
@@ -106,8 +142,8 @@ impl FlowEntry for MapFlow {
         if self.state() as u8 != state as u8 || self.flags() != flags {
             // SAFETY: As above.
             unsafe {
-                (&raw mut (*self.0).state).write_volatile(state as u8);
-                (&raw mut (*self.0).flags).write_volatile(flags);
+                (&raw mut (*self.pointer()).state).write_volatile(state as u8);
+                (&raw mut (*self.pointer()).flags).write_volatile(flags);
             }
         }
     }
@@ -116,7 +152,8 @@ impl FlowEntry for MapFlow {
     fn count(&self, from_opener: bool, traffic: Traffic) {
         // SAFETY: As above; both are pairs of aligned words.
         unsafe {
-            let counter = if from_opener { &raw mut (*self.0).out } else { &raw mut (*self.0).back };
+            let counter =
+                if from_opener { &raw mut (*self.pointer()).out } else { &raw mut (*self.pointer()).back };
             atomic::add(&raw mut (*counter).packets, traffic.packets);
             atomic::add(&raw mut (*counter).bytes, traffic.bytes);
         }
@@ -127,14 +164,15 @@ impl FlowEntry for MapFlow {
         // `expires` stays zero until the caller, who has claimed the entry, gives it its new value.
         // SAFETY: As above.
         unsafe {
-            (*self.0).created = flow.created;
-            (*self.0).out = flow.out;
-            (*self.0).back = flow.back;
-            (*self.0).opener = flow.opener;
-            (*self.0).responder = flow.responder;
-            (*self.0).port_epoch = flow.port_epoch;
-            (*self.0).state = flow.state;
-            (*self.0).flags = flow.flags;
+            (*self.pointer()).verdicts = flow.verdicts;
+            (*self.pointer()).created = flow.created;
+            (*self.pointer()).out = flow.out;
+            (*self.pointer()).back = flow.back;
+            (*self.pointer()).opener = flow.opener;
+            (*self.pointer()).responder = flow.responder;
+            (*self.pointer()).port_epoch = flow.port_epoch;
+            (*self.pointer()).state = flow.state;
+            (*self.pointer()).flags = flow.flags;
         }
     }
 }

@@ -24,13 +24,14 @@ use berth_common::{
     },
     engine::{
         Headers,
+        cached::{self, Hits, Scope},
         classify::{self, Answer, External, Fields, Lines, MAX_STEPS, Question, State, Surroundings, Walk},
         external::{
             connlimit::Connection,
             recent::{Look, Sight},
         },
         headers::Kind,
-        question::Circumstances,
+        question::{self, Circumstances},
         rules::{Case, Ruling},
         set::Search,
         tables::Word as _,
@@ -41,10 +42,12 @@ use berth_common::{
 use crate::{
     atomic::{self, MapWord},
     event,
+    flow::MapFlow,
     hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
     packet::{Copied, Skb},
     seams,
+    tables::config,
 };
 
 /// A ruleset: an array of as many lines as it has.
@@ -95,6 +98,8 @@ impl Scratch {
 struct About {
     headers: Headers,
     logs: Logs,
+    /// What it has counted in.
+    hits: Hits,
     /// Which scratch the walk has.
     place: u32,
 }
@@ -253,6 +258,7 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
             packet.headers = *headers;
             packet.logs.count = 0;
             packet.place = place;
+            packet.hits = Hits::NONE;
             question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
             return place;
         }
@@ -263,7 +269,7 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
 #[inline(always)]
 fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     // SAFETY: Fields of the program's context.
-    let (mark, length, kind) = unsafe { ((*skb.0).mark, (*skb.0).len, (*skb.0).pkt_type) };
+    let (mark, kind) = unsafe { ((*skb.0).mark, (*skb.0).pkt_type) };
     let alone = if case.own_interface() { case.container } else { ContainerId::HOST };
     let (source_type, destination_type) =
         if case.asks_types { seams::address_types(headers, alone) } else { (0, 0) };
@@ -275,12 +281,52 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     };
     Circumstances {
         mark,
-        length: length.wrapping_sub(headers.network as u32),
-        interface: if case.own_interface() { interface::OWN } else { skb.ifindex() },
+        length: length_of(skb, headers),
+        interface: interface(skb, case),
         packet_type,
         source_type,
         destination_type,
     }
+}
+
+/// As the kernel has it: from the IP header on.
+#[inline(always)]
+fn length_of(skb: Skb, headers: &Headers) -> u32 {
+    // SAFETY: A field of the program's context.
+    unsafe { (*skb.0).len }.wrapping_sub(headers.network as u32)
+}
+
+/// Where the packet is, as rules know it.
+#[inline(always)]
+fn interface(skb: Skb, case: &Case) -> u32 {
+    if case.own_interface() { interface::OWN } else { skb.ifindex() }
+}
+
+/// The packets that a verdict on this one holds for.
+#[inline(always)]
+fn scope(skb: Skb, case: &Case) -> Scope<'_> {
+    Scope { case, interface: if case.own_interface() { 0 } else { skb.ifindex() } }
+}
+
+/// As [`cached::replay`]. Not of a flow that ends, for which there may be more to do.
+#[inline(always)]
+pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
+    if case.ends || config().is_none_or(|config| config.keep_verdicts == 0) {
+        return false;
+    }
+    let Some(ruleset) = RULESETS.get(case.container.0) else { return false };
+    let length = || question::length(&Copied(skb), headers, length_of(skb, headers));
+    cached::replay(Inner::new(ruleset), &flow, &scope(skb, case), length)
+}
+
+/// As [`cached::remember`], of the walk at `place`.
+#[inline(always)]
+pub fn remember(skb: Skb, case: &Case, place: u32, flow: MapFlow) {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return };
+    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it.
+    let Scratch { state, question, packet, .. } = unsafe { &*scratch };
+    let outcome = state.outcome();
+    cached::remember(&flow, &scope(skb, case), state.generation(), (&outcome, question.mark), packet.hits);
 }
 
 /// A ruleset in its map.
@@ -389,6 +435,11 @@ impl Surroundings for Kernel<'_> {
             // There is little stack left below a step.
             _ => Answer::Later,
         }
+    }
+
+    #[inline(always)]
+    fn counted(&mut self, counter: u32) {
+        self.packet.hits = self.packet.hits.and(counter);
     }
 
     #[inline(always)]

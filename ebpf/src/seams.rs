@@ -31,6 +31,7 @@ use berth_common::{
 };
 
 use crate::{
+    flow::MapFlow,
     guards,
     hooks::control::CALLBACKS,
     maps::{FLOWS, PORTS},
@@ -65,9 +66,11 @@ pub fn open_flow(
     (traffic, is_counted): (Traffic, bool),
     now: Nanos,
 ) -> Reason {
-    // The highest bit is free: no packet has 2³¹ segments.
-    let traffic = traffic.pack() | (is_counted as u64) << 63;
-    Reason::from_number(seam_open_flow(headers, pack(place), parties, traffic, now.0) as u8)
+    // The highest bits are free: no packet has 2³⁰ segments. And parties that go by value take no stack.
+    let flags = (is_counted as u64) << 63 | (parties.take_over as u64 & 1) << 62;
+    let owners = (parties.responder.0 as u64) << 32 | parties.opener.0 as u64;
+    let reason = seam_open_flow(headers, pack(place), owners, traffic.pack() | flags, now.0);
+    Reason::from_number(reason as u8)
 }
 
 /// As one number.
@@ -170,8 +173,8 @@ pub struct BySkb(pub Skb);
 
 impl Context for BySkb {
     #[inline(always)]
-    fn rule(&self, headers: &Headers, case: &Case) -> Ruling {
-        let result = seam_rule(self.0.0, headers, case.to_number());
+    fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling {
+        let result = seam_rule(self.0.0, headers, case.to_number(), flow);
         Ruling {
             reason: Reason::from_number(result as u8),
             code: (result >> 8) as u8,
@@ -200,7 +203,7 @@ pub struct NoContext;
 
 impl Context for NoContext {
     #[inline(always)]
-    fn rule(&self, _: &Headers, _: &Case) -> Ruling {
+    fn rule(&self, _: &Headers, _: &Case, _: *mut Flow) -> Ruling {
         Ruling::PASS
     }
 
@@ -257,17 +260,22 @@ extern "C" fn seam_port_holder(headers: *const Headers, source: u32) -> u64 {
 extern "C" fn seam_open_flow(
     headers: *const Headers,
     place: u64,
-    parties: *const Parties,
+    owners: u64,
     traffic: u64,
     now: u64,
 ) -> u32 {
-    if headers.is_null() || parties.is_null() {
+    if headers.is_null() {
         return Reason::Malformed as u32;
     }
     let maps = Maps::at(NoContext, Nanos(now));
-    let traffic = (Traffic::unpack(traffic << 1 >> 1), traffic >> 63 != 0);
+    let parties = Parties {
+        opener: ContainerId(owners as u32),
+        responder: ContainerId((owners >> 32) as u32),
+        take_over: (traffic >> 62 & 1) as u32,
+    };
+    let traffic = (Traffic::unpack(traffic << 2 >> 2), traffic >> 63 != 0);
     // SAFETY: As above.
-    unsafe { flow::open(&maps, &*headers, unpack(place), &*parties, traffic) as u32 }
+    flow::open(&maps, unsafe { &*headers }, unpack(place), &parties, traffic) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -319,9 +327,12 @@ extern "C" fn seam_answer(skb: *mut __sk_buff, container: u32, place: u32) -> u3
 
 /// What rules say, and between whiles what they ask of others, which has the stack for itself then.
 #[unsafe(no_mangle)]
-extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64) -> u32 {
+extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64, flow: *mut Flow) -> u32 {
     if headers.is_null() {
         return Reason::Malformed as u32;
+    }
+    if !flow.is_null() && seam_replay(skb, headers, case, flow) != 0 {
+        return Reason::None as u32;
     }
     let container = case as u32;
     let place = seam_question(skb, headers, case);
@@ -342,12 +353,39 @@ extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64)
     if turn == Turn::Logged as u32 {
         seam_report(skb, case, place);
     }
+    if !flow.is_null() {
+        seam_remember(skb, case, place, flow);
+    }
     let told = seam_finish(skb, place);
     let (is_counted, passes) = (told & COUNTED != 0, told as u8 == Reason::None as u8);
     if Case::from_number(case).ends || (is_counted && !passes) {
         guards::conclude(asked, case);
     }
     told
+}
+
+/// As [`cached::replay`](berth_common::engine::cached::replay).
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_replay(skb: *mut __sk_buff, headers: *const Headers, case: u64, flow: *mut Flow) -> u32 {
+    if headers.is_null() || flow.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    let (headers, flow) = unsafe { (&*headers, MapFlow::new(flow)) };
+    rules::replay(Skb(skb), headers, &Case::from_number(case), flow) as u32
+}
+
+/// As [`cached::remember`](berth_common::engine::cached::remember).
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_remember(skb: *mut __sk_buff, case: u64, place: u32, flow: *mut Flow) -> u32 {
+    if flow.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    rules::remember(Skb(skb), &Case::from_number(case), place, unsafe { MapFlow::new(flow) });
+    1
 }
 
 #[unsafe(no_mangle)]

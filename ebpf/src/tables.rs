@@ -38,7 +38,7 @@ const EEXIST: i32 = -17;
 /// What each kind of context does in its own way.
 pub trait Context: Copy {
     /// As [`Tables::rule`].
-    fn rule(&self, headers: &Headers, case: &Case) -> Ruling;
+    fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
     /// As [`Tables::quoted_end`].
@@ -218,8 +218,8 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
-    fn rule<P: Packet>(&self, _: &P, headers: &Headers, case: &Case) -> Ruling {
-        self.context.rule(headers, case)
+    fn rule<P: Packet>(&self, _: &P, headers: &Headers, case: &Case, flow: Option<MapFlow>) -> Ruling {
+        self.context.rule(headers, case, flow.map_or(core::ptr::null_mut(), MapFlow::pointer))
     }
 
     #[inline(always)]

@@ -32,6 +32,10 @@ pub struct Config {
     pub mark_mask: u32,
     /// The place of the lowest of them.
     pub mark_shift: u32,
+    /// Not zero if flows keep verdicts ([`crate::engine::cached`]).
+    pub keep_verdicts: u32,
+    /// Unused.
+    pub padding: u32,
     /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
     pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
 }

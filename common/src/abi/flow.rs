@@ -71,7 +71,13 @@ pub struct Flow {
     pub flags: u8,
     /// Unused.
     pub padding: u16,
+    /// What the rules of the container whose flow this is say of packets to it and from it: see
+    /// [`crate::engine::cached`]. Zero: not known.
+    pub verdicts: [[u64; VERDICT_WORDS]; 2],
 }
+
+/// Words of a verdict.
+pub const VERDICT_WORDS: usize = 2;
 
 impl Flow {
     /// The opener is the smaller end of the key.

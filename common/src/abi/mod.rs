@@ -21,7 +21,7 @@ pub mod socket;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ macro_rules! layouts {
 layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
-    config::Config = 80 {
+    config::Config = 88 {
         abi,
         unowned,
         netns,
@@ -61,6 +61,8 @@ layouts! {
         ipv6only_bit,
         mark_mask,
         mark_shift,
+        keep_verdicts,
+        padding,
         cgroup_levels,
     },
     config::Runtime = 8 { port_epoch },
@@ -107,7 +109,19 @@ layouts! {
         padding,
     },
     flow::FlowKey = 40 { low, high, low_port, high_port, zone_protocol },
-    flow::Flow = 64 { expires, created, out, back, opener, responder, port_epoch, state, flags, padding },
+    flow::Flow = 96 {
+        expires,
+        created,
+        out,
+        back,
+        opener,
+        responder,
+        port_epoch,
+        state,
+        flags,
+        padding,
+        verdicts,
+    },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },
     guard::Bucket = 16 { full_at, expires },

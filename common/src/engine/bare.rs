@@ -5,10 +5,10 @@
 //! what arrives too.
 
 use super::{
-    flow::{self, Parties},
+    flow,
     headers::{Headers, Kind, Place},
     tables::Tables,
-    track::Track,
+    track::{Opening, Track},
 };
 use crate::abi::{
     counters::Traffic,
@@ -29,11 +29,10 @@ pub fn send<T: Tables>(
     sender: ContainerId,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Track {
-    let parties = Parties::new(sender, ContainerId::UNOWNED);
+) -> Track<T::Flow> {
     let pair = Place::in_zone(zone);
     let Some(hit) = flow::find(tables, headers, pair) else {
-        return Track::opening(pair, parties);
+        return Track::opening(Opening::SENT);
     };
     if hit.sender() == sender {
         flow::touch(tables, &hit, headers, traffic);
@@ -45,7 +44,7 @@ pub fn send<T: Tables>(
             flow::touch(tables, &hit, headers, traffic);
             Track::of(&hit)
         }
-        None => Track::opening(own, parties),
+        None => Track::opening(Opening::BESIDE),
     }
 }
 

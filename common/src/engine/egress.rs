@@ -1,12 +1,11 @@
 //! A container sends.
 
 use super::{
-    attribute, bare, exempt,
-    flow::{self, Parties},
+    attribute, bare, exempt, flow,
     headers::{Headers, Kind, Part, Place},
     quota, rules,
     tables::{FlowEntry, Found, Tables, Which},
-    track::Track,
+    track::{Opening, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -92,7 +91,7 @@ fn judge<T: Tables, P: Packet>(
     headers: &Headers,
     (sender, zone): (ContainerId, Zone),
     traffic: Option<Traffic>,
-) -> Result<Track, Reason> {
+) -> Result<Track<T::Flow>, Reason> {
     let exempt = exempt::outgoing(tables, headers, sender);
     // What is sent before there is an address comes from none; all else comes from the sender's own.
     let addressed = exempt.is_none() || !headers.source.is_wildcard();
@@ -138,7 +137,7 @@ fn about_another<T: Tables, P: Packet>(
     headers: &Headers,
     sender: ContainerId,
     zone: Zone,
-) -> Result<Track, Reason> {
+) -> Result<Track<T::Flow>, Reason> {
     match tables.quoted_end(packet, headers, zone, Which::Destination) {
         owner if owner == sender => Ok(Track::RELATED),
         ContainerId::UNOWNED => Ok(Track::NONE),
@@ -154,7 +153,7 @@ fn own<T: Tables>(
     sender: ContainerId,
     zone: Zone,
     traffic: Option<Traffic>,
-) -> Result<Track, Reason> {
+) -> Result<Track<T::Flow>, Reason> {
     let place = Place::in_zone(zone);
     let hit = flow::find(tables, headers, place);
     if let Some(hit) = &hit {
@@ -183,11 +182,8 @@ fn own<T: Tables>(
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
         return Ok(Track::NONE);
     }
-    let responder =
-        if zone == Zone::LOCAL { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-    let parties = Parties::new(sender, responder);
-    let parties = if hit.is_some() { parties.taking_over() } else { parties };
-    Ok(Track::opening(place, parties))
+    let opening = if zone == Zone::LOCAL { Opening::INSIDE } else { Opening::SENT };
+    Ok(Track::opening(if hit.is_some() { opening.taking_over() } else { opening }))
 }
 
 /// What entitles a sender to its local end.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::abi::{
     counters::Traffic,
-    flow::Flow,
+    flow::{Flow, VERDICT_WORDS},
     reason::Reason,
     units::{ContainerId, Nanos},
 };
@@ -231,5 +231,6 @@ fn new_flow<T: Tables>(
         flags: (headers.source_is_low() as u8).wrapping_mul(Flow::OPENER_LOW)
             | (is_counted as u8).wrapping_mul(Flow::COUNTED),
         padding: 0,
+        verdicts: [[0; VERDICT_WORDS]; 2],
     }
 }

@@ -1,13 +1,12 @@
 //! A packet arrives: at an uplink, at a socket, or from a container's own interface.
 
 use super::{
-    attribute, bare, exempt,
-    flow::{self, Parties},
+    attribute, bare, exempt, flow,
     headers::{Headers, Kind, Part, Place},
     rules,
     tables::{Found, Tables, Which},
     trace::Trace,
-    track::{self, Track},
+    track::{self, Opening, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -120,11 +119,7 @@ pub fn on_interface<T: Tables, P: Packet>(
     let Some(entry) = tables.container(container) else {
         return Verdict::pass(owner);
     };
-    let parties = if inward {
-        Parties::new(ContainerId::UNOWNED, container)
-    } else {
-        Parties::new(container, ContainerId::UNOWNED)
-    };
+    let opening = if inward { Opening::RECEIVED } else { Opening::SENT };
     let place = Place::in_zone(Zone::of(container));
     let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
     let track = match headers.kind {
@@ -144,7 +139,7 @@ pub fn on_interface<T: Tables, P: Packet>(
                 flow::touch(tables, &hit, headers, Some(traffic));
                 Track::of(&hit)
             }
-            None if track::begins(headers) => Track::opening(place, parties),
+            None if track::begins(headers) => Track::opening(opening),
             None => Track::NONE,
         },
     };
@@ -173,14 +168,14 @@ fn follow<T: Tables>(
     tables: &T,
     headers: &Headers,
     zone: Zone,
-    (owner, track): (Owner, Track),
+    (owner, track): (Owner, Track<T::Flow>),
     traffic: Traffic,
-) -> Track {
+) -> Track<T::Flow> {
     let explained = matches!(owner.way, Way::Port | Way::Address | Way::Socket);
     if !explained || bare::is_bare(headers) || headers.kind == Kind::IcmpError {
         return track;
     }
-    go_on(tables, headers, zone, Parties::new(ContainerId::UNOWNED, owner.id), traffic)
+    go_on(tables, headers, zone, owner.id, traffic)
 }
 
 /// Later fragments share the first one's fate.
@@ -193,16 +188,22 @@ fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) 
 
 /// The packet's flow goes on, or is to begin.
 #[inline(always)]
-fn go_on<T: Tables>(tables: &T, headers: &Headers, zone: Zone, parties: Parties, traffic: Traffic) -> Track {
+fn go_on<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    zone: Zone,
+    receiver: ContainerId,
+    traffic: Traffic,
+) -> Track<T::Flow> {
     let place = Place::in_zone(zone);
     match flow::find(tables, headers, place) {
-        Some(hit) if hit.receiver() == parties.responder => {
+        Some(hit) if hit.receiver() == receiver => {
             flow::touch(tables, &hit, headers, Some(traffic));
             Track::of(&hit)
         }
         // Its port has been taken since.
-        Some(_) => Track::opening(place, parties.taking_over()),
-        None => Track::opening(place, parties),
+        Some(_) => Track::opening(Opening::RECEIVED.taking_over()),
+        None => Track::opening(Opening::RECEIVED),
     }
 }
 

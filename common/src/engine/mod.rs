@@ -13,6 +13,7 @@
 pub mod address;
 pub mod attribute;
 pub mod bare;
+pub mod cached;
 pub mod classify;
 pub mod egress;
 pub mod exempt;

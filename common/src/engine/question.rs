@@ -101,7 +101,7 @@ impl Question {
         if let Some([first, _, third]) = packet.words::<3>(headers.network as u32) {
             self.set(Dimension::Tos, (upper(first) & 0xff) as u32);
             self.set(Dimension::Ttl, (upper(third) >> 8) as u32);
-            self.set_length(lower(first) as u32, 0, circumstances);
+            self.set_length(length4(first, circumstances.length));
         }
     }
 
@@ -110,15 +110,46 @@ impl Question {
         if let Some([first, second]) = packet.words::<2>(headers.network as u32) {
             self.set(Dimension::Tos, (upper(first) >> 4 & 0xff) as u32);
             self.set(Dimension::Ttl, (lower(second) & 0xff) as u32);
-            self.set_length(upper(second) as u32, crate::wire::ipv6::HEADER, circumstances);
+            self.set_length(length6(second, circumstances.length));
         }
     }
 
-    /// The length that the header tells, which leaves out what Ethernet has padded; zero tells nothing.
     #[inline(always)]
-    fn set_length(&mut self, told: u32, header: u32, circumstances: &Circumstances) {
-        self.length = if told == 0 { circumstances.length } else { told.wrapping_add(header) };
-        self.set(Dimension::Length, self.length);
+    fn set_length(&mut self, length: u32) {
+        self.length = length;
+        self.set(Dimension::Length, length);
+    }
+}
+
+/// How long a packet is, as rules count it: `whole` bytes, from the IP header on, unless that tells better. Nothing if the
+/// header is cut off.
+#[inline(always)]
+pub fn length<P: Packet>(packet: &P, headers: &Headers, whole: u32) -> Option<u32> {
+    let network = headers.network as u32;
+    if headers.source.is_v4() {
+        let [first] = packet.words::<1>(network)?;
+        Some(length4(first, whole))
+    } else {
+        let [second] = packet.words::<1>(network.wrapping_add(4))?;
+        Some(length6(second, whole))
+    }
+}
+
+/// The length that the first word of the header tells, which leaves out what Ethernet has padded; zero tells nothing.
+#[inline(always)]
+const fn length4(first: u32, whole: u32) -> u32 {
+    match lower(first) {
+        0 => whole,
+        told => told as u32,
+    }
+}
+
+/// The same of the second word.
+#[inline(always)]
+const fn length6(second: u32, whole: u32) -> u32 {
+    match upper(second) {
+        0 => whole,
+        told => (told as u32).wrapping_add(crate::wire::ipv6::HEADER),
     }
 }
 

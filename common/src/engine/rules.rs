@@ -1,9 +1,10 @@
 //! Stage 5: what the owner's rules say of a packet; what they let through begins its flow.
 
 use super::{
+    attribute,
     headers::{Headers, Part},
     tables::Tables,
-    track::{Opening, Standing, Track},
+    track::{Standing, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -135,18 +136,20 @@ pub fn settle<T: Tables, P: Packet>(
     (packet, headers): (&P, &Headers),
     (owner, zone): (Owner, Zone),
     chain: Option<BuiltIn>,
-    (track, traffic): (&Track, Option<Traffic>),
+    (track, traffic): (&Track<T::Flow>, Option<Traffic>),
 ) -> Verdict {
     let ruling = match chain {
         Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, track),
         None => Ruling::PASS,
     };
-    let Opening { wanted, place, parties } = &track.opening;
-    if ruling.reason != Reason::None || !wanted {
+    if ruling.reason != Reason::None || !track.opening.is_wanted() {
         return Verdict { owner, reason: ruling.reason, code: ruling.code };
     }
+    let is_inside = track.opening.is_inside();
+    let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
+    let (place, parties) = (track.opening.place(zone, owner.id), track.opening.parties(owner.id, other));
     let traffic = (traffic.unwrap_or_default(), ruling.is_counted);
-    Verdict::because(owner, tables.open_flow(headers, *place, parties, traffic))
+    Verdict::because(owner, tables.open_flow(headers, place, &parties, traffic))
 }
 
 #[inline(always)]
@@ -155,7 +158,7 @@ fn judge<T: Tables, P: Packet>(
     (packet, headers): (&P, &Headers),
     (owner, zone): (Owner, Zone),
     chain: BuiltIn,
-    track: &Track,
+    track: &Track<T::Flow>,
 ) -> Ruling {
     // Later fragments share the fate of the first, which had the ports that rules ask for.
     if !owner.id.is_container() || (headers.fragment == Part::Later && owner.way != Way::Address) {
@@ -171,7 +174,7 @@ fn judge<T: Tables, P: Packet>(
         chain,
         state: state as u8,
         direction: direction as u8,
-        status: track.status & !Track::ENDS,
+        status: track.status & !Track::<T::Flow>::ENDS,
         asks_types: container.flags & Container::ASKS_ADDRESS_TYPES != 0,
         network: match (owner.way, zone) {
             (Way::Interface, _) => Network::Own,
@@ -180,7 +183,9 @@ fn judge<T: Tables, P: Packet>(
         },
         // What a container's own rules have rejected of what it sent comes back to it from inside.
         is_inside: track.standing == Standing::Notice && chain == BuiltIn::Input,
-        ends: track.status & Track::ENDS != 0,
+        ends: track.status & Track::<T::Flow>::ENDS != 0,
     };
-    tables.rule(packet, headers, &case)
+    // Later ones of its fragments have no ports.
+    let flow = if headers.fragment == Part::Whole { track.flow } else { None };
+    tables.rule(packet, headers, &case, flow)
 }

@@ -39,7 +39,7 @@ pub trait FlowEntry: Copy {
     fn opener(&self) -> ContainerId;
     /// Who holds the other end.
     fn responder(&self) -> ContainerId;
-    /// Changes who holds the other end.
+    /// Changes who holds the other end, for whom other rules hold.
     fn set_responder(&self, id: ContainerId);
     /// Its flags.
     fn flags(&self) -> u8;
@@ -49,6 +49,10 @@ pub trait FlowEntry: Copy {
     fn port_epoch(&self) -> u32;
     /// It was held against the reservations of this epoch.
     fn set_port_epoch(&self, epoch: u32);
+    /// A word of what its container's rules say of packets to it (zero) or from it (one).
+    fn verdict(&self, place: usize, word: usize) -> u64;
+    /// Changes such a word.
+    fn set_verdict(&self, place: usize, word: usize, value: u64);
     /// A connlimit counts it ([`Flow::COUNTED`]).
     fn set_counted(&self);
     /// A packet moved it on.
@@ -189,8 +193,9 @@ pub trait Tables: Sized {
         attribute::quoted_end(self, packet, headers, zone, end)
     }
 
-    /// What the rules of the case's container say of the packet.
-    fn rule<P: Packet>(&self, packet: &P, headers: &Headers, case: &Case) -> Ruling;
+    /// What the rules of the case's container say of the packet, whose flow may keep it for others like it.
+    fn rule<P: Packet>(&self, packet: &P, headers: &Headers, case: &Case, flow: Option<Self::Flow>)
+    -> Ruling;
 
     /// Whose TCP or UDP socket is at one end of the packet: the one that would get it, or that would get its answer.
     fn socket(&self, headers: &Headers, end: Which) -> Found;

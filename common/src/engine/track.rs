@@ -40,44 +40,74 @@ pub enum Standing {
 /// The flow that a packet begins if it goes through: rules are asked first, so that what they drop leaves no entry, as
 /// nf_conntrack confirms an entry after all rules.
 ///
-/// (Not an `Option`: what stands in the place of nothing would be undefined, and the kernel's verifier would find it to
-/// be half of a pointer.)
-#[derive(Clone, Copy)]
-pub struct Opening {
-    /// Whether there is one.
-    pub wanted: bool,
-    /// Where its entry is to be.
-    pub place: Place,
-    /// Whose it is.
-    pub parties: Parties,
-}
+/// Bits, and not what they stand for, which would take most of a small stack until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening(u8);
 
 impl Opening {
     /// There is none.
-    const NONE: Self = Self {
-        wanted: false,
-        place: Place::in_zone(Zone::LOCAL),
-        parties: Parties::new(ContainerId::HOST, ContainerId::HOST),
-    };
+    pub const NONE: Self = Self(0);
+    /// By the packet's owner, who sends it.
+    pub const SENT: Self = Self(1);
+    /// By whoever sends the packet to its owner.
+    pub const RECEIVED: Self = Self(1 | 2);
+    /// As [`Self::SENT`], beside a flow of another between the same addresses.
+    pub const BESIDE: Self = Self(1 | 4);
+    /// As [`Self::SENT`], to whoever is at the other end of the node.
+    pub const INSIDE: Self = Self(1 | 8);
+
+    /// The same in the place of a live flow, whose port is the owner's now.
+    #[inline(always)]
+    pub const fn taking_over(self) -> Self {
+        Self(self.0 | 16)
+    }
+
+    /// Whether there is one.
+    #[inline(always)]
+    pub const fn is_wanted(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Where its entry is to be.
+    #[inline(always)]
+    pub const fn place(self, zone: Zone, owner: ContainerId) -> Place {
+        if self.0 & 4 != 0 { Place::shared(zone, owner) } else { Place::in_zone(zone) }
+    }
+
+    /// Whether its other end is to be looked for on this node.
+    #[inline(always)]
+    pub const fn is_inside(self) -> bool {
+        self.0 & 8 != 0
+    }
+
+    /// Whose it is, with another at the other end.
+    #[inline(always)]
+    pub const fn parties(self, owner: ContainerId, other: ContainerId) -> Parties {
+        let parties = if self.0 & 2 != 0 { Parties::new(other, owner) } else { Parties::new(owner, other) };
+        if self.0 & 16 != 0 { parties.taking_over() } else { parties }
+    }
 }
 
 /// A packet's flow.
 #[derive(Clone, Copy)]
-pub struct Track {
+pub struct Track<F> {
     /// Where the packet stands in it.
     pub standing: Standing,
     /// [`Flow`]'s state and flags that rules may ask for, as the bits of [`status`]; and [`Self::ENDS`].
     pub status: u8,
+    /// The flow that it is in.
+    pub flow: Option<F>,
     /// The flow that is to be made for it.
     pub opening: Opening,
 }
 
-impl Track {
+impl<F: FlowEntry> Track<F> {
     /// Of the status: the flow has come to its end, and rules have counted it. A bit there takes no room on a small stack.
     pub const ENDS: u8 = 0x80;
 
     /// No flow, and none to be made.
-    pub const NONE: Self = Self { standing: Standing::Outside, status: 0, opening: Opening::NONE };
+    pub const NONE: Self =
+        Self { standing: Standing::Outside, status: 0, flow: None, opening: Opening::NONE };
 
     /// About a packet of a flow.
     pub const RELATED: Self = Self { standing: Standing::Related, status: status::CONFIRMED, ..Self::NONE };
@@ -87,13 +117,13 @@ impl Track {
 
     /// A flow is to be made.
     #[inline(always)]
-    pub const fn opening(place: Place, parties: Parties) -> Self {
-        Self { opening: Opening { wanted: true, place, parties }, ..Self::NONE }
+    pub const fn opening(opening: Opening) -> Self {
+        Self { opening, ..Self::NONE }
     }
 
     /// In a flow, which the packet has moved on.
     #[inline(always)]
-    pub fn of<F: FlowEntry>(hit: &Hit<F>) -> Self {
+    pub fn of(hit: &Hit<F>) -> Self {
         let replied = hit.entry.flags() & Flow::REPLIED != 0;
         let standing = match (hit.from_opener, replied) {
             (false, _) => Standing::Answer,
@@ -110,7 +140,7 @@ impl Track {
         if hit.entry.flags() & Flow::COUNTED != 0 && hit.entry.state().is_closed() {
             bits |= Self::ENDS;
         }
-        Self { standing, status: bits, ..Self::NONE }
+        Self { standing, status: bits, flow: Some(hit.entry), ..Self::NONE }
     }
 
     /// The state that rules ask for, and the direction: [`ct`] and [`direction`].

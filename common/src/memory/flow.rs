@@ -8,7 +8,7 @@ use core::sync::atomic::{
 use crate::{
     abi::{
         counters::Traffic,
-        flow::{Flow, State},
+        flow::{Flow, State, VERDICT_WORDS},
         units::{ContainerId, Nanos},
     },
     engine::tables::FlowEntry,
@@ -28,6 +28,7 @@ pub struct FlowCell {
     port_epoch: AtomicU32,
     state: AtomicU8,
     flags: AtomicU8,
+    verdicts: [[AtomicU64; VERDICT_WORDS]; 2],
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +62,7 @@ impl FlowCell {
             state: self.state.load(ORDER),
             flags: self.flags.load(ORDER),
             padding: 0,
+            verdicts: self.verdicts.each_ref().map(|words| words.each_ref().map(|word| word.load(ORDER))),
         }
     }
 
@@ -78,6 +80,13 @@ impl FlowCell {
         self.port_epoch.store(flow.port_epoch, ORDER);
         self.state.store(flow.state, ORDER);
         self.flags.store(flow.flags, ORDER);
+        self.fill_verdicts(&flow.verdicts);
+    }
+
+    fn fill_verdicts(&self, verdicts: &[[u64; VERDICT_WORDS]; 2]) {
+        for (word, value) in self.verdicts.iter().flatten().zip(verdicts.iter().flatten()) {
+            word.store(*value, ORDER);
+        }
     }
 }
 
@@ -100,6 +109,7 @@ impl FlowEntry for &FlowCell {
 
     fn set_responder(&self, id: ContainerId) {
         self.responder.store(id.0, ORDER);
+        self.fill_verdicts(&[[0; VERDICT_WORDS]; 2]);
     }
 
     fn flags(&self) -> u8 {
@@ -116,6 +126,17 @@ impl FlowEntry for &FlowCell {
 
     fn set_port_epoch(&self, epoch: u32) {
         self.port_epoch.store(epoch, ORDER);
+    }
+
+    fn verdict(&self, place: usize, word: usize) -> u64 {
+        let word = self.verdicts.get(place).and_then(|words| words.get(word));
+        word.map_or(0, |word| word.load(ORDER))
+    }
+
+    fn set_verdict(&self, place: usize, word: usize, value: u64) {
+        if let Some(word) = self.verdicts.get(place).and_then(|words| words.get(word)) {
+            word.store(value, ORDER);
+        }
     }
 
     fn set_counted(&self) {

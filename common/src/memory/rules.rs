@@ -1,6 +1,8 @@
 //! Asking a container's rules in memory.
 
-use super::{MemoryTables, Ruleset, guards};
+use core::sync::atomic::Ordering::SeqCst;
+
+use super::{FlowCell, MemoryTables, Ruleset, guards};
 use crate::{
     abi::{
         reason::Reason,
@@ -9,31 +11,45 @@ use crate::{
     },
     engine::{
         Headers, Tables as _,
+        cached::{self, Hits, Scope},
         classify::{Answer, External, Question, State, Surroundings, classify},
         external::connlimit,
         headers::Kind,
-        question::Circumstances,
+        question::{self, Circumstances},
         rules::{Case, Ruling},
     },
     wire::{Packet, tcp},
 };
 
-/// What the rules say.
+/// What the rules say, or the flow has kept of what they said.
 pub(super) fn ask<P: Packet>(
     tables: &MemoryTables,
     ruleset: &Ruleset,
     (packet, headers): (&P, &Headers),
     case: &Case,
+    flow: Option<&FlowCell>,
 ) -> Ruling {
+    let scope = Scope { case, interface: 0 };
+    let flow = flow.filter(|_| tables.keeps_verdicts.load(SeqCst) && !case.ends);
+    if flow
+        .is_some_and(|flow| cached::replay(&ruleset, &flow, &scope, || question::length(packet, headers, 0)))
+    {
+        tables.replayed.fetch_add(1, SeqCst);
+        return Ruling::PASS;
+    }
     let mut question = Question::EMPTY;
     question.fill(packet, headers, case, &Circumstances::default());
-    let mut world = World { tables, packet, headers, question: &question, case, is_counted: false };
-    let ruling = classify(&ruleset, &mut world, &question, &mut { State::EMPTY }).ruling();
-    let passes = ruling.reason == Reason::None;
+    let mut world =
+        World { tables, packet, headers, question: &question, case, is_counted: false, hits: Hits::NONE };
+    let outcome = classify(&ruleset, &mut world, &question, &mut { State::EMPTY });
+    if let Some(flow) = flow {
+        cached::remember(&flow, &scope, ruleset.header().generation, (&outcome, question.mark), world.hits);
+    }
+    let passes = outcome.ruling().reason == Reason::None;
     if case.ends || (world.is_counted && !passes) {
         connlimit::conclude(&tables, headers, case);
     }
-    Ruling { is_counted: world.is_counted && passes, ..ruling }
+    Ruling { is_counted: world.is_counted && passes, ..outcome.ruling() }
 }
 
 struct World<'a, P> {
@@ -43,6 +59,7 @@ struct World<'a, P> {
     question: &'a Question,
     case: &'a Case,
     is_counted: bool,
+    hits: Hits,
 }
 
 impl<P: Packet> Surroundings for World<'_, P> {
@@ -78,4 +95,8 @@ impl<P: Packet> Surroundings for World<'_, P> {
     }
 
     fn log(&mut self, _: u32, _: u32, _: u32) {}
+
+    fn counted(&mut self, counter: u32) {
+        self.hits = self.hits.and(counter);
+    }
 }

@@ -70,6 +70,10 @@ pub struct MemoryTables {
     pub(super) counted: Mutex<BTreeMap<CountedKey, Counted>>,
     pub(super) counts: Table<CountKey, AtomicU64>,
     pub(super) recents: Mutex<BTreeMap<ObjectKey, Box<RecentList>>>,
+    /// Whether flows keep verdicts.
+    pub(super) keeps_verdicts: AtomicBool,
+    /// How many packets have passed by one that was kept.
+    pub(super) replayed: AtomicU64,
     pub(super) rulesets: Mutex<BTreeMap<ContainerId, Arc<Ruleset>>>,
     pub(super) sets: Sets,
     /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
@@ -103,6 +107,8 @@ impl MemoryTables {
             counted: Mutex::default(),
             counts: Table::new(capacity.buckets),
             recents: Mutex::default(),
+            keeps_verdicts: AtomicBool::new(true),
+            replayed: AtomicU64::new(0),
             rulesets: Mutex::default(),
             sets: Sets::default(),
             deleting: Mutex::default(),
@@ -174,6 +180,16 @@ impl MemoryTables {
     /// A container's rules.
     pub fn ruleset(&self, id: ContainerId) -> Option<Arc<Ruleset>> {
         lock(&self.rulesets).get(&id).cloned()
+    }
+
+    /// Whether flows are to keep verdicts from now on; they do unless told.
+    pub fn keep_verdicts(&self, keep: bool) {
+        self.keeps_verdicts.store(keep, SeqCst);
+    }
+
+    /// How many packets have passed by a verdict that was kept.
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(SeqCst)
     }
 
     /// What a container uses of its quotas; nothing for ids beyond the capacity.
@@ -263,9 +279,15 @@ impl<'a> Tables for &'a MemoryTables {
         self.fragments.insert(key, *fragment);
     }
 
-    fn rule<P: Packet>(&self, packet: &P, headers: &Headers, case: &Case) -> Ruling {
+    fn rule<P: Packet>(
+        &self,
+        packet: &P,
+        headers: &Headers,
+        case: &Case,
+        flow: Option<&'a FlowCell>,
+    ) -> Ruling {
         match self.ruleset(case.container) {
-            Some(ruleset) => rules::ask(self, &ruleset, (packet, headers), case),
+            Some(ruleset) => rules::ask(self, &ruleset, (packet, headers), case, flow),
             None => Ruling::PASS,
         }
     }

@@ -23,10 +23,23 @@ pub struct Config {
     pub features: Mask,
     /// The bits of packets' marks that are berth's own.
     pub mark: MarkBits,
+    /// Whether flows keep verdicts.
+    pub keep_verdicts: KeepVerdicts,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
     pub defaults: Defaults,
+}
+
+/// Whether a flow keeps what rules have said of its packets, where that is the same for all of them. It changes nothing but
+/// what packets cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepVerdicts(pub bool);
+
+impl Default for KeepVerdicts {
+    fn default() -> Self {
+        Self(true)
+    }
 }
 
 /// What happens to packets for nobody.
@@ -96,7 +109,7 @@ mod tests {
     #[test]
     fn takes_every_key() {
         let config = parse(
-            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\n\
+            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\nkeep_verdicts = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n",
         )
@@ -105,6 +118,7 @@ mod tests {
         assert_eq!(config.unowned, Unowned::Drop);
         assert_eq!(config.features.to_string(), "filter,multiport,limit");
         assert_eq!(config.mark.mask(), 0x780);
+        assert_eq!(config.keep_verdicts, KeepVerdicts(false));
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
         assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, guards: 77, containers: 100 });
         let defaults = Defaults {

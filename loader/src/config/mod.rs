@@ -11,6 +11,6 @@ mod mark;
 pub use declared::{Declared, declared};
 pub use defaults::Defaults;
 pub use error::ConfigError;
-pub use file::{Config, LocalPortRange, Unowned};
+pub use file::{Config, KeepVerdicts, LocalPortRange, Unowned};
 pub use limits::Limits;
 pub use mark::MarkBits;

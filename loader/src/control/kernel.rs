@@ -12,7 +12,7 @@ use berth_common::abi::{
 };
 
 use super::{
-    ControlError, Pinned, Sizes, bpffs,
+    ControlError, Pinned, Policy, Sizes, bpffs,
     btf::Offsets,
     cgroups,
     error::Context as _,
@@ -131,12 +131,8 @@ impl Kernel {
     }
 
     /// Sets what all programs share.
-    pub fn configure(
-        &mut self,
-        netns_cookie: u64,
-        drop_unowned: bool,
-        mark_mask: u32,
-    ) -> Result<(), ControlError> {
+    pub fn configure(&mut self, policy: &Policy) -> Result<(), ControlError> {
+        let &Policy { netns_cookie, drop_unowned, keep_verdicts, mark_mask } = policy;
         let offsets = Offsets::of_kernel()?;
         self.change_config(|config| {
             config.abi = VERSION;
@@ -147,6 +143,7 @@ impl Kernel {
             config.ipv6only_bit = offsets.ipv6only_bit;
             config.mark_mask = mark_mask;
             config.mark_shift = mark_mask.trailing_zeros();
+            config.keep_verdicts = u32::from(keep_verdicts);
         })
     }
 

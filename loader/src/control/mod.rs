@@ -43,5 +43,5 @@ pub use objects::{Keeps, Kept};
 pub use pins::Pinned;
 pub use ports::PortRefusal;
 pub use refusal::{Place, Refusal};
-pub use spec::{Sizes, Spec};
+pub use spec::{Policy, Sizes, Spec};
 pub use tc::{Direction, Method};

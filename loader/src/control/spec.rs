@@ -23,6 +23,19 @@ pub struct Sizes {
     pub events_bytes: u32,
 }
 
+/// What all programs are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Cookie of the node's network namespace.
+    pub netns_cookie: u64,
+    /// Whether packets that arrive for nobody are dropped.
+    pub drop_unowned: bool,
+    /// Whether flows keep verdicts.
+    pub keep_verdicts: bool,
+    /// The four bits of marks that are berth's own.
+    pub mark_mask: u32,
+}
+
 impl Default for Sizes {
     fn default() -> Self {
         Self {

@@ -13,18 +13,13 @@ use berth_common::abi::{
 
 use crate::{
     containers::{Cgroup, Link},
-    control::{ControlError, Kept, Kernel, PortRefusal, Sizes, Spec},
+    control::{ControlError, Kept, Kernel, Policy, PortRefusal, Sizes, Spec},
 };
 
 /// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
 #[expect(missing_docs, reason = "each is documented where `Kernel` has it")]
 pub trait Enforcer {
-    fn configure(
-        &mut self,
-        netns_cookie: u64,
-        drop_unowned: bool,
-        mark_mask: u32,
-    ) -> Result<(), ControlError>;
+    fn configure(&mut self, policy: &Policy) -> Result<(), ControlError>;
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError>;
     fn set_addresses(
         &mut self,
@@ -78,13 +73,8 @@ pub trait Enforcer {
 }
 
 impl Enforcer for Kernel {
-    fn configure(
-        &mut self,
-        netns_cookie: u64,
-        drop_unowned: bool,
-        mark_mask: u32,
-    ) -> Result<(), ControlError> {
-        Self::configure(self, netns_cookie, drop_unowned, mark_mask)
+    fn configure(&mut self, policy: &Policy) -> Result<(), ControlError> {
+        Self::configure(self, policy)
     }
 
     fn set_uplinks(&mut self, uplinks: &[Link]) -> Result<(), ControlError> {

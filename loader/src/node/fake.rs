@@ -19,7 +19,7 @@ use berth_common::abi::{
 use super::{Enforcer, Observer};
 use crate::{
     containers::{Cgroup, ContainersError, Link, Recognised},
-    control::{ControlError, Kept, PortRefusal, Sizes, Spec},
+    control::{ControlError, Kept, Policy, PortRefusal, Sizes, Spec},
 };
 
 /// A kernel that remembers what it was told, and fails where it is asked to.
@@ -54,12 +54,7 @@ impl FakeKernel {
 }
 
 impl Enforcer for FakeKernel {
-    fn configure(
-        &mut self,
-        _netns_cookie: u64,
-        _drop_unowned: bool,
-        _mark_mask: u32,
-    ) -> Result<(), ControlError> {
+    fn configure(&mut self, _: &Policy) -> Result<(), ControlError> {
         self.may("configure")
     }
 

@@ -13,7 +13,7 @@ use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks, refused};
 use crate::{
     config::{Config, Unowned, declared},
     containers::{self, Host},
-    control::{Bpffs, Kernel, Object, Pinned, Sizes, ensure_bpffs},
+    control::{Bpffs, Kernel, Object, Pinned, Policy, Sizes, ensure_bpffs},
     state::{Instance, State, Store},
 };
 
@@ -120,11 +120,12 @@ impl Node<Kernel, Host> {
         if !adopted {
             self.state.uplinks.clear();
         }
-        self.kernel.configure(
-            instance.netns,
-            self.config.unowned == Unowned::Drop,
-            self.config.mark.mask(),
-        )?;
+        self.kernel.configure(&Policy {
+            netns_cookie: instance.netns,
+            drop_unowned: self.config.unowned == Unowned::Drop,
+            keep_verdicts: self.config.keep_verdicts.0,
+            mark_mask: self.config.mark.mask(),
+        })?;
         self.state.instance = Some(instance);
         if self.problem.is_none() && matches!(purpose, Purpose::Enforce { .. }) {
             self.state.config = Some(self.config.clone());

@@ -71,6 +71,13 @@ pub const fn generation(line: &Line) -> u64 {
     generation
 }
 
+/// The first line of the counters in a header.
+#[inline(always)]
+pub const fn counters(line: &Line) -> u32 {
+    let [.., counters, _] = *line;
+    half(counters, 1)
+}
+
 /// The line of the root in a slot.
 #[inline(always)]
 pub fn root(line: &Line, slot: u32) -> Option<u32> {
@@ -97,6 +104,7 @@ mod tests {
         for slot in 0..SLOTS {
             assert_eq!(root(&line, slot), Some(slot + 1));
         }
+        assert_eq!((generation(&line), counters(&line)), (HEADER.generation, HEADER.counters));
     }
 
     #[test]

@@ -181,6 +181,12 @@ impl State {
         self.outcome()
     }
 
+    /// The stamp of the ruleset that the walk has gone through.
+    #[inline(always)]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// What a walk that has ended came to.
     #[inline(always)]
     pub const fn outcome(&self) -> Outcome {

@@ -5,6 +5,7 @@ mod aim;
 mod conntrack;
 mod errors;
 mod externals;
+mod kept;
 mod matches;
 mod oracle;
 mod packet;

@@ -40,6 +40,7 @@ fn flow(bench: &mut Bench, opener: ContainerId, responder: ContainerId) {
         state: State::Established as u8,
         flags: Flow::REPLIED | if opener_low { Flow::OPENER_LOW } else { 0 },
         padding: 0,
+        verdicts: [[0; 2]; 2],
     };
     bench.node.kernel.flows.push((key, flow));
 }

@@ -66,13 +66,14 @@ enum Counted {
 pub fn measure(numbers: &[usize], rounds: u32, seed: u64) -> Result<Vec<Cost>> {
     let mut node = Node::load()?;
     let mut columns = Vec::new();
-    for kind in [Kind::Stateless, Kind::Stateful] {
+    for kind in [Kind::Stateless, Kind::Stateful, Kind::Kept] {
         for &number in numbers {
             columns.push((kind, Column::new(&mut node, kind, number, seed)?));
         }
     }
     for round in 0..=rounds {
-        for (_, column) in &mut columns {
+        for (kind, column) in &mut columns {
+            node.keep_verdicts(*kind == Kind::Kept)?;
             // The first round warms up.
             column.measure(&mut node, round > 0)?;
         }
@@ -86,7 +87,7 @@ impl Column {
         let compiled = ruleset::compiled(&ruleset::lowered(&ruleset::read(&rules.text)?)?)?;
         let mode = match kind {
             Kind::Stateless => Mode::Stateless,
-            Kind::Stateful => Mode::Stateful,
+            Kind::Stateful | Kind::Kept => Mode::Stateful,
         };
         Ok(Self {
             rules: number,
@@ -147,7 +148,7 @@ fn cases(node: &Node, kind: Kind, rules: &Rules) -> Result<Vec<Case>> {
             Case::new(node, "first rule", vec![one(rules.packets.first())?], Counted::Rule(0))?
         }
         // Not that packet: its flow is to be new in the case above.
-        Kind::Stateful => Case::established(node)?,
+        Kind::Stateful | Kind::Kept => Case::established(node)?,
     };
     cases.insert(0, first);
     Ok(cases)

@@ -23,6 +23,7 @@ const GENERATION: u32 = 1;
 /// A loaded object, and the tables of a node with containers behind `lo`.
 pub struct Node {
     object: Object,
+    config: Array<Config>,
     containers: Array<Container>,
     interfaces: Hash<u32, Interface>,
     rulesets: Arrays<Line>,
@@ -46,8 +47,10 @@ impl Node {
     pub fn load() -> Result<Self> {
         let mut object = Object::load(&[TO, FROM], &[])?;
         let config = Config { abi: berth_common::abi::VERSION, netns: 1, ..zero() };
-        object.array("CONFIG")?.set(0, config)?;
+        let mut shared = object.array("CONFIG")?;
+        shared.set(0, config)?;
         Ok(Self {
+            config: shared,
             containers: object.array("CONTAINERS")?,
             interfaces: object.hash("INTERFACES")?,
             rulesets: object.arrays("RULESETS")?,
@@ -60,6 +63,12 @@ impl Node {
     /// The object.
     pub fn object(&self) -> &Object {
         &self.object
+    }
+
+    /// Whether flows keep verdicts from now on; they do not unless told.
+    pub fn keep_verdicts(&mut self, keep: bool) -> Result<()> {
+        let config = Config { keep_verdicts: u32::from(keep), ..self.config.get(0)? };
+        self.config.set(0, config)
     }
 
     /// A new container, with these rules if there are any.

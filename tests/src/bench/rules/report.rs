@@ -35,7 +35,11 @@ impl Report {
         let mut text = format!(
             "Rules: median of {rounds} rounds (least to most); seed {seed}\nLinux {kernel}, {processor}\n"
         );
-        for (kind, name) in [(Kind::Stateless, "stateless"), (Kind::Stateful, "stateful")] {
+        for (kind, name) in [
+            (Kind::Stateless, "stateless"),
+            (Kind::Stateful, "stateful"),
+            (Kind::Kept, "stateful, verdicts kept"),
+        ] {
             let costs: Vec<&Cost> = self.costs.iter().filter(|cost| cost.kind == kind).collect();
             let what = "ns per packet above an empty program";
             section(&mut text, &format!("{name}: {what}"), &costs, |cost| cost.ns);

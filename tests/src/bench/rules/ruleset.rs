@@ -28,6 +28,8 @@ pub enum Kind {
     Stateless,
     /// What is established is accepted first, and all other rules are for new packets.
     Stateful,
+    /// The same, and flows keep verdicts.
+    Kept,
 }
 
 /// Rules, all of which accept, as does the policy: what a drop costs beyond them is not the rules'.
@@ -47,7 +49,7 @@ impl Rules {
             String::from("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n");
         let state = match kind {
             Kind::Stateless => "",
-            Kind::Stateful => {
+            Kind::Stateful | Kind::Kept => {
                 text += "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
                          -A INPUT -m conntrack --ctstate INVALID -j ACCEPT\n";
                 " -m conntrack --ctstate NEW"
@@ -70,7 +72,7 @@ impl Kind {
     pub const fn states(self) -> usize {
         match self {
             Self::Stateless => 0,
-            Self::Stateful => 2,
+            Self::Stateful | Self::Kept => 2,
         }
     }
 }
