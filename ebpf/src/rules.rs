@@ -222,10 +222,19 @@ pub fn waits(place: u32) -> bool {
     SCRATCH.get_ptr_mut(place).is_some_and(|scratch| unsafe { (*scratch).state.is_waiting() })
 }
 
-/// What the walk at `place` has; null if there is no such place.
+/// What the walk at `place` has; nothing if there is no such place.
 #[inline(always)]
-pub fn scratch(place: u32) -> *mut Scratch {
-    SCRATCH.get_ptr_mut(place).unwrap_or(core::ptr::null_mut())
+pub fn scratch<'a>(place: u32) -> Option<&'a mut Scratch> {
+    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it.
+    SCRATCH.get_ptr_mut(place).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// The walk at `place` is told an answer.
+#[inline(always)]
+pub fn tell(place: u32, answer: Answer) {
+    if let Some(scratch) = scratch(place) {
+        scratch.state.give(answer);
+    }
 }
 
 /// Ends the walk: the packet gets its mark, and the scratch is free again.
@@ -308,10 +317,16 @@ fn scope(skb: Skb, case: &Case) -> Scope<'_> {
     Scope { case, interface: if case.own_interface() { 0 } else { skb.ifindex() } }
 }
 
-/// As [`cached::replay`]. Not of a flow that ends, for which there may be more to do.
+/// Whether flows keep verdicts. One that ends keeps none, since there may be more to do.
+#[inline(always)]
+fn keeps_verdicts(case: &Case) -> bool {
+    !case.ends && config().is_some_and(|config| config.keep_verdicts != 0)
+}
+
+/// As [`cached::replay`].
 #[inline(always)]
 pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
-    if case.ends || config().is_none_or(|config| config.keep_verdicts == 0) {
+    if !keeps_verdicts(case) {
         return false;
     }
     let Some(ruleset) = RULESETS.get(case.container.0) else { return false };
@@ -322,6 +337,9 @@ pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
 /// As [`cached::remember`], of the walk at `place`.
 #[inline(always)]
 pub fn remember(skb: Skb, case: &Case, place: u32, flow: MapFlow) {
+    if !keeps_verdicts(case) {
+        return;
+    }
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return };
     // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it.
     let Scratch { state, question, packet, .. } = unsafe { &*scratch };

@@ -189,10 +189,12 @@ pub fn socket<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Found {
 /// A later fragment has no ports: it follows the first of its packet, or else belongs to whoever has the address.
 #[inline(always)]
 fn later_fragment<T: Tables>(tables: &T, headers: &Headers, zone: Zone, local: Address) -> Owner {
-    match (owner_of_first(tables, headers, zone), own_address(tables, &local)) {
-        (UNKNOWN, Some(owner)) => Owner::new(owner, Way::Address),
-        (UNKNOWN, None) => Owner::NOBODY,
-        (owner, _) => Owner::new(ContainerId(owner as u32), Way::Fragment),
+    match owner_of_first(tables, headers, zone) {
+        UNKNOWN => match own_address(tables, &local) {
+            Some(owner) => Owner::new(owner, Way::Address),
+            None => Owner::NOBODY,
+        },
+        owner => Owner::new(ContainerId(owner as u32), Way::Fragment),
     }
 }
 

@@ -108,8 +108,8 @@ impl FlowEntry for &FlowCell {
     }
 
     fn set_responder(&self, id: ContainerId) {
-        self.responder.store(id.0, ORDER);
         self.fill_verdicts(&[[0; VERDICT_WORDS]; 2]);
+        self.responder.store(id.0, ORDER);
     }
 
     fn flags(&self) -> u8 {

@@ -42,13 +42,12 @@ extern "C" fn seam_conclude(headers: *const Headers, case: u64) -> u32 {
 /// Writes down which flow of which address a connlimit is asked about.
 #[unsafe(no_mangle)]
 extern "C" fn seam_connection(headers: *const Headers, case: u64, place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() || headers.is_null() {
+    let Some(scratch) = rules::scratch(place) else { return 0 };
+    if headers.is_null() {
         return 0;
     }
-    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it; the verifier holds callers
-    // to valid memory of the type's size.
-    let (scratch, headers) = unsafe { (&mut *scratch, &*headers) };
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let headers = unsafe { &*headers };
     let case = Case::from_number(case);
     let maps = Maps::at(NoContext, Nanos(0));
     let Some(object) = external::object(&maps, case.container, scratch.state.asked()) else {
@@ -63,12 +62,7 @@ extern "C" fn seam_connection(headers: *const Headers, case: u64, place: u32) ->
 /// The walk at `place` is told what a connlimit answers, unless it has been told something.
 #[unsafe(no_mangle)]
 extern "C" fn seam_connlimit(place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    let scratch = unsafe { &mut *scratch };
+    let Some(scratch) = rules::scratch(place) else { return 0 };
     if scratch.state.is_waiting() {
         let asked = Connlimit::from_parameters(scratch.state.asked().parameters);
         let told = connlimit::ask(&Maps::new(NoContext), &scratch.connection, &asked);

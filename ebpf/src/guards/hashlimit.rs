@@ -17,7 +17,7 @@ use berth_common::{
 use crate::{
     atomic::MapWord,
     packet::{Copied, Skb},
-    rules,
+    rules::{self, Scratch},
     seams::NoContext,
     tables::Maps,
 };
@@ -48,13 +48,13 @@ pub fn ask(skb: Skb, headers: &Headers, container: ContainerId, place: u32) {
 /// Writes down which bucket a hashlimit asks for.
 #[unsafe(no_mangle)]
 extern "C" fn seam_bucket(skb: *mut __sk_buff, headers: *const Headers, container: u32, place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() || headers.is_null() {
+    let Some(scratch) = rules::scratch(place) else { return 0 };
+    if headers.is_null() {
         return 0;
     }
-    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it; the verifier holds callers
-    // to valid memory of the type's size.
-    let (state, key, headers) = unsafe { (&mut (*scratch).state, &mut (*scratch).bucket, &*headers) };
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let headers = unsafe { &*headers };
+    let Scratch { state, bucket: key, .. } = scratch;
     let Some(object) =
         external::object(&Maps::at(NoContext, Nanos(0)), ContainerId(container), state.asked())
     else {
@@ -72,12 +72,8 @@ extern "C" fn seam_bucket(skb: *mut __sk_buff, headers: *const Headers, containe
 /// The walk at `place` is told what a hashlimit answers, unless it has been told something.
 #[unsafe(no_mangle)]
 extern "C" fn seam_hashlimit(place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    let (state, key) = unsafe { (&mut (*scratch).state, &(*scratch).bucket) };
+    let Some(scratch) = rules::scratch(place) else { return 0 };
+    let Scratch { state, bucket: key, .. } = scratch;
     if state.is_waiting() {
         let asked = Hashlimit::from_parameters(state.asked().parameters);
         state.give(hashlimit::ask(&Maps::new(NoContext), key, &asked));

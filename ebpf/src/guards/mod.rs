@@ -112,19 +112,18 @@ pub fn answer(skb: Skb, headers: &Headers, case: u64, place: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seam_ask(skb: *mut __sk_buff, headers: *const Headers, case: u64, place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() || headers.is_null() {
+    let Some(scratch) = rules::scratch(place) else { return 0 };
+    if headers.is_null() {
         return 0;
     }
-    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it; the verifier holds callers
-    // to valid memory of the type's size.
-    let (state, headers) = unsafe { (&mut (*scratch).state, &*headers) };
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let headers = unsafe { &*headers };
     let container = ContainerId(case as u32);
-    match state.asked().kind {
+    match scratch.state.asked().kind {
         HASHLIMIT => hashlimit::ask(Skb(skb), headers, container, place),
-        RECENT => recent::ask(state, headers, container, place),
+        RECENT => recent::ask(headers, container, place),
         CONNLIMIT => connlimit::ask(headers, case, place),
-        _ => state.give(Answer::No),
+        _ => rules::tell(place, Answer::No),
     }
     1
 }

@@ -7,7 +7,7 @@ use berth_common::{
     },
     engine::{
         Headers, Tables as _,
-        classify::{Answer, State},
+        classify::Answer,
         external::{
             self,
             recent::{self, LOOKS, Sight},
@@ -19,9 +19,9 @@ use crate::{rules, seams::NoContext, tables::Maps};
 
 /// The walk at `place` is told what the list that it asks for answers.
 #[inline(always)]
-pub fn ask(state: &mut State, headers: &Headers, container: ContainerId, place: u32) {
+pub fn ask(headers: &Headers, container: ContainerId, place: u32) {
     if seam_sight(headers, container.0, place) == 0 {
-        state.give(Answer::No);
+        rules::tell(place, Answer::No);
         return;
     }
     for _ in 0..LOOKS {
@@ -30,19 +30,18 @@ pub fn ask(state: &mut State, headers: &Headers, container: ContainerId, place: 
             return;
         }
     }
-    state.give(Answer::TableFull);
+    rules::tell(place, Answer::TableFull);
 }
 
 /// Writes down what a list of recent addresses is asked, and which.
 #[unsafe(no_mangle)]
 extern "C" fn seam_sight(headers: *const Headers, container: u32, place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() || headers.is_null() {
+    let Some(scratch) = rules::scratch(place) else { return 0 };
+    if headers.is_null() {
         return 0;
     }
-    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it; the verifier holds callers
-    // to valid memory of the type's size.
-    let (scratch, headers) = unsafe { (&mut *scratch, &*headers) };
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let headers = unsafe { &*headers };
     let maps = Maps::new(NoContext);
     let Some(object) = external::object(&maps, ContainerId(container), scratch.state.asked()) else {
         return 0;
@@ -57,12 +56,7 @@ extern "C" fn seam_sight(headers: *const Headers, container: u32, place: u32) ->
 /// As [`recent::look`].
 #[unsafe(no_mangle)]
 extern "C" fn seam_look(place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    let scratch = unsafe { &mut *scratch };
+    let Some(scratch) = rules::scratch(place) else { return 0 };
     let asked = Recent::from_parameters(scratch.state.asked().parameters);
     let maps = Maps::at(NoContext, Nanos(0));
     recent::look(&maps, &scratch.bucket.object, (&scratch.sight, &asked), &mut scratch.look);
@@ -72,12 +66,7 @@ extern "C" fn seam_look(place: u32) -> u32 {
 /// As [`recent::act`]: the walk at `place` is told what the list answers, unless that is to be asked again.
 #[unsafe(no_mangle)]
 extern "C" fn seam_act(place: u32) -> u32 {
-    let scratch = rules::scratch(place);
-    if scratch.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    let scratch = unsafe { &mut *scratch };
+    let Some(scratch) = rules::scratch(place) else { return 0 };
     let asked = Recent::from_parameters(scratch.state.asked().parameters);
     let maps = Maps::at(NoContext, Nanos(0));
     let answer = recent::act(&maps, &scratch.bucket.object, (&scratch.sight, &asked), &scratch.look);

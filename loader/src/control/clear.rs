@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use berth_common::abi::{
     control::Control,
     flow::{Flow, FlowKey, State},
-    guard::{Bucket, BucketKey, CountKey, Counted, CountedKey},
+    guard::{Bucket, BucketKey, CountKey, Counted, CountedKey, ObjectKey},
     port::{Claim, PortEntry, PortKey},
     units::ContainerId,
 };
@@ -56,13 +56,11 @@ impl Kernel {
         let lists: Vec<_> = lists.filter(|key| !objects.contains(key)).collect();
         let lists = self.clear(Control::SWEEP_LISTS, ContainerId::UNOWNED, &lists)?;
         let buckets = self.clear(Control::SWEEP_GUARDS, ContainerId::UNOWNED, &keys)?;
-        Ok(buckets.saturating_add(lists).saturating_add(self.clear_counted()?))
+        Ok(buckets.saturating_add(lists).saturating_add(self.clear_counted(&objects)?))
     }
 
-    /// Counts no more the flows that connlimits need not count.
-    fn clear_counted(&mut self) -> Result<u32, ControlError> {
-        let objects = self.maps.objects.entries()?;
-        let objects: HashSet<_> = objects.into_iter().map(|(key, _)| key).collect();
+    /// Counts no more the flows that connlimits need not count; `objects` are those that there are rules for.
+    fn clear_counted(&mut self, objects: &HashSet<ObjectKey>) -> Result<u32, ControlError> {
         let now = Self::now();
         let open = |flow: &Flow| flow.expires > now && !State::from_number(flow.state).is_closed();
         let open: HashSet<_> = self.flow_keys(open)?.into_iter().collect();

@@ -8,6 +8,6 @@ mod report;
 pub mod rules;
 mod samples;
 pub mod sets;
-mod tuple;
+pub mod tuple;
 mod turnstile;
 mod world;

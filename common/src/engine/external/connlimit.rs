@@ -35,7 +35,7 @@ pub struct Connection {
     pub key: CountedKey,
     /// The address that it is counted for, masked.
     pub address: Address,
-    /// Not zero if it can be remembered, once there is an entry of it.
+    /// Not zero if its flow, should there be an entry of it, is to be found under this key.
     pub has_flow: u32,
     /// Not zero if it begins a flow.
     pub begins: u32,

@@ -5,6 +5,7 @@ use berth_common::abi::{
     config::{Config, Interface},
     container::{Container, Mode, Usage},
     counters::Traffic,
+    flow::{Flow, FlowKey},
     rules::{Line, chain::SLOTS, counters, header::Header},
     units::ContainerId,
 };
@@ -86,6 +87,23 @@ impl Node {
         Ok(Guest { id, rules })
     }
 
+    /// Puts other rules in the place of the container's.
+    pub fn replace(&mut self, guest: &mut Guest, lines: &[Line]) -> Result<()> {
+        let header = lines.first().and_then(Header::from_line).context("no ruleset")?;
+        guest.rules = Some(Ruleset { lines: self.rulesets.set(guest.id.0, lines)?, header });
+        Ok(())
+    }
+
+    /// All flows.
+    pub fn flow_table(&mut self) -> Result<Hash<FlowKey, Flow>> {
+        self.object.hash("FLOWS")
+    }
+
+    /// A packet comes to the container that is selected; tells whether it passes.
+    pub fn receive(&self, packet: &Tuple) -> Result<bool> {
+        self.run(TO, packet)
+    }
+
     /// From now on it is this container that packets are for.
     pub fn select(&mut self, guest: &Guest) -> Result<()> {
         self.interfaces.insert(LO, Interface { container: guest.id, generation: GENERATION })
@@ -93,10 +111,14 @@ impl Node {
 
     /// The container that is selected sends a packet.
     pub fn send(&self, packet: &Tuple) -> Result<()> {
-        let frame = packet.frame()?;
-        let run = self.object.run(FROM, &Input { frame: &frame, segments: 0, repeat: 1 })?;
-        ensure!(run.return_value.cast_signed() == -1, "the container's packet was dropped");
+        ensure!(self.run(FROM, packet)?, "the container's packet was dropped");
         Ok(())
+    }
+
+    fn run(&self, program: &str, packet: &Tuple) -> Result<bool> {
+        let frame = packet.frame()?;
+        let run = self.object.run(program, &Input { frame: &frame, segments: 0, repeat: 1 })?;
+        Ok(run.return_value.cast_signed() == -1)
     }
 
     /// How many flows a container has.

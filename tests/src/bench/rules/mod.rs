@@ -1,10 +1,10 @@
 //! What rules cost: a packet, room, and the time until they are in force.
 
 mod cost;
-mod guest;
+pub mod guest;
 mod publish;
 mod report;
-mod ruleset;
+pub mod ruleset;
 
 use anyhow::{Context, Result};
 
