@@ -148,14 +148,17 @@ pub enum Turn {
 pub fn answer(skb: Skb, container: ContainerId, place: u32) -> Turn {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Turn::Over };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
-    let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
+    let (question, state, hits) =
+        unsafe { (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet.hits) };
     match RULESETS.get(container.0) {
         Some(ruleset) => {
             let lines = Inner::new(ruleset);
-            // Rules that have been replaced while the walk waited are walked no further, so that the packet is dropped: it
-            // must not meet halves of two rulesets.
-            let goes =
-                if state.was_told() { state.is_in(lines) } else { classify::begin(lines, question, state) };
+            // Rules that were replaced while the walk waited are walked no further: the packet meets the new ones from the
+            // beginning, so that what becomes of it is what one ruleset says.
+            let goes = (state.was_told() && state.is_in(lines)) || {
+                *hits = Hits::NONE;
+                classify::begin(lines, question, state)
+            };
             // Asked here, too, since this is verified by itself.
             if goes && CALLBACKS.load() != 0 {
                 let mut way = Way { lines, scratch, skb };

@@ -22,7 +22,7 @@ use crate::abi::{
 };
 
 /// Bits of a counter's number in a word, which holds two.
-const BITS: u32 = 12;
+const BITS: u32 = 13;
 /// No counter.
 const NONE: u64 = (1 << BITS) - 1;
 /// Counters of one verdict.
@@ -51,7 +51,8 @@ impl Hits {
         let Self(hits) = self;
         // One that has no room makes them too many.
         let more = if counter as u64 >= NONE { MOST.wrapping_add(1) } else { 1 };
-        let count = (hits >> Self::NUMBER).wrapping_add(more);
+        let count = hits >> Self::NUMBER;
+        let count = if count > MOST { count } else { count.wrapping_add(more) };
         let numbers = (hits << BITS | counter as u64 & NONE) & Self::NONE.0;
         Self(count << Self::NUMBER | numbers)
     }
@@ -79,7 +80,7 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// All that a verdict holds for, in a word's upper bits; nothing if there is none to be kept.
     ///
-    /// Of the ruleset's stamp 27 bits are left: a flow would have to sleep through 134,217,728 changes of its rules. Rulesets
+    /// Of the ruleset's stamp 25 bits are left: a flow would have to sleep through 33,554,432 changes of its rules. Rulesets
     /// of different containers, which count their changes alike, are spread over them: one that hands its flow on while it
     /// still writes there is not to be taken for the other.
     #[inline(always)]

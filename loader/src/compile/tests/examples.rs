@@ -6,18 +6,18 @@ use berth_common::{
         rules::{counters, dimension::state},
         units::Nanos,
     },
-    engine::classify::{Decision, State, classify},
+    engine::classify::{Answer, Decision, State, Walk, begin, classify},
 };
 
 use super::{
     super::{
         Bounds, Memory, Origin, Role, compile,
         input::{
-            Action, Base, BuiltIn, ChainId, Check, Condition, Dimension, Family, Leg, Policy, Program, Rule,
-            Ruleset, Values,
+            Action, Base, BuiltIn, ChainId, Check, Condition, Dimension, External, Family, Leg, Policy,
+            Program, Rule, Ruleset, Values,
         },
     },
-    agreement::compare,
+    agreement::{Waiting, compare},
     build::{base, input, is, leg, rule},
     generate::number,
     oracle::Oracle,
@@ -325,4 +325,28 @@ fn more_checks_than_an_entry_holds() {
     let rules = Rules::new(&ruleset, &packets);
     let decisions = packets.each_ref().map(|packet| rules.decide(packet));
     assert_eq!(decisions, [Decision::Accept, Decision::Drop, Decision::Drop]);
+}
+
+#[test]
+fn a_walk_that_has_waited_knows_whether_its_rules_were_replaced() {
+    let asked = External { kind: 9, id: 0, parameters: [0; 3], inverted: false, pure: false };
+    let stamped = |generation| {
+        let check = Condition::Check(Check::External(asked.clone()));
+        let mut compiled = compile(&input([rule([check], Action::Accept)], &[]), &Bounds::DEFAULT).unwrap();
+        compiled.stamp(generation);
+        Memory::new(&compiled.lines).unwrap()
+    };
+    let (old, new) = (stamped(1), stamped(2));
+    let (question, mut world, mut state) = (packet().question(), World::new(&packet(), 0, 0), State::EMPTY);
+    assert!(begin(&&old, &question, &mut state));
+    let mut walk = |state: &mut State| {
+        while (Walk { lines: &&old, surroundings: Waiting(&mut world), question: &question, state }).step() {}
+    };
+    walk(&mut state);
+    assert!(state.is_waiting() && !state.was_told());
+    state.give(Answer::Yes);
+    assert!(state.was_told() && !state.is_waiting());
+    assert!(state.is_in(&&old) && !state.is_in(&&new));
+    walk(&mut state);
+    assert_eq!(state.finish().decision, Decision::Accept);
 }
