@@ -30,6 +30,7 @@ pub mod rules;
 pub mod set;
 pub mod state;
 pub mod tables;
+pub mod tcp;
 pub mod trace;
 pub mod track;
 pub mod verdict;

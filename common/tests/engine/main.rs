@@ -13,3 +13,4 @@ mod notice;
 mod parse;
 mod ports;
 mod properties;
+mod tcp;

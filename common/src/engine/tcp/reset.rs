@@ -1,0 +1,70 @@
+//! Segments that reset a connection.
+
+use super::{
+    Connection, Facts,
+    moves::Phase,
+    segment::{Kind, Segment, before},
+    window::End,
+};
+
+/// What is to be thought of a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// It resets the connection if it is in the window.
+    Judged,
+    /// It resets it.
+    Certain,
+    /// It does not reset it, yet, and must be in the window.
+    Doubtful,
+    /// It does not reset it, and need not be.
+    DoubtfulCertain,
+    /// It is none of the connection's.
+    Invalid,
+}
+
+impl Connection {
+    /// What is to be thought of a reset (after RFC 5961 §3, from between the ends).
+    #[inline(always)]
+    pub(super) fn resets(&self, segment: &Segment, from_opener: bool, facts: Facts) -> Reset {
+        // The ends may have been used again since, and nothing that is known holds.
+        if self.phase.is_closing() {
+            return Reset::Certain;
+        }
+        let Segment { sequence, acknowledgement, .. } = *segment;
+        let receiver = if from_opener { &self.responder } else { &self.opener };
+        let is_open = self.phase == Phase::Established && facts.is_assured;
+        let mut is_doubtful = false;
+        if receiver.has(End::ACKNOWLEDGED) && self.last.kind != Kind::Syn {
+            if sequence == 0 && !is_open {
+                return Reset::Judged;
+            }
+            if before(sequence, receiver.acknowledged) {
+                return Reset::Invalid;
+            }
+            let follows = self.last.kind == Kind::Ack
+                && self.last.from_opener == from_opener
+                && sequence == self.last.end;
+            if !is_open || sequence == receiver.acknowledged || follows {
+                return Reset::Judged;
+            }
+            // Its receiver will challenge it.
+            is_doubtful = true;
+        }
+        let answers = match self.last.kind {
+            Kind::Syn => facts.is_answered && self.last.from_opener != from_opener,
+            Kind::Ack => !facts.is_assured,
+            _ => false,
+        };
+        let answers_challenge = self.phase == Phase::SynSent
+            && self.last.kind == Kind::Ack
+            && !self.last.from_opener
+            && sequence == self.responder.acknowledged;
+        let is_certain = (answers && acknowledgement == self.last.end) || answers_challenge;
+        match (is_doubtful, is_certain) {
+            (false, false) => Reset::Judged,
+            (false, true) => Reset::Certain,
+            (true, false) => Reset::Doubtful,
+            (true, true) => Reset::DoubtfulCertain,
+        }
+    }
+}

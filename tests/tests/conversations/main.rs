@@ -1,0 +1,111 @@
+//! Random TCP conversations, segment by segment, through the kernel's own connection tracking and through berth's: both say the
+//! same of every segment (new, established, invalid), and of the connection after it (its state, whether it is assured, how
+//! long it lasts).
+
+mod conversation;
+mod model;
+mod router;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+use berth_common::memory::generate::Random;
+use berth_tests::{cases, privileged};
+
+use conversation::{Conversation, Segment};
+use model::Model;
+use router::{Router, State};
+
+/// How many conversations.
+const CONVERSATIONS: usize = 5_000;
+const LEAST: usize = 250;
+
+/// How a connection can stand.
+const PHASES: [&str; 9] = [
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
+#[test]
+fn of_tcp_agree_with_netfilter() -> Result<()> {
+    privileged!();
+    let (seed, wanted) = (cases::seed()?, cases::number(CONVERSATIONS, LEAST)?);
+    let mut router = Router::new()?;
+    let mut seeds = Random::new(seed);
+    let mut met = BTreeSet::new();
+    for number in 0..wanted {
+        let conversation = Conversation::random(&mut Random::new(seeds.bits()));
+        if let Some(difference) = compare(&mut router, &conversation.segments, &mut met)? {
+            let (shortest, difference) = shrink(&mut router, conversation.segments, difference)?;
+            bail!("conversation {number} of seed {seed}:\n{}{difference}", describe(&shortest)?);
+        }
+    }
+    let missed: Vec<_> = wanted_to_meet().filter(|one| !met.contains(one)).collect();
+    ensure!(missed.is_empty(), "no connection was ever so, or met such a segment: {missed:?}");
+    Ok(())
+}
+
+/// What must be met, or the conversations prove little: every way to stand, and there an invalid segment.
+fn wanted_to_meet() -> impl Iterator<Item = (String, bool)> {
+    PHASES.iter().flat_map(|phase| [true, false].map(|invalid| ((*phase).to_owned(), invalid)))
+}
+
+/// Where both differ, if they do. How connections stood, and whether a segment was invalid then, is added to what was met.
+fn compare(
+    router: &mut Router,
+    segments: &[Segment],
+    met: &mut BTreeSet<(String, bool)>,
+) -> Result<Option<String>> {
+    router.forget()?;
+    let start = Instant::now();
+    let mut model = Model::default();
+    for (number, segment) in segments.iter().enumerate() {
+        let packet = segment.packet()?;
+        let theirs = router.judge(&packet, segment.from_left)?;
+        let ours = model.judge(&packet, segment.from_left)?;
+        if let Some(connection) = &theirs.connection {
+            met.insert((connection.phase.clone(), theirs.state == State::Invalid));
+        }
+        if !theirs.agrees(&ours, start.elapsed().as_secs()) {
+            return Ok(Some(format!("segment {number}: netfilter {theirs:?}, berth {ours:?}, {model:?}\n")));
+        }
+    }
+    Ok(None)
+}
+
+/// Leaves out whatever is not needed for both to differ.
+fn shrink(
+    router: &mut Router,
+    mut segments: Vec<Segment>,
+    mut difference: String,
+) -> Result<(Vec<Segment>, String)> {
+    let mut place = segments.len();
+    while let Some(before) = place.checked_sub(1) {
+        place = before;
+        let mut fewer = segments.clone();
+        fewer.remove(place);
+        if let Some(found) = compare(router, &fewer, &mut BTreeSet::new())? {
+            difference = found;
+            place = fewer.len();
+            segments = fewer;
+        }
+    }
+    Ok((segments, difference))
+}
+
+fn describe(segments: &[Segment]) -> Result<String> {
+    let mut text = String::new();
+    for (number, segment) in segments.iter().enumerate() {
+        writeln!(text, "{number}: {segment}")?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,191 @@
+//! What netfilter says: a router between two ends, that marks what it forwards by what it thinks of it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use berth_tests::frame::ethernet_ip;
+use berth_tests::link::{self, End, Mac};
+use berth_tests::packet::{ALL, packet_socket};
+use berth_tests::{Endpoint, Host, Netns, in_netns, name, process, sysctl, wait};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::conversation::{LEFT, RIGHT};
+
+/// What a packet is to rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Invalid,
+    New,
+    Established,
+}
+
+/// A connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    pub phase: String,
+    pub is_assured: bool,
+    pub is_answered: bool,
+    /// In seconds.
+    pub lasts: u32,
+}
+
+/// What is said of a packet, and of the connection after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub state: State,
+    pub connection: Option<Connection>,
+}
+
+impl Judged {
+    /// Whether two mean the same of what began so many seconds ago: they may have been asked at different moments.
+    pub fn agrees(&self, other: &Self, seconds: u64) -> bool {
+        let slack = 2 + u32::try_from(seconds).unwrap_or(u32::MAX - 2);
+        match (&self.connection, &other.connection) {
+            _ if self.state != other.state => false,
+            (None, None) => true,
+            (Some(one), Some(two)) => {
+                one.lasts.abs_diff(two.lasts) <= slack
+                    && Connection { lasts: 0, ..one.clone() } == Connection { lasts: 0, ..two.clone() }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How packets are marked, in their type of service.
+const MARKS: [(u8, State, &str); 3] =
+    [(4, State::Invalid, "INVALID"), (8, State::New, "NEW"), (16, State::Established, "ESTABLISHED")];
+
+const INTERFACES: [&str; 2] = ["left0", "right0"];
+const OUTSIDE: &str = "wire0";
+const MACS: [[Mac; 2]; 2] =
+    [[[0x02, 0, 0, 0, 3, 1], [0x02, 0, 0, 0, 3, 2]], [[0x02, 0, 0, 0, 4, 1], [0x02, 0, 0, 0, 4, 2]]];
+
+/// nfnetlink: the request to forget every flow (include/uapi/linux/netfilter/nfnetlink.h).
+const FORGET_FLOWS: [u8; 20] = [20, 0, 0, 0, 2, 1, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const NFNETLINK: i32 = 12;
+
+/// The router.
+pub struct Router {
+    host: Host,
+    conntrack: Socket,
+    /// The ends' sockets, left and right.
+    ends: [Socket; 2],
+    _outside: Vec<Host>,
+}
+
+impl Router {
+    pub fn new() -> Result<Self> {
+        let host = Host::new(Netns::create(&format!("{}-router", name::unique()))?);
+        quieten(host.netns())?;
+        let mut outside = Vec::new();
+        let mut ends = Vec::new();
+        for (place, (inside, [mac, far])) in INTERFACES.into_iter().zip(MACS).enumerate() {
+            let end = Host::new(Netns::create(&format!("{}-end{place}", name::unique()))?);
+            quieten(end.netns())?;
+            link::wire(
+                End { netns: host.netns(), name: inside, mac },
+                End { netns: end.netns(), name: OUTSIDE, mac: far },
+                9_000,
+            )?;
+            ends.push(packet_socket(&end, OUTSIDE, ALL)?);
+            outside.push(end);
+        }
+        for (interface, address, [_, far]) in
+            [(INTERFACES[0], LEFT, MACS[0]), (INTERFACES[1], RIGHT, MACS[1])]
+        {
+            let gateway = match address {
+                std::net::IpAddr::V4(v4) => {
+                    let [a, b, c, _] = v4.octets();
+                    std::net::IpAddr::from([a, b, c, 1])
+                }
+                std::net::IpAddr::V6(_) => bail!("no router of IPv6"),
+            };
+            link::add_address(host.netns(), interface, gateway, 24)?;
+            link::add_neighbour(host.netns(), interface, address, far)?;
+        }
+        let mut rules = String::new();
+        for (tos, _, state) in MARKS {
+            writeln!(rules, "-A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {tos:#x}")?;
+        }
+        restore(&host, &format!("*mangle\n{rules}COMMIT\n"))?;
+        sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
+        let conntrack =
+            host.socket(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(NFNETLINK)))?;
+        let ends = <[Socket; 2]>::try_from(ends).map_err(|_| anyhow::anyhow!("not two ends"))?;
+        Ok(Self { host, conntrack, ends, _outside: outside })
+    }
+
+    /// Forgets all connections.
+    pub fn forget(&mut self) -> Result<()> {
+        self.conntrack.write_all(&FORGET_FLOWS)?;
+        let mut answer = [0; 256];
+        let length = self.conntrack.read(&mut answer)?;
+        ensure!(length >= 20 && answer[16..20] == [0; 4], "flows stay: {:?}", &answer[..length]);
+        Ok(())
+    }
+
+    /// What is said of a packet, and of the connection after it.
+    pub fn judge(&mut self, packet: &[u8], from_left: bool) -> Result<Judged> {
+        let (from, to) = if from_left { (0, 1) } else { (1, 0) };
+        let [[mac, far], _] = [MACS[from], MACS[to]];
+        self.ends[from].send(&ethernet_ip(far, mac, packet))?;
+        let tos = self.forwarded(to)?;
+        let mark = MARKS.iter().find(|(mark, ..)| *mark == tos);
+        let state = mark.with_context(|| format!("forwarded with a type of service of {tos}"))?.1;
+        Ok(Judged { state, connection: self.connection()? })
+    }
+
+    /// The type of service of the next packet that comes out.
+    fn forwarded(&self, end: usize) -> Result<u8> {
+        let mut buffer = [0; 9_100];
+        loop {
+            let length = (&self.ends[end]).read(&mut buffer).context("nothing was forwarded")?;
+            let frame = &buffer[..length];
+            // What the ends themselves send is shown to them, too.
+            let is_own = frame.get(6..12) == Some(&MACS[end][1]);
+            if frame.get(12..14) == Some(&[8, 0]) && !is_own {
+                return frame.get(15).copied().context("cut off");
+            }
+        }
+    }
+
+    /// The only connection, as the kernel prints it.
+    fn connection(&self) -> Result<Option<Connection>> {
+        let text = in_netns(self.host.netns(), || fs::read_to_string("/proc/thread-self/net/nf_conntrack"))??;
+        let mut lines = text.lines();
+        let Some(line) = lines.next() else { return Ok(None) };
+        ensure!(lines.next().is_none(), "more than one connection:\n{text}");
+        let mut fields = line.split_whitespace().skip(4);
+        let lasts = fields.next().context("no time")?.parse()?;
+        let phase = fields.next().context("no state")?.to_owned();
+        let is_answered = !line.contains("[UNREPLIED]");
+        Ok(Some(Connection { phase, is_assured: line.contains("[ASSURED]"), is_answered, lasts }))
+    }
+}
+
+fn quieten(netns: &Netns) -> Result<()> {
+    for (key, value) in [
+        ("ipv6/conf/default/disable_ipv6", "1"),
+        ("ipv6/conf/all/disable_ipv6", "1"),
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+        ("ipv4/conf/all/send_redirects", "0"),
+    ] {
+        sysctl::set(netns, key, value)?;
+    }
+    link::up(netns, "lo")
+}
+
+fn restore(host: &Host, text: &str) -> Result<()> {
+    let mut command: Command = host.command("iptables-legacy-restore")?;
+    let mut input = tempfile::tempfile()?;
+    input.write_all(text.as_bytes())?;
+    std::io::Seek::rewind(&mut input)?;
+    let output = process::Process::spawn_with_stdin(&mut command, input)?.wait(wait::LIMIT)?;
+    ensure!(output.success(), "{}{}", output.stdout, output.stderr);
+    Ok(())
+}
