@@ -68,6 +68,7 @@ impl Model {
         }
         let facts = Facts { is_answered: false, is_assured: false, is_liberal: false };
         let mut connection = Connection::begin(&segment);
+        let segment = connection.selecting(segment, (&bytes, &headers), true);
         let (step, lasts) = connection.meet(&segment, true, facts);
         let mut flow = Flow { packed: connection.pack(), facts, by_left: from_left, until: Instant::now() };
         anyhow::ensure!(step == Step::Moved, "the first segment is {step:?}");

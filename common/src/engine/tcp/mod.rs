@@ -37,7 +37,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The one that a segment begins, before it has moved it: with a SYN, or in mid-stream.
+    /// The one that a segment begins: with a SYN, or in mid-stream. It is still to [meet](Self::meet) that segment.
     #[inline(always)]
     pub fn begin(segment: &Segment) -> Self {
         let mut connection =
