@@ -14,7 +14,7 @@ pub struct Packed {
     /// [`Last`]: from the lowest bit on 32 of `end`, 16 of `window`, 3 of `kind`, one of `from_opener`, 4 of `scale`, 2 of
     /// `again`, 5 of `flags`.
     pub last: u64,
-    /// 9 bits of the opener, 9 of the responder (by what power of two windows are scaled, [`UNSCALED`] if they are not; then
+    /// 9 bits of the opener, 9 of the responder (by what power of two windows are scaled, 15 if they are not; then
     /// flags), 4 of the phase.
     pub ends: u32,
     /// Unused.
