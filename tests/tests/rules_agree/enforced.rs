@@ -36,6 +36,11 @@ impl Enforced {
         Ok(Self { berth, side, _topology: topology })
     }
 
+    /// Where its packets are.
+    pub fn side(&self) -> &Side {
+        &self.side
+    }
+
     /// Puts rules in force, with nothing counted and no flows.
     pub fn restore(&self, ruleset: &Ruleset) -> Result<()> {
         let family = option(ruleset.family);

@@ -97,6 +97,11 @@ impl Netfilter {
         Ok(true)
     }
 
+    /// Where its packets are.
+    pub fn side(&self) -> &Side {
+        &self.side
+    }
+
     /// Sends a packet, and returns when it has been judged.
     pub fn send(&self, packet: &Packet) -> Result<()> {
         self.side.send(packet)?;

@@ -1,6 +1,8 @@
 //! A node with a container behind a wire: two of them are alike to the last bit, but for who judges the packets.
 
-use std::io::{self, ErrorKind, Read};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Read, Seek as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
@@ -66,6 +68,23 @@ impl Side {
             _sinks: sinks,
             container,
         })
+    }
+
+    /// Makes addresses the container's own, which are so by a route alone. For those the kernel takes another of the container's
+    /// addresses as the source of ICMPv6 errors; berth always takes the one that was asked. What cannot be an address of its
+    /// own is none.
+    pub fn own(&self, addresses: &BTreeSet<Ipv6Addr>) -> Result<()> {
+        let mut lines = String::new();
+        for address in addresses {
+            writeln!(lines, "address replace {address}/128 dev lo nodad")?;
+        }
+        let mut input = tempfile::tempfile()?;
+        input.write_all(lines.as_bytes())?;
+        input.rewind()?;
+        let mut command = self.container.command("ip")?;
+        command.args(["-6", "-force", "-batch", "-"]);
+        process::Process::spawn_with_stdin(&mut command, input)?.wait(berth_tests::wait::LIMIT)?;
+        Ok(())
     }
 
     /// Sends a packet its way.

@@ -1,6 +1,7 @@
 //! The same rules and packets on both sides, and what they have counted.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use berth_tests::privilege::ALLOW;
 
 use crate::enforced::Enforced;
 use crate::netfilter::Netfilter;
-use crate::packet::Packet;
+use crate::packet::{Packet, Way};
 use crate::rulesets::{NOTICES, has, passes_notices, rejects};
 use crate::side::Side;
 
@@ -69,6 +70,16 @@ impl Sides {
         if rejects(&trial.ruleset) && !passes_notices(&trial.ruleset) {
             // Shrunk so far that the sides need not agree.
             return Ok(Vec::new());
+        }
+        if rejects(&trial.ruleset) {
+            let destinations = trial.packets.iter().filter(|packet| packet.way == Way::In);
+            let destinations = destinations.filter_map(|packet| match packet.destination {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            });
+            let destinations = destinations.collect();
+            self.netfilter.side().own(&destinations)?;
+            self.enforced.side().own(&destinations)?;
         }
         self.netfilter.restore(&trial.ruleset)?;
         self.enforced.restore(&trial.ruleset)?;
