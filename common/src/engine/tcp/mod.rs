@@ -106,10 +106,6 @@ impl Connection {
                 Reset::Judged => {}
                 Reset::Certain => is_judged = false,
                 Reset::Doubtful => next = before,
-                Reset::DoubtfulCertain => {
-                    next = before;
-                    is_judged = false;
-                }
                 Reset::Invalid => return (Step::Invalid, UNMOVED),
             },
             _ => {}

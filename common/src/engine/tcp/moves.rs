@@ -81,7 +81,7 @@ const NOWHERE: u64 = 14;
 const INVALID: u64 = 15;
 
 /// Phases as the table has them: S for SYN_SENT, R for SYN_RECV, E, F for FIN_WAIT, C for CLOSE_WAIT, L for LAST_ACK, T for
-/// TIME_WAIT, X for CLOSE, 2 for SYN_SENT2; a dot for nowhere, an exclamation mark for what makes no sense.
+/// TIME_WAIT, Z for CLOSE, 2 for SYN_SENT2; a dot for nowhere, an exclamation mark for what makes no sense.
 const fn digit(letter: u8) -> u64 {
     match letter {
         b'S' => 1,
@@ -91,20 +91,20 @@ const fn digit(letter: u8) -> u64 {
         b'C' => 5,
         b'L' => 6,
         b'T' => 7,
-        b'X' => 8,
+        b'Z' => 8,
         b'2' => 9,
         b'.' => NOWHERE,
         _ => INVALID,
     }
 }
 
-/// What the opener sends. Columns: nothing seen, then S R E F C L T X 2.
+/// What the opener sends. Columns: nothing seen, then S R E F C L T Z 2.
 const OPENER: [u64; 6] = [
     row(b"SS.....SS2"), // SYN: again, or anew
     row(b"!!R!!!!!!R"), // SYN and ACK: of a simultaneous open alone
-    row(b"!!FFLLLTX!"), // FIN
-    row(b"E!EECCTTX!"), // ACK
-    row(b"!XXXXXXXXX"), // RST
+    row(b"!!FFLLLTZ!"), // FIN
+    row(b"E!EECCTTZ!"), // ACK
+    row(b"!ZZZZZZZZZ"), // RST
     row(b"!!!!!!!!!!"), // nothing
 ];
 
@@ -112,9 +112,9 @@ const OPENER: [u64; 6] = [
 const RESPONDER: [u64; 6] = [
     row(b"!2!!!!!S!2"),
     row(b"!R.......R"),
-    row(b"!!FFLLLTX!"),
-    row(b"!.RECCTTX."),
-    row(b"!XXXXXXXXX"),
+    row(b"!!FFLLLTZ!"),
+    row(b"!.RECCTTZ."),
+    row(b"!ZZZZZZZZZ"),
     row(b"!!!!!!!!!!"),
 ];
 

@@ -16,8 +16,6 @@ pub(super) enum Reset {
     Certain,
     /// It does not reset it, yet, and must be in the window.
     Doubtful,
-    /// It does not reset it, and need not be.
-    DoubtfulCertain,
     /// It is none of the connection's.
     Invalid,
 }
@@ -33,7 +31,6 @@ impl Connection {
         let Segment { sequence, acknowledgement, .. } = *segment;
         let receiver = if from_opener { &self.responder } else { &self.opener };
         let is_open = self.phase == Phase::Established && facts.is_assured;
-        let mut is_doubtful = false;
         if receiver.has(End::ACKNOWLEDGED) && self.last.kind != Kind::Syn {
             if sequence == 0 && !is_open {
                 return Reset::Judged;
@@ -48,7 +45,7 @@ impl Connection {
                 return Reset::Judged;
             }
             // Its receiver will challenge it.
-            is_doubtful = true;
+            return Reset::Doubtful;
         }
         let answers = match self.last.kind {
             Kind::Syn => facts.is_answered && self.last.from_opener != from_opener,
@@ -60,11 +57,6 @@ impl Connection {
             && !self.last.from_opener
             && sequence == self.responder.acknowledged;
         let is_certain = (answers && acknowledgement == self.last.end) || answers_challenge;
-        match (is_doubtful, is_certain) {
-            (false, false) => Reset::Judged,
-            (false, true) => Reset::Certain,
-            (true, false) => Reset::Doubtful,
-            (true, true) => Reset::DoubtfulCertain,
-        }
+        if is_certain { Reset::Certain } else { Reset::Judged }
     }
 }

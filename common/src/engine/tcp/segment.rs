@@ -31,13 +31,8 @@ impl Kind {
         let (syn, ack) = (flags & tcp::SYN != 0, flags & tcp::ACK != 0);
         match (flags & tcp::RST != 0, flags & tcp::FIN != 0) {
             (true, _) => Self::Rst,
-            (false, _) if syn => {
-                if ack {
-                    Self::SynAck
-                } else {
-                    Self::Syn
-                }
-            }
+            (false, _) if syn && ack => Self::SynAck,
+            (false, _) if syn => Self::Syn,
             (false, true) => Self::Fin,
             (false, false) if ack => Self::Ack,
             (false, false) => Self::Bare,
