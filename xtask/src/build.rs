@@ -50,7 +50,12 @@ pub fn build(
 ) -> Result<Built> {
     let object = object::build(workspace, toolchain, Arch::of(triple)?)?;
     let Cross { mut cargo, arguments } = cross::provide(workspace, toolchain, triple)?;
-    command::run(cargo.args(["build", "--package", "berth"]).args(profile(release)).args(arguments))?;
+    cargo.args(["build", "--package", "berth", "--bin", "berth"]);
+    if !release {
+        // With what the tests ask of dependencies, which are not built twice then.
+        cargo.args(["--package", "berth-tests"]);
+    }
+    command::run(cargo.args(profile(release)).args(arguments))?;
     Ok(Built { berth: workspace.binary(triple, release, "berth"), object })
 }
 
