@@ -42,6 +42,20 @@ impl Word for MapWord {
     }
 }
 
+/// Sets half a word to `new` if it is still `old`; tells whether it was.
+///
+/// # Safety
+///
+/// `half` must point to an aligned half of a word of a map value.
+#[inline(always)]
+pub unsafe fn swap(half: *mut u32, old: u32, new: u32) -> bool {
+    // SAFETY: The caller's.
+    let (seen, _) = unsafe {
+        atomic_cxchg::<u32, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(half, old, new)
+    };
+    seen == old
+}
+
 /// Adds to a counter whose old value nobody needs.
 ///
 /// # Safety

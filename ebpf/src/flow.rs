@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use berth_common::{
     abi::{
         counters::Traffic,
-        flow::{Flow, State, VERDICT_WORDS},
+        flow::{Flow, NUMBERS, State, VERDICT_WORDS},
         units::{ContainerId, Nanos},
     },
     engine::tables::{FlowEntry, Word as _},
@@ -41,6 +41,16 @@ impl MapFlow {
         }
         // SAFETY: Valid by construction, and just checked.
         Some(unsafe { (&raw mut (*self.pointer()).verdicts).cast::<u64>().add(place * VERDICT_WORDS + word) })
+    }
+
+    /// A word of the TCP connection; nothing if there is no such.
+    #[inline(always)]
+    fn number_word(self, place: usize) -> Option<*mut u64> {
+        if place >= NUMBERS {
+            return None;
+        }
+        // SAFETY: Valid by construction, and just checked.
+        Some(unsafe { (&raw mut (*self.pointer()).numbers).cast::<u64>().add(place) })
     }
 
     #[inline(always)]
@@ -83,15 +93,35 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
-    fn flags(&self) -> u8 {
+    fn created(&self) -> Nanos {
         // SAFETY: As above.
-        unsafe { (&raw const (*self.pointer()).flags).read_volatile() }
+        unsafe { (&raw const (*self.pointer()).created).read_volatile() }
     }
 
     #[inline(always)]
     fn state(&self) -> State {
         // SAFETY: As above.
-        State::from_number(unsafe { (&raw const (*self.pointer()).state).read_volatile() })
+        unsafe { (&raw const (*self.pointer()).state).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn change_state(&self, old: State, new: State) -> bool {
+        // SAFETY: As above; `state` is an aligned u32.
+        unsafe { atomic::swap((&raw mut (*self.pointer()).state).cast(), old.0, new.0) }
+    }
+
+    #[inline(always)]
+    fn number(&self, place: usize) -> u64 {
+        // SAFETY: As above.
+        self.number_word(place).map_or(0, |word| unsafe { word.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn set_number(&self, place: usize, number: u64) {
+        if let Some(word) = self.number_word(place) {
+            // SAFETY: As above; each word is written as a whole.
+            unsafe { word.write_volatile(number) };
+        }
     }
 
     #[inline(always)]
@@ -121,34 +151,6 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
-    fn set_counted(&self) {
-        // A packet that advances the flow at the same time may undo it: then the sweep finds out when the flow is closed.
-        let flags = self.flags() | Flow::COUNTED;
-        // SAFETY: As above.
-        unsafe { (&raw mut (*self.pointer()).flags).write_volatile(flags) }
-    }
-
-    #[inline(always)]
-    fn advance(&self, state: State, flags: u8, expires: Nanos) {
-        let old = self.expires();
-        if old.0 == 0 {
-            // It is being deleted or begun anew, and somebody else's.
-            return;
-        }
-        // The clock is coarse: mostly nothing changes, and then the cache line stays clean.
-        if old != expires {
-            self.claim(old, expires);
-        }
-        if self.state() as u8 != state as u8 || self.flags() != flags {
-            // SAFETY: As above.
-            unsafe {
-                (&raw mut (*self.pointer()).state).write_volatile(state as u8);
-                (&raw mut (*self.pointer()).flags).write_volatile(flags);
-            }
-        }
-    }
-
-    #[inline(always)]
     fn count(&self, from_opener: bool, traffic: Traffic) {
         // SAFETY: As above; both are pairs of aligned words.
         unsafe {
@@ -168,11 +170,11 @@ impl FlowEntry for MapFlow {
             (*self.pointer()).created = flow.created;
             (*self.pointer()).out = flow.out;
             (*self.pointer()).back = flow.back;
+            (*self.pointer()).numbers = flow.numbers;
             (*self.pointer()).opener = flow.opener;
             (*self.pointer()).responder = flow.responder;
             (*self.pointer()).port_epoch = flow.port_epoch;
             (*self.pointer()).state = flow.state;
-            (*self.pointer()).flags = flow.flags;
         }
     }
 }

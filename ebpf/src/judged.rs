@@ -3,9 +3,10 @@
 //!
 //! No other trace of the cgroup hook is left on a packet that has no full socket by TC egress, as a SYN-ACK has none.
 //! Nobody but queueing disciplines and tunnels sees the mark between the two. That a packet is a notice stands in
-//! `tc_index`, too, which no socket can set, while marks do not come from other network namespaces.
+//! `tc_index`, too, which no socket can set, while marks do not come from other network namespaces. On `lo`, where the next
+//! hook is the receiver's, `tc_index` alone tells it.
 
-use berth_common::engine::Trace;
+use berth_common::{abi::rules::interface, engine::Trace};
 
 use crate::{packet::Skb, tables::config};
 
@@ -15,6 +16,8 @@ const PASSED: u32 = 1;
 const REJECTED: u32 = 2;
 /// What `tc_index` says of a notice.
 const NOTICE: u32 = 0xbe27;
+/// What it says on `lo` of a packet that its sender's rules let through.
+const JUDGED: u32 = 0xbe28;
 
 /// What is known of a packet.
 ///
@@ -49,8 +52,14 @@ pub fn rejected(skb: Skb, rejection: u8) {
 #[inline(always)]
 pub fn notice(skb: Skb) {
     put(skb, PASSED);
-    // SAFETY: A field of the program's context.
-    unsafe { (*skb.0).tc_index = NOTICE };
+    set_index(skb, NOTICE);
+}
+
+/// The rules of the packet's sender were asked, and let it through, and it goes on by `lo` to a socket, where a mark is for
+/// rules of the host's to see.
+#[inline(always)]
+pub fn passed_on_loopback(skb: Skb) {
+    set_index(skb, JUDGED);
 }
 
 /// What an earlier hook has told. Takes it off the packet.
@@ -61,8 +70,7 @@ pub fn take(skb: Skb) -> Told {
     let index = unsafe { (*skb.0).tc_index };
     let trace = match told {
         PASSED if index == NOTICE => {
-            // SAFETY: As above.
-            unsafe { (*skb.0).tc_index = 0 };
+            set_index(skb, 0);
             Trace::Notice
         }
         PASSED => Trace::Judged,
@@ -81,11 +89,17 @@ pub fn trace(skb: Skb) -> Trace {
     }
 }
 
-/// Whether the packet is a notice, at a hook on sockets, where `tc_index` cannot be written.
+/// What an earlier hook has told, at a hook on sockets, where `tc_index` cannot be written. On other interfaces than `lo` it
+/// may come from another network namespace.
 #[inline(always)]
-pub fn is_notice(skb: Skb) -> bool {
+pub fn trace_at_socket(skb: Skb) -> Trace {
+    let told = clear(skb);
     // SAFETY: A field of the program's context.
-    clear(skb) == PASSED && unsafe { (*skb.0).tc_index } == NOTICE
+    match unsafe { (*skb.0).tc_index } {
+        NOTICE if told == PASSED => Trace::Notice,
+        JUDGED if skb.ifindex() == interface::LOOPBACK => Trace::Judged,
+        _ => Trace::None,
+    }
 }
 
 /// Takes berth's bits off the mark, and returns what they said.
@@ -101,6 +115,14 @@ pub fn clear(skb: Skb) -> u32 {
         (*skb.0).mark = mark & !config.mark_mask;
         (mark & config.mark_mask) >> (config.mark_shift & 31)
     }
+}
+
+/// A function of its own: where a program has several of these, the compiler would compute the field's address once, which the
+/// verifier does not let pass.
+#[inline(never)]
+fn set_index(skb: Skb, index: u32) {
+    // SAFETY: A field of the program's context.
+    unsafe { (*skb.0).tc_index = index };
 }
 
 #[inline(always)]

@@ -26,6 +26,7 @@ mod notice;
 mod packet;
 mod rules;
 mod seams;
+mod segment;
 mod sender;
 mod sets;
 mod socket;

@@ -3,13 +3,22 @@
 use core::{arch::asm, mem::MaybeUninit};
 
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
-use berth_common::{abi::counters::Traffic, engine::Headers, wire::Packet};
+use berth_common::{
+    abi::counters::Traffic,
+    engine::Headers,
+    wire::{Packet, tcp::Scan},
+};
+
+use crate::segment;
 
 /// Offsets above this are read through the helper: the verifier wants a bound.
 const DIRECT_LIMIT: u32 = 0x3fff;
 
 /// Bytes of a hop-by-hop header with nothing but a jumbo payload option.
 const JUMBO_HEADER: u32 = 8;
+
+/// Words that can be left with a packet.
+const LEFT: usize = 5;
 
 /// The packet of a program that runs on socket buffers.
 #[derive(Clone, Copy)]
@@ -50,6 +59,11 @@ impl Packet for Skb {
     #[inline(always)]
     fn rare_words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
         self.copy(offset)
+    }
+
+    #[inline(always)]
+    fn scan_step(&self, offset: u32, scan: Scan) -> Scan {
+        segment::scan_step(*self, offset, scan)
     }
 }
 
@@ -105,6 +119,27 @@ impl Skb {
             Some([word]) => !headers.source.is_v4() && u32::from_be(word) & 0x00ff_ffff == OPTION,
             None => false,
         }
+    }
+
+    /// Leaves what a function has found with the packet, where the next one takes it up: neither's stack has room for it.
+    #[inline(always)]
+    pub fn leave(self, words: [u32; LEFT]) {
+        // SAFETY: A field of the program's context, which is the program's own to write.
+        unsafe { (*self.0).cb = words };
+    }
+
+    /// What was left with the packet.
+    #[inline(always)]
+    pub fn left(self) -> [u32; LEFT] {
+        // SAFETY: A field of the program's context.
+        unsafe { (*self.0).cb }
+    }
+
+    /// Bytes from the IP header on, as the kernel has it.
+    #[inline(always)]
+    pub fn length(self, headers: &Headers) -> u32 {
+        // SAFETY: A field of the program's context.
+        unsafe { (*self.0).len }.wrapping_sub(headers.network as u32)
     }
 
     /// The interface the packet came in by, or is about to leave by.

@@ -293,19 +293,12 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     };
     Circumstances {
         mark,
-        length: length_of(skb, headers),
+        length: skb.length(headers),
         interface: interface(skb, case),
         packet_type,
         source_type,
         destination_type,
     }
-}
-
-/// As the kernel has it: from the IP header on.
-#[inline(always)]
-fn length_of(skb: Skb, headers: &Headers) -> u32 {
-    // SAFETY: A field of the program's context.
-    unsafe { (*skb.0).len }.wrapping_sub(headers.network as u32)
 }
 
 /// Where the packet is, as rules know it.
@@ -333,7 +326,7 @@ pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
         return false;
     }
     let Some(ruleset) = RULESETS.get(case.container.0) else { return false };
-    let length = || question::length(&Copied(skb), headers, length_of(skb, headers));
+    let length = || question::length(&Copied(skb), headers, skb.length(headers));
     cached::replay(Inner::new(ruleset), &flow, &scope(skb, case), length)
 }
 

@@ -18,6 +18,7 @@ use berth_common::{
     engine::{
         Headers, address, attribute,
         classify::MAX_STEPS,
+        connection::Meeting,
         flow,
         flow::Parties,
         headers::Place,
@@ -38,7 +39,7 @@ use crate::{
     notice,
     packet::{Copied, Skb},
     rules::{self, Turn},
-    sets, socket,
+    segment, sets, socket,
     tables::{Context, Maps},
 };
 
@@ -183,6 +184,11 @@ impl Context for BySkb {
     }
 
     #[inline(always)]
+    fn meet(&self, headers: &Headers, flow: *mut Flow, now: Nanos, from_opener: bool) -> Meeting {
+        segment::meet(self.0, headers, flow, now, from_opener)
+    }
+
+    #[inline(always)]
     fn find(&self, headers: &Headers, end: Which) -> Found {
         match seam_socket(self.0.0, headers, (end == Which::Source) as u32) {
             NOBODY => Found::Nothing,
@@ -205,6 +211,11 @@ impl Context for NoContext {
     #[inline(always)]
     fn rule(&self, _: &Headers, _: &Case, _: *mut Flow) -> Ruling {
         Ruling::PASS
+    }
+
+    #[inline(always)]
+    fn meet(&self, _: &Headers, _: *mut Flow, _: Nanos, _: bool) -> Meeting {
+        Meeting::GoesOn
     }
 
     #[inline(always)]

@@ -18,6 +18,7 @@ use berth_common::{
     },
     engine::{
         Headers, Tables,
+        connection::Meeting,
         flow::Parties,
         headers::Place,
         rules::{Case, Ruling},
@@ -39,6 +40,8 @@ const EEXIST: i32 = -17;
 pub trait Context: Copy {
     /// As [`Tables::rule`].
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling;
+    /// As [`Tables::meet`].
+    fn meet(&self, headers: &Headers, flow: *mut Flow, now: Nanos, from_opener: bool) -> Meeting;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
     /// As [`Tables::quoted_end`].
@@ -128,6 +131,11 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
+    fn tcp(&self) -> u32 {
+        config().map_or(0, |config| config.tcp)
+    }
+
+    #[inline(always)]
     fn address(&self, address: &Address) -> Option<ContainerId> {
         // SAFETY: Only the loader writes these values, each of them whole words.
         let entry = unsafe { ADDRESSES.get(address) }?;
@@ -210,6 +218,11 @@ impl<C: Context> Tables for Maps<C> {
         traffic: (Traffic, bool),
     ) -> Reason {
         seams::open_flow(headers, place, parties, traffic, self.now)
+    }
+
+    #[inline(always)]
+    fn meet<P: Packet>(&self, _: &P, headers: &Headers, flow: MapFlow, from_opener: bool) -> Meeting {
+        self.context.meet(headers, flow.pointer(), self.now, from_opener)
     }
 
     #[inline(always)]

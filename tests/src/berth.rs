@@ -67,7 +67,7 @@ impl Builder {
         Self { config: config.to_owned(), ..self }
     }
 
-    /// Its uplinks; the node's one unless set.
+    /// Its uplinks; of a topology's node the one that it has, unless set.
     pub fn uplinks(self, uplinks: &[&str]) -> Self {
         Self { uplinks: uplinks.iter().map(|&name| name.to_owned()).collect(), ..self }
     }
@@ -118,8 +118,18 @@ impl Berth {
 
     /// Makes an instance that differs from [`Berth::start`].
     pub fn builder(topology: &Topology) -> Builder {
-        let uplinks = vec![UPLINK.to_owned()];
-        Builder { binary: None, node: topology.node.clone(), config: String::new(), uplinks, shows_log: true }
+        Self::builder_on(&topology.node).uplinks(&[UPLINK])
+    }
+
+    /// Makes an instance on any host.
+    pub fn builder_on(node: &Host) -> Builder {
+        Builder {
+            binary: None,
+            node: node.clone(),
+            config: String::new(),
+            uplinks: Vec::new(),
+            shows_log: true,
+        }
     }
 
     /// Where its pins are.

@@ -34,8 +34,8 @@ pub struct Config {
     pub mark_shift: u32,
     /// Not zero if flows keep verdicts ([`crate::engine::cached`]).
     pub keep_verdicts: u32,
-    /// Unused.
-    pub padding: u32,
+    /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`] and its neighbours.
+    pub tcp: u32,
     /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
     pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
 }
@@ -45,6 +45,11 @@ impl Config {
     pub const UNOWNED_PASS: u32 = 0;
     /// Packets for nobody are dropped, counted.
     pub const UNOWNED_DROP: u32 = 1;
+
+    /// No segment is outside of its connection's window (`nf_conntrack_tcp_be_liberal`).
+    pub const TCP_LIBERAL: u32 = 1;
+    /// No connection is met in mid-stream (`nf_conntrack_tcp_loose` at zero).
+    pub const TCP_STRICT: u32 = 2;
 }
 
 /// Only entry of the `RUNTIME` map. Written by the programs.

@@ -59,94 +59,164 @@ pub struct Flow {
     pub out: Traffic,
     /// To the opener.
     pub back: Traffic,
+    /// TCP: what its segments are held against, as [`crate::engine::tcp`] packs it.
+    pub numbers: [u64; NUMBERS],
     /// Who opened it, and is charged for it.
     pub opener: ContainerId,
     /// Who holds the other end, where that is on this node.
     pub responder: ContainerId,
     /// [`super::config::Runtime::port_epoch`] (low half) when its ends were last held against the reservations.
     pub port_epoch: u32,
-    /// A [`State`] as a number.
-    pub state: u8,
-    /// Bits of [`Flow::OPENER_LOW`] and its neighbours.
-    pub flags: u8,
-    /// Unused.
-    pub padding: u16,
+    /// Where it stands.
+    pub state: State,
     /// What the rules of the container whose flow this is say of packets to it and from it: see
     /// [`crate::engine::cached`]. Zero: not known.
     pub verdicts: [[u64; VERDICT_WORDS]; 2],
 }
 
+/// Words that a TCP connection is kept in, beside its [`State`].
+pub const NUMBERS: usize = 5;
+
 /// Words of a verdict.
 pub const VERDICT_WORDS: usize = 2;
 
-impl Flow {
-    /// The opener is the smaller end of the key.
-    pub const OPENER_LOW: u8 = 1;
-    /// A packet came from the responder.
-    pub const REPLIED: u8 = 2;
-    /// TCP: the opener has sent FIN.
-    pub const OPENER_FIN: u8 = 4;
-    /// TCP: the responder has sent FIN.
-    pub const RESPONDER_FIN: u8 = 8;
-    /// A connlimit counts it ([`super::guard::Counted`]), and is to be told when it is closed.
-    pub const COUNTED: u8 = 16;
-}
-
-/// Where a flow stands. The names are nf_conntrack's.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not TCP, nothing came back yet.
-    Unreplied = 0,
-    /// Not TCP, packets have passed both ways.
-    Replied = 1,
-    /// TCP: SYN seen.
-    SynSent = 2,
-    /// TCP: SYN/ACK seen.
-    SynRecv = 3,
-    /// TCP: open.
-    Established = 4,
-    /// TCP: one side has closed.
-    FinWait = 5,
-    /// TCP: both sides have closed.
-    TimeWait = 6,
-    /// TCP: reset.
-    Close = 7,
-}
+/// Where a flow stands, in a word that processors change as a whole: from the lowest bit on eight of
+/// [`State::OPENER_LOW`] and its neighbours, and of TCP 18 about its two ends and 4 of the [`Phase`], as
+/// [`crate::engine::tcp`] packs them.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State(pub u32);
 
 impl State {
+    /// The opener is the smaller end of the key.
+    pub const OPENER_LOW: u32 = 1;
+    /// A packet came from the responder (`IPS_SEEN_REPLY`).
+    pub const REPLIED: u32 = 2;
+    /// It has gone far enough to be worth keeping (`IPS_ASSURED`).
+    pub const ASSURED: u32 = 4;
+    /// A connlimit counts it ([`super::guard::Counted`]), and is to be told when it is closed.
+    pub const COUNTED: u32 = 8;
+    /// It has ended before anybody answered it: what comes now is none of it.
+    pub const OVER: u32 = 16;
+    /// TCP: a segment is being looked at, and others wait.
+    pub const LOCKED: u32 = 32;
+    /// TCP: a segment has not been looked at, since it could not wait.
+    pub const MISSED: u32 = 64;
+
+    const FLAGS: u32 = 8;
+    /// TCP: bits of each end.
+    pub const END_BITS: u32 = 9;
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// With these flags, too.
+    #[inline(always)]
+    pub const fn with(self, flags: u32) -> Self {
+        Self(self.0 | flags)
+    }
+
+    /// TCP: its ends and its phase.
+    #[inline(always)]
+    pub const fn connection(self) -> u32 {
+        self.0 >> Self::FLAGS
+    }
+
+    /// The same with other ends and another phase.
+    #[inline(always)]
+    pub const fn with_connection(self, connection: u32) -> Self {
+        Self(self.0 & ((1 << Self::FLAGS) - 1) | connection << Self::FLAGS)
+    }
+
+    /// TCP: its phase; [`Phase::None`] of other protocols.
+    #[inline(always)]
+    pub const fn phase(self) -> Phase {
+        Phase::from_number((self.connection() >> (2 * Self::END_BITS)) as u8 & 0xf)
+    }
+
     /// Whether it has come to its end, and only its entry is left.
     #[inline(always)]
     pub const fn is_closed(self) -> bool {
-        matches!(self, Self::TimeWait | Self::Close)
+        matches!(self.phase(), Phase::TimeWait | Phase::Close)
     }
 
+    /// Its name in output: nf_conntrack's for TCP, and for others whether they were answered.
+    pub const fn name(self, protocol: Protocol) -> &'static str {
+        match protocol {
+            Protocol::TCP => self.phase().name(),
+            _ if self.has(Self::REPLIED) => "REPLIED",
+            _ => "UNREPLIED",
+        }
+    }
+}
+
+/// Where a TCP connection stands. The names are nf_conntrack's (net/netfilter/nf_conntrack_proto_tcp.c), and so are the
+/// numbers.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was seen.
+    None = 0,
+    /// A SYN.
+    SynSent = 1,
+    /// A SYN and ACK that answers it.
+    SynRecv = 2,
+    /// Open.
+    Established = 3,
+    /// One end has closed.
+    FinWait = 4,
+    /// That was acknowledged.
+    CloseWait = 5,
+    /// The other end has closed, too.
+    LastAck = 6,
+    /// That was acknowledged.
+    TimeWait = 7,
+    /// Reset.
+    Close = 8,
+    /// Both ends have sent a SYN.
+    SynSent2 = 9,
+}
+
+impl Phase {
     /// From its number; what has no name is closed.
     #[inline(always)]
     pub const fn from_number(number: u8) -> Self {
         match number {
-            0 => Self::Unreplied,
-            1 => Self::Replied,
-            2 => Self::SynSent,
-            3 => Self::SynRecv,
-            4 => Self::Established,
-            5 => Self::FinWait,
-            6 => Self::TimeWait,
+            0 => Self::None,
+            1 => Self::SynSent,
+            2 => Self::SynRecv,
+            3 => Self::Established,
+            4 => Self::FinWait,
+            5 => Self::CloseWait,
+            6 => Self::LastAck,
+            7 => Self::TimeWait,
+            9 => Self::SynSent2,
             _ => Self::Close,
         }
+    }
+
+    /// Whether an end has closed: then the same ends may begin anew any time.
+    #[inline(always)]
+    pub const fn is_closing(self) -> bool {
+        matches!(self, Self::FinWait | Self::CloseWait | Self::LastAck | Self::TimeWait | Self::Close)
     }
 
     /// Its name in output.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Unreplied => "UNREPLIED",
-            Self::Replied => "REPLIED",
+            Self::None => "NONE",
             Self::SynSent => "SYN_SENT",
             Self::SynRecv => "SYN_RECV",
             Self::Established => "ESTABLISHED",
             Self::FinWait => "FIN_WAIT",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
             Self::TimeWait => "TIME_WAIT",
             Self::Close => "CLOSE",
+            Self::SynSent2 => "SYN_SENT2",
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod socket;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ layouts! {
         mark_mask,
         mark_shift,
         keep_verdicts,
-        padding,
+        tcp,
         cgroup_levels,
     },
     config::Runtime = 8 { port_epoch },
@@ -109,17 +109,16 @@ layouts! {
         padding,
     },
     flow::FlowKey = 40 { low, high, low_port, high_port, zone_protocol },
-    flow::Flow = 96 {
+    flow::Flow = 136 {
         expires,
         created,
         out,
         back,
+        numbers,
         opener,
         responder,
         port_epoch,
         state,
-        flags,
-        padding,
         verdicts,
     },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },

@@ -5,7 +5,8 @@ use super::{
     headers::{Headers, Kind, Part, Place},
     parse,
     tables::{Found, Tables, Which},
-    track::Track,
+    trace::Trace,
+    track::{self, Opening, Track},
     verdict::{Owner, Way},
 };
 use crate::{
@@ -17,15 +18,14 @@ use crate::{
     wire::Packet,
 };
 
-/// Whose a packet is that arrives, and where it stands in its flow. If it belongs to one, it moves that on, and is
-/// counted in it if `traffic` is given.
+/// Whose a packet is that arrives, and where it stands in its flow. If it belongs to one, it moves that on unless it has been
+/// seen, and is counted in it if traffic is given.
 #[inline(always)]
 pub fn arriving<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     zone: Zone,
-    traffic: Option<Traffic>,
+    seen: (Trace, Option<Traffic>),
 ) -> (Owner, Track<T::Flow>) {
     if headers.fragment == Part::Later {
         return (later_fragment(tables, headers, zone, headers.to().address), Track::NONE);
@@ -37,8 +37,8 @@ pub fn arriving<T: Tables, P: Packet>(
             if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Destination)) {
                 return (Owner::new(other, Way::Port), Track::NONE);
             }
-            flow::touch(tables, &hit, headers, traffic);
-            return (Owner::new(holder, Way::Flow), Track::of(&hit));
+            let track = track::go_on(tables, &hit, (packet, headers), seen, Opening::RECEIVED);
+            return (Owner::new(holder, Way::Flow), track);
         }
     }
     if headers.kind == Kind::IcmpError {
@@ -72,10 +72,9 @@ fn receiver<T: Tables>(tables: &T, headers: &Headers) -> Owner {
 #[inline(always)]
 pub fn leaving<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     zone: Zone,
-    traffic: Option<Traffic>,
+    seen: (Trace, Option<Traffic>),
 ) -> (Owner, Track<T::Flow>) {
     if headers.fragment == Part::Later {
         let owner = match later_fragment(tables, headers, zone, headers.from().address) {
@@ -91,8 +90,8 @@ pub fn leaving<T: Tables, P: Packet>(
             if let Some(other) = flow::voided_by(tables, &hit, headers, (holder, Which::Source)) {
                 return (Owner::new(other, Way::Port), Track::NONE);
             }
-            flow::touch(tables, &hit, headers, traffic);
-            return (Owner::new(holder, Way::Flow), Track::of(&hit));
+            let track = track::go_on(tables, &hit, (packet, headers), seen, Opening::SENT);
+            return (Owner::new(holder, Way::Flow), track);
         }
     }
     if headers.kind == Kind::IcmpError {

@@ -8,11 +8,15 @@ use super::{
     flow,
     headers::{Headers, Kind, Place},
     tables::Tables,
-    track::{Opening, Track},
+    trace::Trace,
+    track::{self, Opening, Track},
 };
-use crate::abi::{
-    counters::Traffic,
-    units::{ContainerId, Zone},
+use crate::{
+    abi::{
+        counters::Traffic,
+        units::{ContainerId, Zone},
+    },
+    wire::Packet,
 };
 
 /// Whether the packet has nothing but addresses to go by.
@@ -23,27 +27,22 @@ pub const fn is_bare(headers: &Headers) -> bool {
 
 /// `sender` sends to a pair of addresses: the flow that this belongs to, or opens.
 #[inline(always)]
-pub fn send<T: Tables>(
+pub fn send<T: Tables, P: Packet>(
     tables: &T,
-    headers: &Headers,
-    sender: ContainerId,
-    zone: Zone,
-    traffic: Option<Traffic>,
+    (packet, headers): (&P, &Headers),
+    (sender, zone): (ContainerId, Zone),
+    seen: (Trace, Option<Traffic>),
 ) -> Track<T::Flow> {
     let pair = Place::in_zone(zone);
     let Some(hit) = flow::find(tables, headers, pair) else {
         return Track::opening(Opening::SENT);
     };
     if hit.sender() == sender {
-        flow::touch(tables, &hit, headers, traffic);
-        return Track::of(&hit);
+        return track::go_on(tables, &hit, (packet, headers), seen, Opening::SENT);
     }
     let own = Place::shared(zone, sender);
     match flow::find(tables, headers, own) {
-        Some(hit) => {
-            flow::touch(tables, &hit, headers, traffic);
-            Track::of(&hit)
-        }
+        Some(hit) => track::go_on(tables, &hit, (packet, headers), seen, Opening::BESIDE),
         None => Track::opening(Opening::BESIDE),
     }
 }

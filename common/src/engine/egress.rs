@@ -5,7 +5,8 @@ use super::{
     headers::{Headers, Kind, Part, Place},
     quota, rules,
     tables::{FlowEntry, Found, Tables, Which},
-    track::{Opening, Track},
+    trace::Trace,
+    track::{self, Opening, Track},
     verdict::{Owner, Verdict, Way},
 };
 use crate::{
@@ -31,7 +32,8 @@ pub fn send<T: Tables, P: Packet>(
 ) -> Verdict {
     let (owner, zone) = (Owner::new(from.0, Way::Cgroup), from.1);
     let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
-    match judge(tables, packet, headers, from, traffic) {
+    let seen = if asks_rules { Trace::None } else { Trace::Judged };
+    match judge(tables, (packet, headers), from, (seen, traffic)) {
         Ok(track) => rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic)),
         Err(reason) => Verdict::because(owner, reason),
     }
@@ -87,10 +89,9 @@ pub fn send_non_ip<T: Tables, P: Packet>(
 #[inline(always)]
 fn judge<T: Tables, P: Packet>(
     tables: &T,
-    packet: &P,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     (sender, zone): (ContainerId, Zone),
-    traffic: Option<Traffic>,
+    seen: (Trace, Option<Traffic>),
 ) -> Result<Track<T::Flow>, Reason> {
     let exempt = exempt::outgoing(tables, headers, sender);
     // What is sent before there is an address comes from none; all else comes from the sender's own.
@@ -111,9 +112,9 @@ fn judge<T: Tables, P: Packet>(
         return Ok(Track::NONE);
     }
     match headers.kind {
-        Kind::Bare | Kind::Link => Ok(bare::send(tables, headers, sender, zone, traffic)),
+        Kind::Bare | Kind::Link => Ok(bare::send(tables, (packet, headers), (sender, zone), seen)),
         Kind::IcmpError => about_another(tables, packet, headers, sender, zone),
-        Kind::Ports | Kind::Query | Kind::Key => own(tables, headers, sender, zone, traffic),
+        Kind::Ports | Kind::Query | Kind::Key => own(tables, (packet, headers), (sender, zone), seen),
     }
 }
 
@@ -147,20 +148,18 @@ fn about_another<T: Tables, P: Packet>(
 
 /// The packet must be on a flow of the sender's, or open (or take over) one that nobody else has a claim to.
 #[inline(always)]
-fn own<T: Tables>(
+fn own<T: Tables, P: Packet>(
     tables: &T,
-    headers: &Headers,
-    sender: ContainerId,
-    zone: Zone,
-    traffic: Option<Traffic>,
+    (packet, headers): (&P, &Headers),
+    (sender, zone): (ContainerId, Zone),
+    seen: (Trace, Option<Traffic>),
 ) -> Result<Track<T::Flow>, Reason> {
-    let place = Place::in_zone(zone);
-    let hit = flow::find(tables, headers, place);
+    let opening = if zone == Zone::LOCAL { Opening::INSIDE } else { Opening::SENT };
+    let hit = flow::find(tables, headers, Place::in_zone(zone));
     if let Some(hit) = &hit {
         let ours = hit.sender() == sender;
         if ours && flow::voided_by(tables, hit, headers, (sender, Which::Source)).is_none() {
-            flow::touch(tables, hit, headers, traffic);
-            return Ok(Track::of(hit));
+            return Ok(track::go_on(tables, hit, (packet, headers), seen, opening));
         }
     }
     let claim = claim(tables, headers, sender)?;
@@ -175,14 +174,12 @@ fn own<T: Tables>(
         // given it while the former owner's socket was open.
         if !hit.from_opener && hit.entry.opener().is_container() {
             hit.entry.set_responder(sender);
-            flow::touch(tables, &hit, headers, traffic);
-            return Ok(Track::of(&hit));
+            return Ok(track::go_on(tables, &hit, (packet, headers), seen, opening));
         }
     }
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
         return Ok(Track::NONE);
     }
-    let opening = if zone == Zone::LOCAL { Opening::INSIDE } else { Opening::SENT };
     Ok(Track::opening(if hit.is_some() { opening.taking_over() } else { opening }))
 }
 

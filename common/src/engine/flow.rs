@@ -2,15 +2,21 @@
 
 use super::{
     attribute,
+    connection::{self, Meeting},
     headers::{Headers, Kind, Place},
     ports, quota, state,
     tables::{FlowEntry, Found, InsertError, Tables, Which},
+    tcp::Connection,
+    trace::Trace,
 };
-use crate::abi::{
-    counters::Traffic,
-    flow::{Flow, VERDICT_WORDS},
-    reason::Reason,
-    units::{ContainerId, Nanos},
+use crate::{
+    abi::{
+        counters::Traffic,
+        flow::{Flow, Phase, State, VERDICT_WORDS},
+        reason::Reason,
+        units::{ContainerId, Nanos, Protocol},
+    },
+    wire::Packet,
 };
 
 /// A flow that has not expired, and where the packet stands in it.
@@ -46,7 +52,7 @@ pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hi
     if entry.expires() <= tables.now() {
         return None;
     }
-    let opener_low = entry.flags() & Flow::OPENER_LOW != 0;
+    let opener_low = entry.state().has(State::OPENER_LOW);
     Some(Hit { entry, from_opener: opener_low == headers.source_is_low() })
 }
 
@@ -79,15 +85,81 @@ pub fn voided_by<T: Tables>(
     }
 }
 
-/// The packet moves its flow on, and is counted in it if `traffic` is given (by the one hook that counts it).
+/// Moves a flow on by a packet that was found to be in it, unless an earlier hook has done so, and counts the packet in it if
+/// `traffic` is given (by the one hook that counts it).
 #[inline(always)]
-pub fn touch<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers, traffic: Option<Traffic>) {
-    let (state, flags) = state::next(hit.entry.state(), hit.entry.flags(), hit.from_opener, headers.detail);
-    let expires = tables.now().after(state::timeout(state, flags, headers.protocol));
-    hit.entry.advance(state, flags, expires);
-    if let Some(traffic) = traffic {
+pub fn touch<T: Tables, P: Packet>(
+    tables: &T,
+    hit: &Hit<T::Flow>,
+    (packet, headers): (&P, &Headers),
+    (seen, traffic): (Trace, Option<Traffic>),
+) -> Meeting {
+    let meeting = match seen {
+        Trace::None => meet(tables, hit, packet, headers),
+        Trace::Judged | Trace::Notice => Meeting::GoesOn,
+    };
+    if let Some(traffic) = traffic
+        && meeting != Meeting::BeginsAnew
+    {
         hit.entry.count(hit.from_opener, traffic);
     }
+    meeting
+}
+
+/// Whether there is to be a flow for what may be the first packet of one. A TCP segment that opens no connection leaves none,
+/// since the next one is not to be taken for an answer to it.
+#[inline(always)]
+pub fn may_begin<T: Tables>(tables: &T, headers: &Headers) -> bool {
+    headers.protocol != Protocol::TCP || state::may_begin(headers.detail, tables.tcp())
+}
+
+/// A flow that has been opened meets the segment that has opened it.
+#[inline(always)]
+pub fn begin<T: Tables, P: Packet>(tables: &T, packet: &P, headers: &Headers, place: Place) {
+    if headers.protocol != Protocol::TCP {
+        return;
+    }
+    // If another processor was faster, that is what this packet is in.
+    if let Some(hit) = find(tables, headers, place) {
+        meet(tables, &hit, packet, headers);
+    }
+}
+
+#[inline(always)]
+fn meet<T: Tables, P: Packet>(tables: &T, hit: &Hit<T::Flow>, packet: &P, headers: &Headers) -> Meeting {
+    if headers.protocol != Protocol::TCP {
+        refresh(tables, hit, headers);
+        return Meeting::GoesOn;
+    }
+    tables.meet(packet, headers, hit.entry, hit.from_opener)
+}
+
+#[inline(always)]
+fn refresh<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers) {
+    let (now, before) = (tables.now(), hit.entry.state());
+    let age = Nanos(now.0.saturating_sub(hit.entry.created().0));
+    let (after, lifetime) = state::next(before, hit.from_opener, headers.protocol, age);
+    // Whoever comes between has come to the same, or the next packet will.
+    if after != before {
+        hit.entry.change_state(before, after);
+    }
+    extend(&hit.entry, now.after(lifetime));
+}
+
+/// Has a flow end then, unless it is being deleted or begun anew, and somebody else's.
+#[inline(always)]
+pub fn extend<F: FlowEntry>(entry: &F, expires: Nanos) {
+    let old = entry.expires();
+    // The clock is coarse: mostly nothing changes, and then the cache line stays clean.
+    if old.0 != 0 && old != expires {
+        entry.claim(old, expires);
+    }
+}
+
+/// A connlimit counts the flow from now on.
+#[inline(always)]
+pub fn set_counted<F: FlowEntry>(entry: &F) {
+    connection::add(entry, State::COUNTED);
 }
 
 /// Whom a new flow belongs to.
@@ -133,14 +205,16 @@ pub fn open<T: Tables>(
     traffic: (Traffic, bool),
 ) -> Reason {
     let flow = new_flow(tables, headers, parties, traffic);
-    if let Some(entry) = tables.flow_at(headers, place) {
+    let key = place.key(headers);
+    // Not by `flow_at`, which in the kernel is a function with a key of its own: the stack has no room for two.
+    if let Some(entry) = tables.flow(&key) {
         return renew(tables, &entry, parties, &flow);
     }
     let charged = parties.charged();
     if !charge(tables, charged) {
         return Reason::FlowQuota;
     }
-    match tables.insert_flow(&place.key(headers), &flow) {
+    match tables.insert_flow(&key, &flow) {
         Ok(()) => Reason::None,
         Err(error) => {
             quota::give_flow(tables, charged);
@@ -216,21 +290,25 @@ fn new_flow<T: Tables>(
     (traffic, is_counted): (Traffic, bool),
 ) -> Flow {
     let now = tables.now();
-    let state = state::first(headers.protocol, headers.detail);
+    let (low, counted) = (headers.source_is_low() as u32, is_counted as u32);
+    let flags = low.wrapping_mul(State::OPENER_LOW) | counted.wrapping_mul(State::COUNTED);
+    let (lifetime, state) = match headers.protocol {
+        // Until it meets the packet.
+        Protocol::TCP => (state::of_phase(Phase::None), State(flags).with_connection(Connection::NEW.ends())),
+        protocol => (state::unreplied(protocol), State(flags)),
+    };
     Flow {
-        expires: now.after(state::timeout(state, 0, headers.protocol)),
+        expires: now.after(lifetime),
         created: now,
         out: traffic,
         back: Traffic::default(),
+        numbers: Connection::NO_NUMBERS,
         opener: parties.opener,
         responder: parties.responder,
         // Not yet held against the reservations: the opener may be here by its socket, on a port that another has
         // reserved, and that socket may be closed any time.
         port_epoch: ports::epoch(tables).wrapping_sub(1),
-        state: state as u8,
-        flags: (headers.source_is_low() as u8).wrapping_mul(Flow::OPENER_LOW)
-            | (is_counted as u8).wrapping_mul(Flow::COUNTED),
-        padding: 0,
+        state,
         verdicts: [[0; VERDICT_WORDS]; 2],
     }
 }

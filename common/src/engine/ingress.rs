@@ -34,13 +34,15 @@ pub fn arrive<T: Tables, P: Packet>(
     seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
-    let (owner, track) = attribute::arriving(tables, packet, headers, zone, Some(traffic));
+    let (owner, track) = attribute::arriving(tables, (packet, headers), zone, (seen, Some(traffic)));
     let container = tables.container(owner.id);
     // The packet comes by the container's own interface again, and is judged there.
     let passes_on = owner.way == Way::Address
         && container.is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);
     let tracks = container.is_some_and(|container| container.mode().tracks_everything());
-    let track = if tracks { follow(tables, headers, zone, (owner, track), traffic) } else { track };
+    let enters = tracks && may_enter(headers, owner);
+    let track =
+        if enters { enter(tables, (packet, headers), zone, owner.id, (seen, Some(traffic))) } else { track };
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if passes_on { None } else { Some(BuiltIn::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
@@ -63,7 +65,7 @@ pub fn leave<T: Tables, P: Packet>(
     seen: Trace,
     traffic: Traffic,
 ) -> Verdict {
-    let (owner, track) = attribute::leaving(tables, packet, headers, zone, Some(traffic));
+    let (owner, track) = attribute::leaving(tables, (packet, headers), zone, (seen, Some(traffic)));
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
     let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, Some(traffic)));
@@ -80,12 +82,25 @@ pub fn receive<T: Tables, P: Packet>(
     seen: Trace,
     traffic: Option<Traffic>,
 ) -> Verdict {
-    let (owner, track) = attribute::arriving(tables, packet, headers, zone, traffic);
-    let track = if seen == Trace::Notice { Track::NOTICE } else { track };
+    let (owner, track) = attribute::arriving(tables, (packet, headers), zone, (Trace::Judged, None));
     if owner.id != receiver && !bare::shares(tables, headers, receiver, zone) {
         return Verdict::because(Owner::new(receiver, owner.way), Reason::NotOwner);
     }
-    let chain = if zone == Zone::UPLINK { None } else { Some(BuiltIn::Input) };
+    let is_local = zone != Zone::UPLINK;
+    let tracks = || tables.container(receiver).is_some_and(|container| container.mode().tracks_everything());
+    let track = match seen {
+        Trace::Notice => Track::NOTICE,
+        // Nobody else has seen it.
+        Trace::None
+            if is_local
+                && owner.id == receiver
+                && (owner.way == Way::Flow || (may_enter(headers, owner) && tracks())) =>
+        {
+            enter(tables, (packet, headers), zone, receiver, (seen, traffic))
+        }
+        Trace::None | Trace::Judged => track,
+    };
+    let chain = if is_local { Some(BuiltIn::Input) } else { None };
     let owner = Owner::new(receiver, owner.way);
     rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic))
 }
@@ -135,11 +150,8 @@ pub fn on_interface<T: Tables, P: Packet>(
         // All flows there are the container's, whichever end it speaks for. An entry for what begins none would make that
         // known the next time. (On the uplinks such entries remember whose it is.)
         _ => match flow::find(tables, headers, place) {
-            Some(hit) => {
-                flow::touch(tables, &hit, headers, Some(traffic));
-                Track::of(&hit)
-            }
-            None if track::begins(headers) => Track::opening(opening),
+            Some(hit) => track::go_on(tables, &hit, (packet, headers), (seen, Some(traffic)), opening),
+            None if track::begins(headers, tables.tcp()) => Track::opening(opening),
             None => Track::NONE,
         },
     };
@@ -162,20 +174,31 @@ fn unowned<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone) -
     }
 }
 
-/// The flow of a packet for a container all of whose traffic has one.
+/// Whether a packet that is in no flow of its owner's may begin one.
 #[inline(always)]
-fn follow<T: Tables>(
+fn may_enter(headers: &Headers, owner: Owner) -> bool {
+    matches!(owner.way, Way::Port | Way::Address | Way::Socket)
+        && !bare::is_bare(headers)
+        && headers.kind != Kind::IcmpError
+}
+
+/// The flow of a packet: it goes on, or is to begin.
+#[inline(always)]
+fn enter<T: Tables, P: Packet>(
     tables: &T,
-    headers: &Headers,
+    (packet, headers): (&P, &Headers),
     zone: Zone,
-    (owner, track): (Owner, Track<T::Flow>),
-    traffic: Traffic,
+    receiver: ContainerId,
+    seen: (Trace, Option<Traffic>),
 ) -> Track<T::Flow> {
-    let explained = matches!(owner.way, Way::Port | Way::Address | Way::Socket);
-    if !explained || bare::is_bare(headers) || headers.kind == Kind::IcmpError {
-        return track;
+    match flow::find(tables, headers, Place::in_zone(zone)) {
+        Some(hit) if hit.receiver() == receiver => {
+            track::go_on(tables, &hit, (packet, headers), seen, Opening::RECEIVED)
+        }
+        // Its port has been taken since.
+        Some(_) => Track::opening(Opening::RECEIVED.taking_over()),
+        None => Track::opening(Opening::RECEIVED),
     }
-    go_on(tables, headers, zone, owner.id, traffic)
 }
 
 /// Later fragments share the first one's fate.
@@ -184,27 +207,6 @@ fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) 
     tables
         .fragment(&headers.fragment_key(zone))
         .map_or(Reason::None, |first| Reason::from_number(first.reason as u8))
-}
-
-/// The packet's flow goes on, or is to begin.
-#[inline(always)]
-fn go_on<T: Tables>(
-    tables: &T,
-    headers: &Headers,
-    zone: Zone,
-    receiver: ContainerId,
-    traffic: Traffic,
-) -> Track<T::Flow> {
-    let place = Place::in_zone(zone);
-    match flow::find(tables, headers, place) {
-        Some(hit) if hit.receiver() == receiver => {
-            flow::touch(tables, &hit, headers, Some(traffic));
-            Track::of(&hit)
-        }
-        // Its port has been taken since.
-        Some(_) => Track::opening(Opening::RECEIVED.taking_over()),
-        None => Track::opening(Opening::RECEIVED),
-    }
 }
 
 /// A function of its own in the kernel, too, for the sake of the stack that its key takes.

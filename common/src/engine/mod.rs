@@ -15,6 +15,7 @@ pub mod attribute;
 pub mod bare;
 pub mod cached;
 pub mod classify;
+pub mod connection;
 pub mod egress;
 pub mod exempt;
 pub mod external;

@@ -1,7 +1,7 @@
 //! Stage 5: what the owner's rules say of a packet; what they let through begins its flow.
 
 use super::{
-    attribute,
+    attribute, flow,
     headers::{Headers, Part},
     tables::Tables,
     track::{Standing, Track},
@@ -142,14 +142,19 @@ pub fn settle<T: Tables, P: Packet>(
         Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, track),
         None => Ruling::PASS,
     };
-    if ruling.reason != Reason::None || !track.opening.is_wanted() {
-        return Verdict { owner, reason: ruling.reason, code: ruling.code };
+    if ruling.reason != Reason::None || !track.opening.is_wanted() || !flow::may_begin(tables, headers) {
+        let makes_sense = track.standing != Standing::Invalid;
+        return Verdict { owner, reason: ruling.reason, code: ruling.code, makes_sense };
     }
     let is_inside = track.opening.is_inside();
     let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
     let (place, parties) = (track.opening.place(zone, owner.id), track.opening.parties(owner.id, other));
     let traffic = (traffic.unwrap_or_default(), ruling.is_counted);
-    Verdict::because(owner, tables.open_flow(headers, place, &parties, traffic))
+    let reason = tables.open_flow(headers, place, &parties, traffic);
+    if reason == Reason::None {
+        flow::begin(tables, packet, headers, place);
+    }
+    Verdict::because(owner, reason)
 }
 
 #[inline(always)]
@@ -168,7 +173,7 @@ fn judge<T: Tables, P: Packet>(
     if container.flags & Container::HAS_RULES == 0 || container.mode() == Mode::Disabled {
         return Ruling::PASS;
     }
-    let (state, direction) = track.state(headers);
+    let (state, direction) = track.state(headers, tables.tcp());
     let case = Case {
         container: owner.id,
         chain,

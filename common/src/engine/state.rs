@@ -1,104 +1,84 @@
-//! The states of a flow and how long each lasts.
+//! How flows stand, and how long they last.
 //!
-//! States and timeouts are nf_conntrack's (net/netfilter/nf_conntrack_proto_{tcp,udp,icmp,generic}.c), without its
-//! window tracking.
+//! All of it is nf_conntrack's (net/netfilter/nf_conntrack_proto_{tcp,udp,gre,icmp,generic}.c). How TCP moves on is in
+//! [`super::tcp`].
 
 use crate::{
     abi::{
-        flow::{Flow, State},
+        config::Config,
+        flow::{Phase, State},
         units::{Nanos, Protocol},
     },
     wire::tcp,
 };
 
-/// The state a flow begins in, given the protocol and TCP flags of its first packet.
-#[inline(always)]
-pub const fn first(protocol: Protocol, flags: u8) -> State {
-    match protocol {
-        Protocol::TCP if flags & tcp::RST != 0 => State::Close,
-        Protocol::TCP => match (flags & tcp::SYN != 0, flags & tcp::ACK != 0) {
-            (true, false) => State::SynSent,
-            (true, true) => State::SynRecv,
-            _ => State::Established,
-        },
-        _ => State::Unreplied,
-    }
-}
+/// A connection that waits for an acknowledgement, at most (`nf_conntrack_tcp_timeout_unacknowledged`).
+pub const UNACKNOWLEDGED: Nanos = Nanos::seconds(300);
+/// One whose end repeats itself, at most (`nf_conntrack_tcp_timeout_max_retrans`).
+pub const REPEATING: Nanos = Nanos::seconds(300);
+/// One that has ended before it was answered: until the packet that has ended it is at its destination. (nf_conntrack deletes
+/// the entry, which that packet keeps.)
+pub const OVER: Nanos = Nanos::seconds(1);
+
+/// UDP that goes to and fro for so long is a stream.
+const STREAM: Nanos = Nanos::seconds(2);
 
 /// Whether a flow of TCP can begin with a packet of these flags: with a SYN, or in mid-stream with a plain ACK
-/// (`nf_conntrack_tcp_loose`).
+/// (`nf_conntrack_tcp_loose`). `policy` is [`Tables::tcp`](super::Tables::tcp).
 #[inline(always)]
-pub const fn may_begin(flags: u8) -> bool {
+pub const fn may_begin(flags: u8, policy: u32) -> bool {
     let ack = flags & tcp::ACK != 0;
     match flags & (tcp::SYN | tcp::FIN | tcp::RST) {
         tcp::SYN => !ack,
-        0 => ack,
+        0 => ack && policy & Config::TCP_STRICT == 0,
         _ => false,
     }
 }
 
-/// State and flags after one more packet with these TCP flags.
+/// A TCP connection in this phase.
 #[inline(always)]
-pub const fn next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> (State, u8) {
-    let flags = if from_opener { flags } else { flags | Flow::REPLIED };
-    match state {
-        State::Unreplied if from_opener => (State::Unreplied, flags),
-        State::Unreplied | State::Replied => (State::Replied, flags),
-        _ => tcp_next(state, flags, from_opener, tcp_flags),
-    }
-}
-
-#[inline(always)]
-const fn tcp_next(state: State, flags: u8, from_opener: bool, tcp_flags: u8) -> (State, u8) {
-    if tcp_flags & tcp::RST != 0 {
-        return (State::Close, flags);
-    }
-    let syn = tcp_flags & tcp::SYN != 0;
-    let ack = tcp_flags & tcp::ACK != 0;
-    if syn && !ack && from_opener && matches!(state, State::TimeWait | State::Close) {
-        return (State::SynSent, flags & Flow::OPENER_LOW);
-    }
-    let flags = match (tcp_flags & tcp::FIN != 0, from_opener) {
-        (false, _) => flags,
-        (true, true) => flags | Flow::OPENER_FIN,
-        (true, false) => flags | Flow::RESPONDER_FIN,
-    };
-    let closed = match (flags & Flow::OPENER_FIN != 0, flags & Flow::RESPONDER_FIN != 0) {
-        (true, true) => return (State::TimeWait, flags),
-        (false, false) => false,
-        _ => true,
-    };
-    let next = match state {
-        _ if closed => State::FinWait,
-        State::SynSent if syn && !from_opener => State::SynRecv,
-        State::SynSent | State::SynRecv if ack && !syn => State::Established,
-        other => other,
-    };
-    (next, flags)
-}
-
-/// How long a flow in `state` with these flags lasts without packets.
-#[inline(always)]
-pub const fn timeout(state: State, flags: u8, protocol: Protocol) -> Nanos {
-    match state {
-        State::Unreplied => match protocol {
-            Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => {
-                Nanos::seconds(30)
-            }
-            _ => Nanos::seconds(600),
-        },
-        State::Replied => match protocol {
-            Protocol::UDP | Protocol::UDPLITE => Nanos::seconds(120),
-            Protocol::ICMP | Protocol::ICMPV6 => Nanos::seconds(30),
-            Protocol::GRE => Nanos::seconds(180),
-            _ => Nanos::seconds(600),
-        },
-        State::SynSent | State::FinWait | State::TimeWait => Nanos::seconds(120),
-        State::SynRecv => Nanos::seconds(60),
-        // Picked up in mid-stream, and only one side heard so far.
-        State::Established if flags & Flow::REPLIED == 0 => Nanos::seconds(300),
+pub const fn of_phase(phase: Phase) -> Nanos {
+    match phase {
+        Phase::SynSent | Phase::SynSent2 | Phase::FinWait | Phase::TimeWait => Nanos::seconds(120),
+        Phase::SynRecv | Phase::CloseWait => Nanos::seconds(60),
         // 5 days, as TCP allows.
-        State::Established => Nanos::seconds(432_000),
-        State::Close => Nanos::seconds(10),
+        Phase::Established => Nanos::seconds(432_000),
+        Phase::LastAck => Nanos::seconds(30),
+        // One of no phase has not met its first segment yet.
+        Phase::Close | Phase::None => Nanos::seconds(10),
+    }
+}
+
+/// A flow of another protocol than TCP that nobody has answered.
+#[inline(always)]
+pub const fn unreplied(protocol: Protocol) -> Nanos {
+    match protocol {
+        Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => {
+            Nanos::seconds(30)
+        }
+        _ => Nanos::seconds(600),
+    }
+}
+
+/// One that goes to and fro, and is worth keeping for that.
+#[inline(always)]
+const fn assured(protocol: Protocol) -> Option<Nanos> {
+    match protocol {
+        Protocol::UDP | Protocol::UDPLITE => Some(Nanos::seconds(120)),
+        Protocol::GRE => Some(Nanos::seconds(180)),
+        _ => None,
+    }
+}
+
+/// Where a flow of another protocol than TCP stands after one more packet, at the `age` that it has, and how long it lasts
+/// then.
+#[inline(always)]
+pub fn next(state: State, from_opener: bool, protocol: Protocol, age: Nanos) -> (State, Nanos) {
+    let after = if from_opener { state } else { state.with(State::REPLIED) };
+    match assured(protocol) {
+        Some(lifetime) if state.has(State::REPLIED) && (protocol != Protocol::UDP || age > STREAM) => {
+            (after.with(State::ASSURED), lifetime)
+        }
+        _ => (after, unreplied(protocol)),
     }
 }

@@ -2,10 +2,12 @@
 
 use super::{
     attribute,
+    connection::{self, Meeting},
     flow::{self, Parties},
     headers::{Headers, Place},
     ports,
     rules::{Case, Ruling},
+    tcp::{Segment, Whole},
 };
 use crate::abi::{
     address::Address,
@@ -41,10 +43,16 @@ pub trait FlowEntry: Copy {
     fn responder(&self) -> ContainerId;
     /// Changes who holds the other end, for whom other rules hold.
     fn set_responder(&self, id: ContainerId);
-    /// Its flags.
-    fn flags(&self) -> u8;
-    /// Its state.
+    /// When it began.
+    fn created(&self) -> Nanos;
+    /// Where it stands.
     fn state(&self) -> State;
+    /// Changes where it stands from `old` to `new`; tells whether nobody else did before.
+    fn change_state(&self, old: State, new: State) -> bool;
+    /// A word of its TCP connection.
+    fn number(&self, place: usize) -> u64;
+    /// Sets such a word; only who has locked the connection does so.
+    fn set_number(&self, place: usize, number: u64);
     /// The epoch of the reservations that it was last held against.
     fn port_epoch(&self) -> u32;
     /// It was held against the reservations of this epoch.
@@ -53,10 +61,6 @@ pub trait FlowEntry: Copy {
     fn verdict(&self, place: usize, word: usize) -> u64;
     /// Changes such a word.
     fn set_verdict(&self, place: usize, word: usize, value: u64);
-    /// A connlimit counts it ([`Flow::COUNTED`]).
-    fn set_counted(&self);
-    /// A packet moved it on.
-    fn advance(&self, state: State, flags: u8, expires: Nanos);
     /// A packet is counted in it: from the opener, or to it.
     fn count(&self, from_opener: bool, traffic: Traffic);
     /// Begins anew, as `flow`.
@@ -134,6 +138,9 @@ pub trait Tables: Sized {
     fn usage(&self, id: ContainerId, word: UsageWord) -> Option<Self::Word>;
     /// Whether the node drops what arrives for nobody.
     fn drops_unowned(&self) -> bool;
+    /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`](crate::abi::config::Config::TCP_LIBERAL) and its
+    /// neighbours.
+    fn tcp(&self) -> u32;
 
     /// Whose a local address is: the host's (all may use it) or one container's; nothing if it is not local.
     fn address(&self, address: &Address) -> Option<ContainerId>;
@@ -185,6 +192,15 @@ pub trait Tables: Sized {
         traffic: (Traffic, bool),
     ) -> Reason {
         flow::open(self, headers, place, parties, traffic)
+    }
+
+    /// What a TCP segment is to the flow that it is in, which it moves on.
+    #[inline(always)]
+    fn meet<P: Packet>(&self, packet: &P, headers: &Headers, flow: Self::Flow, from_opener: bool) -> Meeting {
+        match Segment::read(packet, headers, 0) {
+            Some(segment) => connection::meet(self, &Whole, (headers, segment), (&flow, from_opener)),
+            None => Meeting::Invalid,
+        }
     }
 
     /// Whose one end (the local one) is of the packet that an ICMP error quotes.

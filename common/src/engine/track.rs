@@ -1,21 +1,24 @@
 //! Stage 3: where a packet stands in its flow, and the flow that it begins.
 
 use super::{
-    flow::{Hit, Parties},
+    connection::Meeting,
+    flow::{self, Hit, Parties},
     headers::{Headers, Kind, Place},
     state,
-    tables::{FlowEntry, Which},
+    tables::{FlowEntry, Tables, Which},
+    trace::Trace,
 };
 use crate::{
     abi::{
-        flow::{Flow, State},
+        counters::Traffic,
+        flow::State,
         rules::{
             dimension::{direction, state as ct},
             status,
         },
         units::{ContainerId, Protocol, Zone},
     },
-    wire::icmp,
+    wire::{Packet, icmp},
 };
 
 /// Where a packet stands in its flow.
@@ -35,6 +38,8 @@ pub enum Standing {
     /// It tells the sender of a rejected packet so: nf_conntrack takes it for related to that packet's flow, which is not
     /// confirmed.
     Notice = 5,
+    /// It is between the ends of a flow, but makes no sense there.
+    Invalid = 6,
 }
 
 /// The flow that a packet begins if it goes through: rules are asked first, so that what they drop leaves no entry, as
@@ -93,7 +98,7 @@ impl Opening {
 pub struct Track<F> {
     /// Where the packet stands in it.
     pub standing: Standing,
-    /// [`Flow`]'s state and flags that rules may ask for, as the bits of [`status`]; and [`Self::ENDS`].
+    /// What of its flow's [`State`] rules may ask for, as the bits of [`status`]; and [`Self::ENDS`].
     pub status: u8,
     /// The flow that it is in.
     pub flow: Option<F>,
@@ -115,6 +120,9 @@ impl<F: FlowEntry> Track<F> {
     /// A [notice](super::notice).
     pub const NOTICE: Self = Self { standing: Standing::Notice, ..Self::NONE };
 
+    /// It makes no sense in its flow.
+    pub const INVALID: Self = Self { standing: Standing::Invalid, ..Self::NONE };
+
     /// A flow is to be made.
     #[inline(always)]
     pub const fn opening(opening: Opening) -> Self {
@@ -123,8 +131,9 @@ impl<F: FlowEntry> Track<F> {
 
     /// In a flow, which the packet has moved on.
     #[inline(always)]
-    pub fn of(hit: &Hit<F>) -> Self {
-        let replied = hit.entry.flags() & Flow::REPLIED != 0;
+    fn of(hit: &Hit<F>) -> Self {
+        let state = hit.entry.state();
+        let replied = state.has(State::REPLIED);
         let standing = match (hit.from_opener, replied) {
             (false, _) => Standing::Answer,
             (true, true) => Standing::Onward,
@@ -134,43 +143,63 @@ impl<F: FlowEntry> Track<F> {
         if replied {
             bits |= status::SEEN_REPLY;
         }
-        if is_assured(hit.entry.state(), replied) {
+        if state.has(State::ASSURED) {
             bits |= status::ASSURED;
         }
-        if hit.entry.flags() & Flow::COUNTED != 0 && hit.entry.state().is_closed() {
+        if state.has(State::COUNTED) && state.is_closed() {
             bits |= Self::ENDS;
         }
         Self { standing, status: bits, flow: Some(hit.entry), ..Self::NONE }
     }
 
-    /// The state that rules ask for, and the direction: [`ct`] and [`direction`].
+    /// The state that rules ask for, and the direction: [`ct`] and [`direction`]. `policy` is [`Tables::tcp`].
     #[inline(always)]
-    pub fn state(&self, headers: &Headers) -> (u32, u32) {
+    pub fn state(&self, headers: &Headers, policy: u32) -> (u32, u32) {
         match self.standing {
-            Standing::Outside => (outside(headers), direction::ORIGINAL),
+            Standing::Outside => (outside(headers, policy), direction::ORIGINAL),
             Standing::Unanswered => (ct::NEW, direction::ORIGINAL),
             Standing::Onward => (ct::ESTABLISHED, direction::ORIGINAL),
             Standing::Answer => (ct::ESTABLISHED, direction::REPLY),
             Standing::Related | Standing::Notice => (ct::RELATED, direction::REPLY),
+            Standing::Invalid => (ct::INVALID, direction::ORIGINAL),
         }
+    }
+}
+
+/// A packet goes on in the flow that it was found to be in, as [`flow::touch`] has it. What begins another flow there has
+/// `opening` for it.
+#[inline(always)]
+pub fn go_on<T: Tables, P: Packet>(
+    tables: &T,
+    hit: &Hit<T::Flow>,
+    packet: (&P, &Headers),
+    seen: (Trace, Option<Traffic>),
+    opening: Opening,
+) -> Track<T::Flow> {
+    match flow::touch(tables, hit, packet, seen) {
+        Meeting::GoesOn => Track::of(hit),
+        Meeting::Invalid => Track::INVALID,
+        Meeting::BeginsAnew => Track::opening(opening.taking_over()),
     }
 }
 
 /// Whether nf_conntrack takes a packet for the beginning of a flow.
 #[inline(always)]
-pub fn begins(headers: &Headers) -> bool {
-    outside(headers) == ct::NEW
+pub fn begins(headers: &Headers, policy: u32) -> bool {
+    outside(headers, policy) == ct::NEW
 }
 
 /// The state of a packet without a flow.
 #[inline(always)]
-fn outside(headers: &Headers) -> u32 {
+fn outside(headers: &Headers, policy: u32) -> u32 {
     match headers.kind {
         Kind::Link if headers.protocol == Protocol::ICMPV6 => of_link(headers.detail),
         Kind::Link | Kind::IcmpError => ct::INVALID,
         // An answer to nothing.
         Kind::Query if !headers.is_requester(Which::Source) => ct::INVALID,
-        Kind::Ports if headers.protocol == Protocol::TCP && !state::may_begin(headers.detail) => ct::INVALID,
+        Kind::Ports if headers.protocol == Protocol::TCP && !state::may_begin(headers.detail, policy) => {
+            ct::INVALID
+        }
         _ => ct::NEW,
     }
 }
@@ -184,15 +213,5 @@ const fn of_link(kind: u8) -> u32 {
         kind if icmp::is_mld(kind) => ct::UNTRACKED,
         icmp::NODE_INFORMATION_QUERY => ct::NEW,
         _ => ct::INVALID,
-    }
-}
-
-/// Whether a flow has gone far enough to be worth keeping (`IPS_ASSURED`).
-#[inline(always)]
-const fn is_assured(state: State, replied: bool) -> bool {
-    match state {
-        State::Replied => true,
-        State::Established | State::FinWait | State::TimeWait => replied,
-        State::Unreplied | State::SynSent | State::SynRecv | State::Close => false,
     }
 }

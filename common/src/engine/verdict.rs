@@ -73,6 +73,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// How its sender is told, if a rule rejects it.
     pub code: u8,
+    /// It makes sense in its flow, if it is in one.
+    pub makes_sense: bool,
 }
 
 impl Verdict {
@@ -85,7 +87,7 @@ impl Verdict {
     /// It is dropped, unless the reason is [`Reason::None`].
     #[inline(always)]
     pub const fn because(owner: Owner, reason: Reason) -> Self {
-        Self { owner, reason, code: 0 }
+        Self { owner, reason, code: 0, makes_sense: true }
     }
 
     /// Whether it passes.

@@ -1,14 +1,14 @@
 //! Entries of the flow table.
 
 use core::sync::atomic::{
-    AtomicU8, AtomicU32, AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{self, SeqCst},
 };
 
 use crate::{
     abi::{
         counters::Traffic,
-        flow::{Flow, State, VERDICT_WORDS},
+        flow::{Flow, NUMBERS, State, VERDICT_WORDS},
         units::{ContainerId, Nanos},
     },
     engine::tables::FlowEntry,
@@ -23,11 +23,11 @@ pub struct FlowCell {
     created: AtomicU64,
     out: Counter,
     back: Counter,
+    numbers: [AtomicU64; NUMBERS],
     opener: AtomicU32,
     responder: AtomicU32,
     port_epoch: AtomicU32,
-    state: AtomicU8,
-    flags: AtomicU8,
+    state: AtomicU32,
     verdicts: [[AtomicU64; VERDICT_WORDS]; 2],
 }
 
@@ -56,12 +56,11 @@ impl FlowCell {
             created: Nanos(self.created.load(ORDER)),
             out: self.out.get(),
             back: self.back.get(),
+            numbers: self.numbers.each_ref().map(|word| word.load(ORDER)),
             opener: ContainerId(self.opener.load(ORDER)),
             responder: ContainerId(self.responder.load(ORDER)),
             port_epoch: self.port_epoch.load(ORDER),
-            state: self.state.load(ORDER),
-            flags: self.flags.load(ORDER),
-            padding: 0,
+            state: State(self.state.load(ORDER)),
             verdicts: self.verdicts.each_ref().map(|words| words.each_ref().map(|word| word.load(ORDER))),
         }
     }
@@ -78,8 +77,10 @@ impl FlowCell {
         self.opener.store(flow.opener.0, ORDER);
         self.responder.store(flow.responder.0, ORDER);
         self.port_epoch.store(flow.port_epoch, ORDER);
-        self.state.store(flow.state, ORDER);
-        self.flags.store(flow.flags, ORDER);
+        for (word, value) in self.numbers.iter().zip(flow.numbers) {
+            word.store(value, ORDER);
+        }
+        self.state.store(flow.state.0, ORDER);
         self.fill_verdicts(&flow.verdicts);
     }
 
@@ -112,12 +113,26 @@ impl FlowEntry for &FlowCell {
         self.responder.store(id.0, ORDER);
     }
 
-    fn flags(&self) -> u8 {
-        self.flags.load(ORDER)
+    fn created(&self) -> Nanos {
+        Nanos(self.created.load(ORDER))
     }
 
     fn state(&self) -> State {
-        State::from_number(self.state.load(ORDER))
+        State(self.state.load(ORDER))
+    }
+
+    fn change_state(&self, old: State, new: State) -> bool {
+        self.state.compare_exchange(old.0, new.0, ORDER, ORDER).is_ok()
+    }
+
+    fn number(&self, place: usize) -> u64 {
+        self.numbers.get(place).map_or(0, |word| word.load(ORDER))
+    }
+
+    fn set_number(&self, place: usize, number: u64) {
+        if let Some(word) = self.numbers.get(place) {
+            word.store(number, ORDER);
+        }
     }
 
     fn port_epoch(&self) -> u32 {
@@ -137,21 +152,6 @@ impl FlowEntry for &FlowCell {
         if let Some(word) = self.verdicts.get(place).and_then(|words| words.get(word)) {
             word.store(value, ORDER);
         }
-    }
-
-    fn set_counted(&self) {
-        self.flags.fetch_or(Flow::COUNTED, ORDER);
-    }
-
-    fn advance(&self, state: State, flags: u8, expires: Nanos) {
-        let old = self.expires();
-        // It is being deleted, or begun anew for another.
-        if old.0 == 0 {
-            return;
-        }
-        self.claim(old, expires);
-        self.state.store(state as u8, ORDER);
-        self.flags.store(flags, ORDER);
     }
 
     fn count(&self, from_opener: bool, traffic: Traffic) {

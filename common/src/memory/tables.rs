@@ -1,6 +1,6 @@
 //! All tables.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
@@ -56,6 +56,7 @@ impl Default for Capacity {
 pub struct MemoryTables {
     pub(super) clock: AtomicU64,
     pub(super) drops_unowned: AtomicBool,
+    pub(super) tcp: AtomicU32,
     pub(super) containers: Mutex<BTreeMap<ContainerId, Container>>,
     pub(super) usage: Box<[UsageCell]>,
     pub(super) addresses: Mutex<BTreeMap<Address, AddressEntry>>,
@@ -93,6 +94,7 @@ impl MemoryTables {
         Self {
             clock: AtomicU64::new(0),
             drops_unowned: AtomicBool::new(false),
+            tcp: AtomicU32::new(0),
             containers: Mutex::default(),
             usage: (0..capacity.containers).map(|_| UsageCell::default()).collect(),
             addresses: Mutex::default(),
@@ -128,6 +130,12 @@ impl MemoryTables {
     /// Whether packets that arrive for nobody are dropped.
     pub fn set_drops_unowned(&self, drops: bool) {
         self.drops_unowned.store(drops, SeqCst);
+    }
+
+    /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`](crate::abi::config::Config::TCP_LIBERAL) and its
+    /// neighbours; none unless told.
+    pub fn set_tcp(&self, policy: u32) {
+        self.tcp.store(policy, SeqCst);
     }
 
     /// Adds a container, or changes it; tells whether there is a place for its id. One with generation zero does not
@@ -235,6 +243,10 @@ impl<'a> Tables for &'a MemoryTables {
 
     fn drops_unowned(&self) -> bool {
         self.drops_unowned.load(SeqCst)
+    }
+
+    fn tcp(&self) -> u32 {
+        self.tcp.load(SeqCst)
     }
 
     fn address(&self, address: &Address) -> Option<ContainerId> {

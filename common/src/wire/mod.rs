@@ -10,7 +10,7 @@ pub mod ipv6;
 pub mod tcp;
 
 /// The bytes of one packet.
-pub trait Packet {
+pub trait Packet: Sized {
     /// `N` words from byte `offset` on, each as it lies in the packet (so in network byte order); nothing if the
     /// packet ends before.
     fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]>;
@@ -19,6 +19,13 @@ pub trait Packet {
     #[inline(always)]
     fn rare_words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
         self.words(offset)
+    }
+
+    /// As [`tcp::Scan::step`], which it is in the kernel, too, but as a function of its own: the verifier would go through it as
+    /// often as there are ways through many.
+    #[inline(always)]
+    fn scan_step(&self, offset: u32, scan: tcp::Scan) -> tcp::Scan {
+        scan.step(self, offset)
     }
 }
 

@@ -77,6 +77,18 @@ impl Options {
     /// Largest power of two that a window may be scaled by (RFC 7323 §2.3).
     const MOST: u8 = 14;
 
+    /// In seven bits.
+    #[inline(always)]
+    pub const fn number(self) -> u32 {
+        (self.0 as u32 >> 8 & 7) << 4 | self.scale() as u32
+    }
+
+    /// From such bits.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        Self((number << 4 & 0x700) as u16 | (number & 0xf) as u16)
+    }
+
     /// Whether a bit is set.
     #[inline(always)]
     pub const fn has(self, bit: u16) -> bool {
@@ -106,132 +118,123 @@ const BLOCKS: u32 = 4;
 /// The options that nearly all segments have that have any: no others, and a timestamp (RFC 7323, appendix A).
 const TIMESTAMP_ALONE: (u32, u32) = (12, 0x0101_080a);
 
-/// What the SYN whose header is at `offset` offers, as far as its options make sense.
-#[inline(always)]
-pub fn offers<P: Packet>(packet: &P, offset: u32) -> Options {
-    let mut offered = 0;
-    let mut list = List::new(packet, offset);
-    if list.left != 0 {
-        offered |= Options::PRESENT;
+/// How far the options of a header have been gone through, and what was found: from the lowest bit on 8 of the place of the
+/// next one, 8 of how many bytes there are, 16 of [`Options`], 8 of the place of the first list of blocks that are acknowledged
+/// selectively, 8 of how many bytes that has, and one that says that there is no more to be found.
+///
+/// A number, since that is all that a function which the verifier proves by itself can return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scan(pub u64);
+
+impl Scan {
+    const DONE: u64 = 1 << 48;
+
+    /// Before the first of so many bytes.
+    #[inline(always)]
+    pub const fn new(length: u32) -> Self {
+        let present = if length == 0 { 0 } else { Options::PRESENT as u64 };
+        Self((length as u64 & 0xff) << 8 | present << 16)
     }
-    for _ in 0..MAX_OPTIONS {
-        let Some((kind, size)) = list.next() else { break };
+
+    /// Whether there is no more to be found.
+    #[inline(always)]
+    pub const fn is_done(self) -> bool {
+        self.0 & Self::DONE != 0
+    }
+
+    /// What was offered.
+    #[inline(always)]
+    pub const fn options(self) -> Options {
+        Options((self.0 >> 16) as u16)
+    }
+
+    const fn done(self) -> Self {
+        Self(self.0 | Self::DONE)
+    }
+
+    /// Goes past the next option of the header at `offset`, or finds that there is none, or none that makes sense.
+    #[inline(always)]
+    pub fn step<P: Packet>(self, packet: &P, offset: u32) -> Self {
+        let options = offset.wrapping_add(HEADER);
+        let (place, length) = (self.0 as u32 & 0xff, (self.0 >> 8) as u32 & 0xff);
+        let Some(kind) = byte(packet, options, place).filter(|_| place < length) else { return self.done() };
+        match kind {
+            END => self.done(),
+            NOTHING => self.after(1),
+            _ => {
+                let left = length.wrapping_sub(place);
+                let size = byte(packet, options, place.wrapping_add(1)).filter(|_| left >= 2);
+                match size {
+                    Some(size) if size >= 2 && size as u32 <= left => {
+                        let scale = byte(packet, options, place.wrapping_add(2)).unwrap_or(0);
+                        self.found(kind, size, scale).after(size)
+                    }
+                    _ => self.done(),
+                }
+            }
+        }
+    }
+
+    const fn after(self, size: u8) -> Self {
+        // No more than a byte, since both are less than 64.
+        Self(self.0.wrapping_add(size as u64))
+    }
+
+    #[inline(always)]
+    const fn found(self, kind: u8, size: u8, scale: u8) -> Self {
+        let Self(scan) = self;
+        let (blocks, has_blocks) = ((size as u32).wrapping_sub(2), (scan >> 40) as u8 != 0);
         match (kind, size) {
-            (MAY_SELECT, 2) => offered |= Options::SACK,
-            (SCALE, 3) => {
-                let Some(scale) = list.byte(2) else { break };
-                offered = offered & 0xff00 | Options::SCALES | scale as u16;
+            (MAY_SELECT, 2) => Self(scan | (Options::SACK as u64) << 16),
+            (SCALE, 3) => Self(scan & !(0xff << 16) | (Options::SCALES as u64) << 16 | (scale as u64) << 16),
+            (SELECTS, _) if blocks != 0 && blocks & (BLOCK - 1) == 0 && !has_blocks => {
+                Self(scan | (scan & 0xff) << 32 | (blocks as u64) << 40)
             }
-            _ => {}
+            _ => self,
         }
-        list.skip(size);
     }
-    Options(offered)
 }
 
-/// The right edge of the last block that the segment whose header is at `offset` acknowledges selectively, or `acknowledged`
-/// if that comes after it.
+/// Goes through the options of the header at `offset`, whose word at [`FLAGS_OFFSET`] is given.
 #[inline(always)]
-pub fn selective<P: Packet>(packet: &P, offset: u32, acknowledged: u32) -> u32 {
-    let mut list = List::new(packet, offset);
-    if list.is_timestamp_alone() {
-        return acknowledged;
-    }
+pub fn scan<P: Packet>(packet: &P, offset: u32, word: u32) -> Scan {
+    let mut scan = Scan::new(header_len(word).saturating_sub(HEADER));
     for _ in 0..MAX_OPTIONS {
-        let Some((kind, size)) = list.next() else { break };
-        let length = size.wrapping_sub(2);
-        if kind == SELECTS && length != 0 && length & (BLOCK - 1) == 0 {
-            return list.last_edge(length, acknowledged);
+        scan = packet.scan_step(offset, scan);
+        if scan.is_done() {
+            break;
         }
-        list.skip(size);
     }
-    acknowledged
+    scan
 }
 
-/// What is left of a header's options.
-struct List<'a, P> {
-    packet: &'a P,
-    /// Where they begin.
-    options: u32,
-    place: u32,
-    left: u32,
+/// Whether the only option of the header at `offset` is a timestamp, as it nearly always is where there are any.
+#[inline(always)]
+pub fn is_timestamp_alone<P: Packet>(packet: &P, offset: u32, word: u32) -> bool {
+    let (length, first) = TIMESTAMP_ALONE;
+    header_len(word) == HEADER.wrapping_add(length)
+        && packet.words::<1>(offset.wrapping_add(HEADER)) == Some([u32::to_be(first)])
 }
 
-impl<'a, P: Packet> List<'a, P> {
-    #[inline(always)]
-    fn new(packet: &'a P, offset: u32) -> Self {
-        let length = match packet.words::<1>(offset.wrapping_add(FLAGS_OFFSET)) {
-            Some([word]) => header_len(word).saturating_sub(HEADER),
-            None => 0,
-        };
-        Self { packet, options: offset.wrapping_add(HEADER), place: 0, left: length }
-    }
-
-    #[inline(always)]
-    fn byte(&self, ahead: u32) -> Option<u8> {
-        byte(self.packet, self.options, self.place.wrapping_add(ahead))
-    }
-
-    /// Kind and size of the next option but those without meaning, if it makes sense.
-    #[inline(always)]
-    fn next(&mut self) -> Option<(u8, u32)> {
-        if self.left == 0 {
-            return None;
+/// The right edge of whichever of the blocks that were found in the header at `offset` ends last, or `acknowledged` if that
+/// comes after all.
+#[inline(always)]
+pub fn last_edge<P: Packet>(packet: &P, offset: u32, scan: Scan, acknowledged: u32) -> u32 {
+    let (place, length) = ((scan.0 >> 32) as u32 & 0xff, (scan.0 >> 40) as u32 & 0xff);
+    let first = offset.wrapping_add(HEADER).wrapping_add(place).wrapping_add(2);
+    let mut last = acknowledged;
+    for block in 0..BLOCKS {
+        let place = block.wrapping_mul(BLOCK);
+        if place >= length {
+            break;
         }
-        let kind = self.byte(0)?;
-        if kind == END {
-            return None;
+        let Some([edge]) = packet.words::<1>(first.wrapping_add(place).wrapping_add(4)) else { break };
+        let edge = u32::from_be(edge);
+        if last.wrapping_sub(edge).cast_signed() < 0 {
+            last = edge;
         }
-        if kind == NOTHING {
-            return Some((NOTHING, 1));
-        }
-        if self.left < 2 {
-            return None;
-        }
-        let size = self.byte(1)? as u32;
-        if size < 2 || size > self.left { None } else { Some((kind, size)) }
     }
-
-    #[inline(always)]
-    const fn skip(&mut self, size: u32) {
-        self.place = self.place.wrapping_add(size);
-        self.left = self.left.saturating_sub(size);
-    }
-
-    #[inline(always)]
-    fn is_timestamp_alone(&self) -> bool {
-        let (length, first) = TIMESTAMP_ALONE;
-        self.left == length && self.packet.words::<1>(self.options) == Some([u32::to_be(first)])
-    }
-
-    /// The right edge of whichever of the blocks here, of so many bytes, ends last, or `acknowledged` if that comes after
-    /// all.
-    #[inline(always)]
-    fn last_edge(&self, length: u32, acknowledged: u32) -> u32 {
-        let mut last = acknowledged;
-        let mut place = 2;
-        for _ in 0..BLOCKS {
-            if place > length {
-                break;
-            }
-            let Some(edge) = self.number(place.wrapping_add(4)) else { break };
-            if last.wrapping_sub(edge).cast_signed() < 0 {
-                last = edge;
-            }
-            place = place.wrapping_add(BLOCK);
-        }
-        last
-    }
-
-    /// A number of four bytes, wherever it begins.
-    #[inline(always)]
-    fn number(&self, ahead: u32) -> Option<u32> {
-        let mut number = 0;
-        for place in 0..4 {
-            number = number << 8 | self.byte(ahead.wrapping_add(place))? as u32;
-        }
-        Some(number)
-    }
+    last
 }
 
 /// A byte of the options, read as part of its word, since options are whole words and may be the packet's last.

@@ -1,7 +1,8 @@
 //! Connections, segment by segment. Sequence numbers are told from the initial ones.
 
 use berth_common::{
-    engine::tcp::{Connection, Facts, Lasts, Options, Phase, Segment, Step},
+    abi::flow::Phase,
+    engine::tcp::{Connection, Facts, Lasts, Options, Segment, Step, Whole},
     wire::tcp::{ACK, FIN, RST, SYN},
 };
 
@@ -27,8 +28,8 @@ struct Seen {
 impl Seen {
     /// Begun by a segment from the opener.
     fn begun(segment: Segment) -> Self {
-        let facts = Facts { is_answered: false, is_assured: false, is_liberal: false };
-        let mut seen = Self { connection: Connection::begin(&segment), facts };
+        let mut seen = Self { connection: Connection::NEW, facts: Facts(0) };
+        seen.connection.begin(&segment);
         assert_eq!(seen.meet(Opener, segment).0, Step::Moved);
         seen
     }
@@ -43,9 +44,11 @@ impl Seen {
     }
 
     fn meet(&mut self, from: Side, segment: Segment) -> (Step, Lasts) {
-        let result = self.connection.meet(&segment, from == Opener, self.facts);
-        self.facts.is_assured |= result.0 == Step::Assured;
-        self.facts.is_answered |= from == Responder && result.0 != Step::Invalid;
+        let facts = self.facts.with(Facts::FROM_OPENER, from == Opener);
+        let result = self.connection.meet(&Whole, &segment, facts);
+        let answers = from == Responder && result.0 != Step::Invalid;
+        self.facts =
+            self.facts.with(Facts::ASSURED, result.0 == Step::Assured).with(Facts::ANSWERED, answers);
         result
     }
 
@@ -66,8 +69,8 @@ fn segment(from: Side, flags: u8, sequence: u32, bytes: u32, acknowledgement: u3
         acknowledgement,
         selective: acknowledgement,
         window: WINDOW,
-        flags,
         options: Options::default(),
+        flags,
     }
 }
 

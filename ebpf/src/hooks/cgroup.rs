@@ -51,7 +51,8 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
     }
     judged::clear(skb);
     if verdict.passes() {
-        if zone == Zone::UPLINK {
+        // On `lo` the receiver's hook is the next one, which is to hold what makes no sense against the flow itself.
+        if zone == Zone::UPLINK || (verdict.makes_sense && skb.ifindex() == interface::LOOPBACK) {
             judged::passed(skb);
         }
         return PASS;
@@ -80,9 +81,17 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     }
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
-    let trace = if judged::is_notice(skb) { Trace::Notice } else { Trace::None };
-    let mut verdict = ingress::receive(&maps, (&skb, &headers), (id, zone), trace, None);
-    if sender::is_raw(skb.0) {
+    let is_raw = sender::is_raw(skb.0);
+    // Raw sockets get copies.
+    let trace = match judged::trace_at_socket(skb) {
+        Trace::None if is_raw => Trace::Judged,
+        trace => trace,
+    };
+    // Nobody else has counted it in its flow.
+    let is_first = zone == Zone::LOCAL && trace == Trace::None;
+    let counted = if is_first { Some(skb.traffic(Some(&headers))) } else { None };
+    let mut verdict = ingress::receive(&maps, (&skb, &headers), (id, zone), trace, counted);
+    if is_raw {
         verdict = ingress::receive_raw(&maps, &headers, verdict);
     }
     match (verdict.passes(), zone) {

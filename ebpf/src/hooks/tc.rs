@@ -174,9 +174,12 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         };
     }
     let mut headers = Headers::EMPTY;
+    let Told { trace, rejection } = judged::take(skb);
     let Some(id) = sender::packet_socket(skb.0) else {
-        let rejection = judged::take(skb).rejection;
         if rejection == Told::NOT_REJECTED {
+            if trace == Trace::Judged {
+                judged::passed_on_loopback(skb);
+            }
             return TC_ACT_UNSPEC;
         }
         let is_parsed = seams::parse_ip(skb, kind, offset, &mut headers);
@@ -199,6 +202,8 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     count::packet(&verdict, Plane::Local, Direction::Out, traffic);
     if !verdict.passes() {
         event::dropped(maps.now(), &headers, &verdict, skb.ifindex());
+    } else if verdict.makes_sense {
+        judged::passed_on_loopback(skb);
     }
     action(&verdict)
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use berth_common::abi::config::MAX_UPLINKS;
+use berth_common::abi::config::{self as abi, MAX_UPLINKS};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{ConfigError, Defaults, Limits, MarkBits};
@@ -25,6 +25,11 @@ pub struct Config {
     pub mark: MarkBits,
     /// Whether flows keep verdicts.
     pub keep_verdicts: KeepVerdicts,
+    /// Whether TCP segments pass for their connection's that are outside of its window
+    /// (`net.netfilter.nf_conntrack_tcp_be_liberal`).
+    pub tcp_liberal: bool,
+    /// Whether TCP connections may be met in mid-stream.
+    pub tcp_loose: TcpLoose,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
@@ -37,6 +42,17 @@ pub struct Config {
 pub struct KeepVerdicts(pub bool);
 
 impl Default for KeepVerdicts {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+/// Whether TCP connections may be met in mid-stream (`net.netfilter.nf_conntrack_tcp_loose`): those that are older than berth's
+/// tables are not known then, unless their sockets are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpLoose(pub bool);
+
+impl Default for TcpLoose {
     fn default() -> Self {
         Self(true)
     }
@@ -75,6 +91,13 @@ impl Config {
         }
     }
 
+    /// How strictly TCP is looked at, as the programs are told.
+    pub fn tcp(&self) -> u32 {
+        let liberal = if self.tcp_liberal { abi::Config::TCP_LIBERAL } else { 0 };
+        let strict = if self.tcp_loose.0 { 0 } else { abi::Config::TCP_STRICT };
+        liberal | strict
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::content(path.to_owned(), text, &error))
     }
@@ -110,6 +133,7 @@ mod tests {
     fn takes_every_key() {
         let config = parse(
             "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\nkeep_verdicts = false\n\
+             tcp_liberal = true\ntcp_loose = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n",
         )
@@ -119,6 +143,7 @@ mod tests {
         assert_eq!(config.features.to_string(), "filter,multiport,limit");
         assert_eq!(config.mark.mask(), 0x780);
         assert_eq!(config.keep_verdicts, KeepVerdicts(false));
+        assert_eq!((config.tcp_liberal, config.tcp_loose), (true, TcpLoose(false)));
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
         assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, guards: 77, containers: 100 });
         let defaults = Defaults {

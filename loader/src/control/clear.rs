@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use berth_common::abi::{
     control::Control,
-    flow::{Flow, FlowKey, State},
+    flow::{Flow, FlowKey},
     guard::{Bucket, BucketKey, CountKey, Counted, CountedKey, ObjectKey},
     port::{Claim, PortEntry, PortKey},
     units::ContainerId,
@@ -62,7 +62,7 @@ impl Kernel {
     /// Counts no more the flows that connlimits need not count; `objects` are those that there are rules for.
     fn clear_counted(&mut self, objects: &HashSet<ObjectKey>) -> Result<u32, ControlError> {
         let now = Self::now();
-        let open = |flow: &Flow| flow.expires > now && !State::from_number(flow.state).is_closed();
+        let open = |flow: &Flow| flow.expires > now && !flow.state.is_closed();
         let open: HashSet<_> = self.flow_keys(open)?.into_iter().collect();
         let counted: Vec<(CountedKey, Counted)> = maps::dump(&self.pins, "COUNTED")?;
         let keys = counted.into_iter().map(|(key, _)| key);

@@ -32,6 +32,8 @@ pub struct Policy {
     pub drop_unowned: bool,
     /// Whether flows keep verdicts.
     pub keep_verdicts: bool,
+    /// How strictly TCP is looked at: bits of `Config::TCP_LIBERAL` and its neighbours.
+    pub tcp: u32,
     /// The four bits of marks that are berth's own.
     pub mark_mask: u32,
 }

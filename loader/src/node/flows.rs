@@ -43,10 +43,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     fn flow(&self, key: &FlowKey, flow: &Flow, now: Nanos) -> api::flow::Flow {
         let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
-        let opener_low = flow.flags & Flow::OPENER_LOW != 0;
+        let opener_low = flow.state.has(State::OPENER_LOW);
         let (source, destination) = if opener_low { (low, high) } else { (high, low) };
-        let state = State::from_number(flow.state);
-        let replied = flow.flags & Flow::REPLIED != 0;
         api::flow::Flow {
             owner: self.owner(owner_of(flow)),
             zone: key.zone().0,
@@ -55,8 +53,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             sport: source.1.0,
             dst: destination.0.into(),
             dport: far_port(key.protocol(), source.1, destination.1),
-            state: state.name().to_owned(),
-            assured: replied && !matches!(state, State::SynSent | State::SynRecv),
+            state: flow.state.name(key.protocol()).to_owned(),
+            assured: flow.state.has(State::ASSURED),
             out: flow.out.into(),
             back: flow.back.into(),
             expires_in_ms: flow.expires.0.saturating_sub(now.0) / 1_000_000,

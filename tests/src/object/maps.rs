@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use aya::maps::{self, Map, MapData, MapError};
@@ -97,6 +98,12 @@ impl<V: Layout> PerCpu<V> {
 }
 
 impl<K: Layout, V: Layout> Hash<K, V> {
+    /// One that is pinned.
+    pub fn pinned(path: &Path) -> Result<Self> {
+        let map = MapData::from_pin(path).with_context(|| format!("no map at {}", path.display()))?;
+        Ok(Self(maps::HashMap::try_from(Map::HashMap(map))?))
+    }
+
     /// The value at `key`.
     pub fn get(&self, key: K) -> Result<Option<V>> {
         match self.0.get(&Plain(key), 0) {

@@ -11,7 +11,6 @@ use berth_tests::topology::at;
 
 pub const LEFT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 2));
 pub const RIGHT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 2, 0, 2));
-const PORTS: [u16; 2] = [1_000, 2_000];
 
 /// Most segments of a conversation.
 const MOST: usize = 24;
@@ -49,9 +48,9 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// As a packet of IPv4.
-    pub fn packet(&self) -> Result<Vec<u8>> {
-        let ends = [at(LEFT, PORTS[0]), at(RIGHT, PORTS[1])];
+    /// As a packet of IPv4 between the two ends' ports.
+    pub fn packet(&self, ports: [u16; 2]) -> Result<Vec<u8>> {
+        let ends = [at(LEFT, ports[0]), at(RIGHT, ports[1])];
         let [source, destination] = if self.from_left { ends } else { [ends[1], ends[0]] };
         let mut failed = None;
         let packet = Packet::tcp(source, destination, |header: &mut TcpHeader| {

@@ -1,21 +1,19 @@
-//! Random TCP conversations, segment by segment, through the kernel's own connection tracking and through berth's: both say the
-//! same of every segment (new, established, invalid), and of the connection after it (its state, whether it is assured, how
-//! long it lasts).
+//! Random TCP conversations, segment by segment, through a router where the kernel's own connection tracking and berth's see
+//! them: both say the same of every segment (new, established, invalid), and of the connection after it (its state, whether it
+//! is answered and assured, how long it lasts).
 
+mod berth;
 mod conversation;
-mod model;
 mod router;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use berth_common::memory::generate::Random;
 use berth_tests::{cases, privileged};
 
 use conversation::{Conversation, Segment};
-use model::Model;
 use router::{Router, State};
 
 /// How many conversations.
@@ -65,18 +63,17 @@ fn compare(
     segments: &[Segment],
     met: &mut BTreeSet<(String, bool)>,
 ) -> Result<Option<String>> {
-    router.forget()?;
-    let start = Instant::now();
-    let mut model = Model::default();
+    let ports = router.begin()?;
     for (number, segment) in segments.iter().enumerate() {
-        let packet = segment.packet()?;
-        let theirs = router.judge(&packet, segment.from_left)?;
-        let ours = model.judge(&packet, segment.from_left)?;
-        if let Some(connection) = &theirs.connection {
-            met.insert((connection.phase.clone(), theirs.state == State::Invalid));
+        let judged = match router.judge(&segment.packet(ports)?, segment.from_left) {
+            Ok(judged) => judged,
+            Err(error) => return Ok(Some(format!("segment {number}: {error:#}\n"))),
+        };
+        if let Some(connection) = &judged.netfilter {
+            met.insert((connection.phase.clone(), judged.state == State::Invalid));
         }
-        if !theirs.agrees(&ours, start.elapsed().as_secs()) {
-            return Ok(Some(format!("segment {number}: netfilter {theirs:?}, berth {ours:?}, {model:?}\n")));
+        if !judged.agrees() {
+            return Ok(Some(format!("segment {number}: {judged:?}\n")));
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! What netfilter says: a router between two ends, that marks what it forwards by what it thinks of it.
+//! A router between two ends, whose netfilter and berth both have an opinion of what it forwards.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,6 +12,7 @@ use berth_tests::packet::{ALL, packet_socket};
 use berth_tests::{Endpoint, Host, Netns, in_netns, name, process, sysctl, wait};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::berth::Berthed;
 use crate::conversation::{LEFT, RIGHT};
 
 /// What a packet is to rules.
@@ -32,22 +33,21 @@ pub struct Connection {
     pub lasts: u32,
 }
 
-/// What is said of a packet, and of the connection after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What netfilter says of a packet, and what both say of the connection after it.
+#[derive(Clone, Debug)]
 pub struct Judged {
     pub state: State,
-    pub connection: Option<Connection>,
+    pub netfilter: Option<Connection>,
+    pub berth: Option<Connection>,
 }
 
 impl Judged {
-    /// Whether two mean the same of what began so many seconds ago: they may have been asked at different moments.
-    pub fn agrees(&self, other: &Self, seconds: u64) -> bool {
-        let slack = 2 + u32::try_from(seconds).unwrap_or(u32::MAX - 2);
-        match (&self.connection, &other.connection) {
-            _ if self.state != other.state => false,
+    /// Whether both mean the same connection: they are asked at different moments.
+    pub fn agrees(&self) -> bool {
+        match (&self.netfilter, &self.berth) {
             (None, None) => true,
             (Some(one), Some(two)) => {
-                one.lasts.abs_diff(two.lasts) <= slack
+                one.lasts.abs_diff(two.lasts) <= 2
                     && Connection { lasts: 0, ..one.clone() } == Connection { lasts: 0, ..two.clone() }
             }
             _ => false,
@@ -55,11 +55,11 @@ impl Judged {
     }
 }
 
-/// How packets are marked, in their type of service.
-const MARKS: [(u8, State, &str); 3] =
+/// How packets are marked, by netfilter in their type of service.
+pub const MARKS: [(u8, State, &str); 3] =
     [(4, State::Invalid, "INVALID"), (8, State::New, "NEW"), (16, State::Established, "ESTABLISHED")];
 
-const INTERFACES: [&str; 2] = ["left0", "right0"];
+pub const INTERFACES: [&str; 2] = ["left0", "right0"];
 const OUTSIDE: &str = "wire0";
 const MACS: [[Mac; 2]; 2] =
     [[[0x02, 0, 0, 0, 3, 1], [0x02, 0, 0, 0, 3, 2]], [[0x02, 0, 0, 0, 4, 1], [0x02, 0, 0, 0, 4, 2]]];
@@ -70,10 +70,12 @@ const NFNETLINK: i32 = 12;
 
 /// The router.
 pub struct Router {
+    berth: Berthed,
     host: Host,
     conntrack: Socket,
     /// The ends' sockets, left and right.
     ends: [Socket; 2],
+    begun: u32,
     _outside: Vec<Host>,
 }
 
@@ -108,27 +110,35 @@ impl Router {
             link::add_neighbour(host.netns(), interface, address, far)?;
         }
         let mut rules = String::new();
-        for (tos, _, state) in MARKS {
-            writeln!(rules, "-A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {tos:#x}")?;
+        let left = INTERFACES[0];
+        for (mark, _, state) in MARKS {
+            // What berth has marked otherwise goes no further.
+            writeln!(
+                rules,
+                "-A FORWARD -i {left} -m conntrack --ctstate {state} -m mark ! --mark {mark} -j DROP\n\
+                 -A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {mark:#x}"
+            )?;
         }
         restore(&host, &format!("*mangle\n{rules}COMMIT\n"))?;
         sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
         let conntrack =
             host.socket(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(NFNETLINK)))?;
         let ends = <[Socket; 2]>::try_from(ends).map_err(|_| anyhow::anyhow!("not two ends"))?;
-        Ok(Self { host, conntrack, ends, _outside: outside })
+        let berth = Berthed::new(&host)?;
+        Ok(Self { berth, host, conntrack, ends, begun: 0, _outside: outside })
     }
 
-    /// Forgets all connections.
-    pub fn forget(&mut self) -> Result<()> {
+    /// Begins another conversation, between these ports of the ends; netfilter forgets all before.
+    pub fn begin(&mut self) -> Result<[u16; 2]> {
         self.conntrack.write_all(&FORGET_FLOWS)?;
         let mut answer = [0; 256];
         let length = self.conntrack.read(&mut answer)?;
         ensure!(length >= 20 && answer[16..20] == [0; 4], "flows stay: {:?}", &answer[..length]);
-        Ok(())
+        self.begun += 1;
+        Ok([1_024 + u16::try_from(self.begun % 50_000)?, 2_000 + u16::try_from(self.begun / 50_000)?])
     }
 
-    /// What is said of a packet, and of the connection after it.
+    /// What is said of a packet. It fails if netfilter and berth do not agree on its state.
     pub fn judge(&mut self, packet: &[u8], from_left: bool) -> Result<Judged> {
         let (from, to) = if from_left { (0, 1) } else { (1, 0) };
         let [[mac, far], _] = [MACS[from], MACS[to]];
@@ -136,14 +146,14 @@ impl Router {
         let tos = self.forwarded(to)?;
         let mark = MARKS.iter().find(|(mark, ..)| *mark == tos);
         let state = mark.with_context(|| format!("forwarded with a type of service of {tos}"))?.1;
-        Ok(Judged { state, connection: self.connection()? })
+        Ok(Judged { state, netfilter: self.connection()?, berth: self.berth.connection(packet)? })
     }
 
     /// The type of service of the next packet that comes out.
     fn forwarded(&self, end: usize) -> Result<u8> {
         let mut buffer = [0; 9_100];
         loop {
-            let length = (&self.ends[end]).read(&mut buffer).context("nothing was forwarded")?;
+            let length = (&self.ends[end]).read(&mut buffer).context("both do not agree on its state")?;
             let frame = &buffer[..length];
             // What the ends themselves send is shown to them, too.
             let is_own = frame.get(6..12) == Some(&MACS[end][1]);

@@ -196,15 +196,15 @@ impl Memory {
             self.refusal(receiver, Reason::NotOwner);
             return DROP;
         };
+        let (traffic, is_local) = (seen.traffic(Some(&headers)), self.zone == Zone::LOCAL);
         let verdict = ingress::receive(
             &&self.tables,
             (&seen.bytes, &headers),
             (receiver, self.zone),
             Trace::None,
-            None,
+            is_local.then_some(traffic),
         );
-        if verdict.passes() && self.zone == Zone::LOCAL {
-            let traffic = seen.traffic(Some(&headers));
+        if verdict.passes() && is_local {
             if let Some(counters) = self.of(receiver) {
                 add(&mut counters.local, true, traffic);
             }

@@ -24,7 +24,12 @@ pub fn filter(node: &SharedNode, name: &str, family: &[&str], rules: &str) -> Re
 
 /// How many packets each rule of a chain has counted, and its policy last.
 pub fn counted(node: &SharedNode, name: &str, chain: &str) -> Result<Vec<u64>> {
-    let chains = node.berth.json(["rules", "list", name])?;
+    counted_in(node, name, &[], chain)
+}
+
+/// The same of the rules of another family.
+pub fn counted_in(node: &SharedNode, name: &str, family: &[&str], chain: &str) -> Result<Vec<u64>> {
+    let chains = node.berth.json([&["rules", "list", name], family].concat())?;
     let chains = chains.as_array().context("a list of chains")?;
     let found = chains.iter().find(|one| one["chain"] == chain).context("no such chain")?;
     let packets = |value: &Value| value["packets"].as_u64();

@@ -6,4 +6,5 @@ mod helpers;
 mod logs;
 mod modes;
 mod replaced;
+mod states;
 mod verdicts;

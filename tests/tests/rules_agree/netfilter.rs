@@ -50,10 +50,7 @@ impl Netfilter {
         let netfilter = Self { side, tools, conntrack };
         // Its settings are not there before it is.
         netfilter.restore_text(Family::Ipv4, "*filter\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n")?;
-        for key in ["nf_conntrack_checksum", "nf_conntrack_tcp_be_liberal"] {
-            let value = if key.ends_with("liberal") { "1" } else { "0" };
-            sysctl::set(netfilter.side.container.netns(), &format!("netfilter/{key}"), value)?;
-        }
+        sysctl::set(netfilter.side.container.netns(), "netfilter/nf_conntrack_checksum", "0")?;
         Ok(netfilter)
     }
 

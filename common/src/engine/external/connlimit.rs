@@ -7,13 +7,13 @@ use super::{Guards, account, give};
 use crate::{
     abi::{
         address::Address,
-        flow::Flow,
         guard::{CountKey, Counted, CountedKey, MAX_CONNLIMITS, ObjectKey},
         rules::{dimension::state, external::Connlimit},
         units::Nanos,
     },
     engine::{
         classify::Answer,
+        flow,
         headers::{Headers, Kind, Place},
         quota::Account,
         rules::Case,
@@ -91,14 +91,14 @@ pub fn ask<G: Guards>(guards: &G, connection: &Connection, asked: &Connlimit) ->
     if connection.has_flow == 0 {
         return Told::only(holds(before.wrapping_add(1)));
     }
-    let flow = guards.flow(&key.flow).filter(|flow| flow.expires() > guards.now());
+    // What begins in the place of a flow that has come to its end is a flow of its own.
+    let is_another = |flow: &G::Flow| connection.begins != 0 && flow.state().is_closed();
+    let flow = guards.flow(&key.flow).filter(|flow| flow.expires() > guards.now() && !is_another(flow));
     let is_closed = flow.as_ref().is_some_and(|flow| flow.state().is_closed());
     if guards.counted(key).is_some() {
         if let Some(flow) = &flow {
             // It may have begun anew, or another processor may have opened it.
-            if flow.flags() & Flow::COUNTED == 0 {
-                flow.set_counted();
-            }
+            flow::set_counted(flow);
         }
         // Where it has expired, its entry has to be told when it is made.
         return Told { answer: holds(before), is_new: flow.is_none() && connection.begins != 0 };
@@ -111,7 +111,7 @@ pub fn ask<G: Guards>(guards: &G, connection: &Connection, asked: &Connlimit) ->
     let answer = match remember(guards, key, &entry, &counted) {
         Ok(count) => {
             if let Some(flow) = &flow {
-                flow.set_counted();
+                flow::set_counted(flow);
             }
             holds(count)
         }

@@ -3,6 +3,7 @@
 use super::segment::{Kind, Segment};
 
 /// What is remembered of the last segment that was in the window, or that was let through since the ends may know better.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Last {
     /// Its kind.

@@ -11,19 +11,16 @@ mod step;
 mod window;
 
 pub use last::Last;
-pub use moves::Phase;
-pub use packed::Packed;
-pub use segment::{Kind, Options, Segment};
-pub use step::{Facts, Lasts, Step};
-pub use window::End;
+pub use segment::{Kind, Options, Segment, WORDS};
+pub use step::{Decision, Facts, Lasts, Outcome, Parts, Step, Whole};
+pub use window::{End, Fit};
 
-use super::Headers;
-use crate::wire::{Packet, tcp};
+use crate::abi::flow::Phase;
 use moves::Move;
 use reset::Reset;
-use window::Fit;
 
 /// A connection.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Where it stands.
@@ -37,86 +34,121 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The one that a segment begins: with a SYN, or in mid-stream. It is still to [meet](Self::meet) that segment.
+    /// Before it has begun.
+    pub const NEW: Self =
+        Self { phase: Phase::None, opener: End::UNKNOWN, responder: End::UNKNOWN, last: Last::NONE };
+
+    /// It begins with a segment: with a SYN, or in mid-stream. It is still to [meet](Self::meet) that segment.
     #[inline(always)]
-    pub fn begin(segment: &Segment) -> Self {
-        let mut connection =
-            Self { phase: Phase::None, opener: End::default(), responder: End::default(), last: Last::NONE };
+    pub fn begin(&mut self, segment: &Segment) {
         if segment.kind() == Kind::Syn {
-            connection.opener.begin(segment);
+            self.opener.begin(segment);
         } else {
-            connection.opener.pick_up(segment);
-            connection.opener.flags = End::SACK | End::LIBERAL;
-            connection.responder.flags = End::SACK | End::LIBERAL;
+            self.opener.pick_up(segment);
+            self.opener.flags = End::SACK;
+            self.responder.flags = End::SACK;
+            self.loosen();
         }
-        connection
     }
 
-    /// The segment with what it acknowledges selectively, which counts if the other end takes that.
+    /// What the segment acknowledges selectively counts only if its receiver takes that.
     #[inline(always)]
-    pub fn selecting<P: Packet>(
-        &self,
-        segment: Segment,
-        (packet, headers): (&P, &Headers),
-        from_opener: bool,
-    ) -> Segment {
-        let receiver = if from_opener { &self.responder } else { &self.opener };
+    pub const fn select(&self, segment: &mut Segment, facts: Facts) {
+        let receiver = if facts.has(Facts::FROM_OPENER) { &self.responder } else { &self.opener };
         if !receiver.has(End::SACK) {
-            return segment;
+            segment.selective = segment.acknowledgement;
         }
-        let selective = tcp::selective(packet, headers.transport, segment.acknowledgement);
-        Segment { selective, ..segment }
+    }
+
+    /// Its ends are not held to their windows from now on: how much was sent is not known.
+    #[inline(always)]
+    pub const fn loosen(&mut self) {
+        self.opener.flags |= End::LIBERAL;
+        self.responder.flags |= End::LIBERAL;
     }
 
     /// What one more segment comes to, and how long the connection lasts then.
     #[inline(always)]
-    pub fn meet(&mut self, segment: &Segment, from_opener: bool, facts: Facts) -> (Step, Lasts) {
-        const UNMOVED: Lasts = Lasts::Unchanged;
-        let kind = segment.kind();
+    pub fn meet(&mut self, parts: &impl Parts, segment: &Segment, facts: Facts) -> (Step, Lasts) {
+        let before = self.phase;
+        let decision = parts.decide(self, segment, facts);
+        match decision.outcome() {
+            Outcome::Judged => match parts.judge(self, segment, facts) {
+                Fit::Inside => {}
+                Fit::Beside => return (Step::Ignored, Lasts::Unchanged),
+                Fit::Outside => return (Step::Invalid, self.doubt(segment.kind(), facts)),
+            },
+            Outcome::Certain => {}
+            Outcome::Ignored => return (Step::Ignored, Lasts::Unchanged),
+            Outcome::Invalid => return (Step::Invalid, Lasts::Unchanged),
+            Outcome::Reopens => return (Step::Reopens, Lasts::Unchanged),
+        }
+        self.move_on((before, decision.next()), segment.kind(), facts)
+    }
+
+    /// What a segment's kind means where the connection stands.
+    #[inline(always)]
+    pub fn decide(&mut self, segment: &Segment, facts: Facts) -> Decision {
+        let (kind, from_opener) = (segment.kind(), facts.has(Facts::FROM_OPENER));
         let before = self.phase;
         let mut next = match moves::next(before, kind, from_opener) {
-            Move::Invalid => return (Step::Invalid, UNMOVED),
+            Move::Invalid => return Decision::new(Outcome::Invalid, before),
             Move::Nowhere => match self.pass_by(segment, from_opener) {
                 Some(next) => next,
-                None => return (Step::Ignored, UNMOVED),
+                None => return Decision::new(Outcome::Ignored, before),
             },
             Move::To(Phase::SynSent) if before as u8 >= Phase::TimeWait as u8 => {
                 if self.may_be_reopened(from_opener) {
-                    return (Step::Reopens, UNMOVED);
+                    return Decision::new(Outcome::Reopens, before);
                 }
                 match self.pass_by(segment, from_opener) {
                     Some(next) => next,
-                    None => return (Step::Ignored, UNMOVED),
+                    None => return Decision::new(Outcome::Ignored, before),
                 }
             }
             Move::To(next) => next,
         };
-        let mut is_judged = true;
         match next {
             // The challenge to a SYN acknowledges no FIN.
             Phase::TimeWait if before == Phase::LastAck && self.is_challenge(kind, from_opener) => {
                 self.last.set(Last::CHALLENGED, false);
-                return (Step::Ignored, UNMOVED);
+                return Decision::new(Outcome::Ignored, before);
             }
             Phase::SynSent2 => self.last.set(Last::SIMULTANEOUS, true),
             Phase::SynRecv if !from_opener && kind == Kind::Ack && self.last.has(Last::SIMULTANEOUS) => {
                 next = Phase::Established;
             }
-            Phase::Close if kind == Kind::Rst => match self.resets(segment, from_opener, facts) {
+            Phase::Close if kind == Kind::Rst => match self.resets(segment, facts) {
                 Reset::Judged => {}
-                Reset::Certain => is_judged = false,
+                Reset::Certain => return Decision::new(Outcome::Certain, next),
                 Reset::Doubtful => next = before,
-                Reset::Invalid => return (Step::Invalid, UNMOVED),
+                Reset::Invalid => return Decision::new(Outcome::Invalid, before),
             },
             _ => {}
         }
-        if is_judged {
-            match self.judge(segment, from_opener, facts) {
-                Fit::Inside => {}
-                Fit::Beside => return (Step::Ignored, UNMOVED),
-                Fit::Outside => return (Step::Invalid, self.doubt(kind, from_opener, facts)),
-            }
+        Decision::new(Outcome::Judged, next)
+    }
+
+    /// How a segment fits. One that would not, of an end of which too little is known, passes and changes nothing.
+    #[inline(always)]
+    pub fn judge(&mut self, segment: &Segment, facts: Facts) -> Fit {
+        let from_opener = facts.has(Facts::FROM_OPENER);
+        let Self { opener, responder, .. } = self;
+        let (sender, receiver) = if from_opener { (opener, responder) } else { (responder, opener) };
+        match window::meet((&mut *sender, receiver), segment, self.phase, from_opener) {
+            Fit::Inside => {}
+            _ if sender.has(End::LIBERAL) || facts.has(Facts::LIBERAL) => return Fit::Inside,
+            other => return other,
         }
+        if segment.kind() == Kind::Ack {
+            self.last.count_again(segment, from_opener);
+        }
+        Fit::Inside
+    }
+
+    #[inline(always)]
+    fn move_on(&mut self, (before, next): (Phase, Phase), kind: Kind, facts: Facts) -> (Step, Lasts) {
+        let from_opener = facts.has(Facts::FROM_OPENER);
         self.last.kind = kind;
         self.last.from_opener = from_opener;
         self.phase = next;
@@ -188,27 +220,12 @@ impl Connection {
             && self.last.has(Last::CHALLENGED)
     }
 
-    /// How a segment fits. One that would not, of an end of which too little is known, passes and changes nothing.
-    #[inline(always)]
-    fn judge(&mut self, segment: &Segment, from_opener: bool, facts: Facts) -> Fit {
-        let Self { opener, responder, .. } = self;
-        let (sender, receiver) = if from_opener { (opener, responder) } else { (responder, opener) };
-        match window::meet((&mut *sender, receiver), segment, self.phase, from_opener) {
-            Fit::Inside => {}
-            _ if sender.has(End::LIBERAL) || facts.is_liberal => return Fit::Inside,
-            other => return other,
-        }
-        if segment.kind() == Kind::Ack {
-            self.last.count_again(segment, from_opener);
-        }
-        Fit::Inside
-    }
-
     /// A segment that closes, and is outside of the window, makes one doubt what is known: two of them, from either end, mean
     /// that the connection is over.
     #[inline(always)]
-    fn doubt(&mut self, kind: Kind, from_opener: bool, facts: Facts) -> Lasts {
-        if !facts.is_assured || !matches!(kind, Kind::Rst | Kind::Fin) {
+    fn doubt(&mut self, kind: Kind, facts: Facts) -> Lasts {
+        let from_opener = facts.has(Facts::FROM_OPENER);
+        if !facts.has(Facts::ASSURED) || !matches!(kind, Kind::Rst | Kind::Fin) {
             return Lasts::Unchanged;
         }
         if self.last.from_opener != from_opener && matches!(self.last.kind, Kind::Rst | Kind::Fin) {
@@ -235,7 +252,7 @@ impl Connection {
             Lasts::Phase
         };
         let is_open = self.phase == Phase::Established;
-        if facts.is_answered {
+        if facts.has(Facts::ANSWERED) {
             let was_opening = matches!(before, Phase::SynRecv | Phase::Established);
             let step = if was_opening && is_open { Step::Assured } else { Step::Moved };
             return (step, lasts);

@@ -2,57 +2,7 @@
 //! from between them.
 
 use super::segment::Kind;
-
-/// Where a connection stands. The names are nf_conntrack's, and so are the numbers.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing was seen.
-    None = 0,
-    /// A SYN.
-    SynSent = 1,
-    /// A SYN and ACK that answers it.
-    SynRecv = 2,
-    /// Open.
-    Established = 3,
-    /// One end has closed.
-    FinWait = 4,
-    /// That was acknowledged.
-    CloseWait = 5,
-    /// The other end has closed, too.
-    LastAck = 6,
-    /// That was acknowledged.
-    TimeWait = 7,
-    /// Reset.
-    Close = 8,
-    /// Both ends have sent a SYN.
-    SynSent2 = 9,
-}
-
-impl Phase {
-    /// From its number; what has no name is closed.
-    #[inline(always)]
-    pub const fn from_number(number: u8) -> Self {
-        match number {
-            0 => Self::None,
-            1 => Self::SynSent,
-            2 => Self::SynRecv,
-            3 => Self::Established,
-            4 => Self::FinWait,
-            5 => Self::CloseWait,
-            6 => Self::LastAck,
-            7 => Self::TimeWait,
-            9 => Self::SynSent2,
-            _ => Self::Close,
-        }
-    }
-
-    /// Whether an end has closed: then the same ends may begin anew any time.
-    #[inline(always)]
-    pub const fn is_closing(self) -> bool {
-        matches!(self, Self::FinWait | Self::CloseWait | Self::LastAck | Self::TimeWait | Self::Close)
-    }
-}
+use crate::abi::flow::Phase;
 
 /// Where a segment takes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use super::{
     Connection, Facts,
-    moves::Phase,
     segment::{Kind, Segment, before},
     window::End,
 };
+use crate::abi::flow::Phase;
 
 /// What is to be thought of a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,15 @@ pub(super) enum Reset {
 impl Connection {
     /// What is to be thought of a reset (after RFC 5961 §3, from between the ends).
     #[inline(always)]
-    pub(super) fn resets(&self, segment: &Segment, from_opener: bool, facts: Facts) -> Reset {
+    pub(super) fn resets(&self, segment: &Segment, facts: Facts) -> Reset {
+        let (from_opener, is_assured) = (facts.has(Facts::FROM_OPENER), facts.has(Facts::ASSURED));
         // The ends may have been used again since, and nothing that is known holds.
         if self.phase.is_closing() {
             return Reset::Certain;
         }
         let Segment { sequence, acknowledgement, .. } = *segment;
         let receiver = if from_opener { &self.responder } else { &self.opener };
-        let is_open = self.phase == Phase::Established && facts.is_assured;
+        let is_open = self.phase == Phase::Established && is_assured;
         if receiver.has(End::ACKNOWLEDGED) && self.last.kind != Kind::Syn {
             if sequence == 0 && !is_open {
                 return Reset::Judged;
@@ -48,8 +49,8 @@ impl Connection {
             return Reset::Doubtful;
         }
         let answers = match self.last.kind {
-            Kind::Syn => facts.is_answered && self.last.from_opener != from_opener,
-            Kind::Ack => !facts.is_assured,
+            Kind::Syn => facts.has(Facts::ANSWERED) && self.last.from_opener != from_opener,
+            Kind::Ack => !is_assured,
             _ => false,
         };
         let answers_challenge = self.phase == Phase::SynSent

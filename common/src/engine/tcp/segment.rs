@@ -54,6 +54,7 @@ impl Kind {
 }
 
 /// A segment. All numbers in host byte order.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Its sequence number.
@@ -66,15 +67,18 @@ pub struct Segment {
     pub selective: u32,
     /// The window that it offers, not scaled.
     pub window: u16,
-    /// The header's flags.
-    pub flags: u8,
     /// What it offers, if it is a SYN.
     pub options: Options,
+    /// The header's flags.
+    pub flags: u8,
 }
+
+/// Words that a segment can be kept in.
+pub const WORDS: usize = 5;
 
 impl Segment {
     /// The one whose headers are given, in a packet of `whole` bytes from the IP header on, unless that tells better. Nothing
-    /// if it is none that makes sense. What it acknowledges selectively is left out.
+    /// if it is none that makes sense.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P, headers: &Headers, whole: u32) -> Option<Self> {
         let [_, sequence, acknowledgement, word] = packet.words::<4>(headers.transport)?;
@@ -89,9 +93,35 @@ impl Segment {
         }
         let (syn, fin) = (flags & tcp::SYN != 0, flags & tcp::FIN != 0);
         let end = sequence.wrapping_add(payload).wrapping_add(syn as u32).wrapping_add(fin as u32);
-        let options = if syn { tcp::offers(packet, headers.transport) } else { Options::default() };
-        let (selective, window) = (acknowledgement, lower(word));
-        Some(Self { sequence, end, acknowledgement, selective, window, flags, options })
+        let (mut options, mut selective) = (Options::default(), acknowledgement);
+        if header != tcp::HEADER && !tcp::is_timestamp_alone(packet, headers.transport, word) {
+            let scan = tcp::scan(packet, headers.transport, word);
+            options = scan.options();
+            selective = tcp::last_edge(packet, headers.transport, scan, acknowledgement);
+        }
+        Some(Self { sequence, end, acknowledgement, selective, window: lower(word), options, flags })
+    }
+
+    /// In few words.
+    #[inline(always)]
+    pub const fn words(&self) -> [u32; WORDS] {
+        let last = self.window as u32 | (self.flags as u32) << 16 | self.options.number() << 24;
+        [self.sequence, self.end, self.acknowledgement, self.selective, last]
+    }
+
+    /// From such words.
+    #[inline(always)]
+    pub const fn from_words(words: [u32; WORDS]) -> Self {
+        let [sequence, end, acknowledgement, selective, last] = words;
+        Self {
+            sequence,
+            end,
+            acknowledgement,
+            selective,
+            window: last as u16,
+            options: Options::from_number(last >> 24),
+            flags: (last >> 16) as u8,
+        }
     }
 
     /// Its kind.

@@ -1,5 +1,8 @@
 //! What a segment comes to.
 
+use super::{Connection, Fit, Segment};
+use crate::abi::flow::Phase;
+
 /// What a segment comes to.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +39,103 @@ pub enum Lasts {
     Shortened = 5,
 }
 
-/// What else is known of a connection's flow.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts {
+/// What else is known of a segment and its connection's flow: bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts(pub u32);
+
+impl Facts {
+    /// The segment comes from the opener.
+    pub const FROM_OPENER: u32 = 1;
     /// The other end has answered before.
-    pub is_answered: bool,
-    /// It has gone far enough to be worth keeping.
-    pub is_assured: bool,
+    pub const ANSWERED: u32 = 2;
+    /// The flow has gone far enough to be worth keeping.
+    pub const ASSURED: u32 = 4;
     /// No segment is outside of the window (`nf_conntrack_tcp_be_liberal`).
-    pub is_liberal: bool,
+    pub const LIBERAL: u32 = 8;
+
+    /// Whether a bit is set.
+    #[inline(always)]
+    pub const fn has(self, fact: u32) -> bool {
+        self.0 & fact != 0
+    }
+
+    /// With this one if it `holds`.
+    #[inline(always)]
+    pub const fn with(self, fact: u32, holds: bool) -> Self {
+        Self(self.0 | (holds as u32).wrapping_mul(fact))
+    }
 }
+
+/// What becomes of a segment by its kind.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It moves the connection on if it is in the window.
+    Judged = 0,
+    /// It moves it on.
+    Certain = 1,
+    /// It moves nothing.
+    Ignored = 2,
+    /// It makes no sense.
+    Invalid = 3,
+    /// It begins another connection.
+    Reopens = 4,
+}
+
+/// An [`Outcome`], and above it the phase that comes next: one number, as all that a function can return which the verifier
+/// proves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision(pub u32);
+
+impl Decision {
+    #[inline(always)]
+    pub(super) const fn new(outcome: Outcome, next: Phase) -> Self {
+        Self(outcome as u32 | (next as u32) << 8)
+    }
+
+    /// What becomes of the segment.
+    #[inline(always)]
+    pub const fn outcome(self) -> Outcome {
+        match self.0 as u8 {
+            0 => Outcome::Judged,
+            1 => Outcome::Certain,
+            2 => Outcome::Ignored,
+            4 => Outcome::Reopens,
+            _ => Outcome::Invalid,
+        }
+    }
+
+    /// What comes next.
+    #[inline(always)]
+    pub const fn next(self) -> Phase {
+        Phase::from_number((self.0 >> 8) as u8)
+    }
+}
+
+/// The parts of [`Connection::meet`], which in the kernel are functions that the verifier proves by themselves: it would go
+/// through them as often as there are ways that lead to them.
+pub trait Parts {
+    /// As [`Connection::begin`].
+    #[inline(always)]
+    fn begin(&self, connection: &mut Connection, segment: &Segment) {
+        connection.begin(segment);
+    }
+
+    /// As [`Connection::decide`].
+    #[inline(always)]
+    fn decide(&self, connection: &mut Connection, segment: &Segment, facts: Facts) -> Decision {
+        connection.decide(segment, facts)
+    }
+
+    /// As [`Connection::judge`].
+    #[inline(always)]
+    fn judge(&self, connection: &mut Connection, segment: &Segment, facts: Facts) -> Fit {
+        connection.judge(segment, facts)
+    }
+}
+
+/// All in one.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole;
+
+impl Parts for Whole {}

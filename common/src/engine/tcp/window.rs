@@ -3,14 +3,12 @@
 //! After Guido van Rooij, "Real Stateful TCP Packet Filtering in IP Filter" (2000), with the bounds that nf_conntrack has
 //! (`tcp_in_window` in net/netfilter/nf_conntrack_proto_tcp.c), so that both say the same of the same segments.
 
-use super::{
-    moves::Phase,
-    segment::{Options, Segment, after, before},
-};
-use crate::wire::tcp;
+use super::segment::{Options, Segment, after, before};
+use crate::{abi::flow::Phase, wire::tcp};
 
 /// What is known of one end. All numbers in host byte order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// The sequence number behind the last byte that it has sent.
     pub sent: u32,
@@ -39,6 +37,9 @@ impl End {
     pub const UNACKNOWLEDGED: u8 = 16;
     /// It has acknowledged something.
     pub const ACKNOWLEDGED: u8 = 32;
+
+    /// Nothing was seen of it.
+    pub const UNKNOWN: Self = Self { sent: 0, may_send: 0, window: 0, acknowledged: 0, scale: 0, flags: 0 };
 
     /// Whether a flag is set.
     #[inline(always)]
@@ -81,29 +82,37 @@ impl End {
         }
     }
 
-    /// Forgets all but whether it is to be judged.
+    /// Forgets all but whether it is to be judged. What its next SYN sets is left to that.
     #[inline(always)]
     pub(super) const fn forget(&mut self) {
-        *self = Self {
-            sent: 0,
-            may_send: 0,
-            window: 0,
-            acknowledged: 0,
-            scale: 0,
-            flags: self.flags & Self::LIBERAL,
-        };
+        self.window = 0;
+        self.scale = 0;
+        self.flags &= Self::LIBERAL;
     }
 }
 
 /// How a segment fits.
+#[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+pub enum Fit {
     /// It does.
-    Inside,
+    Inside = 0,
     /// It is old, or comes a little early: it changes nothing, and does no harm.
-    Beside,
+    Beside = 1,
     /// It does not.
-    Outside,
+    Outside = 2,
+}
+
+impl Fit {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Inside,
+            1 => Self::Beside,
+            _ => Self::Outside,
+        }
+    }
 }
 
 /// How far behind what was sent an acknowledgement may be, at least: a window that was not scaled, and some.

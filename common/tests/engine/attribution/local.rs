@@ -2,7 +2,7 @@
 
 use berth_common::{
     abi::{
-        flow::Flow,
+        flow::{Flow, Phase},
         reason::Reason,
         units::{ContainerId, Zone},
     },
@@ -75,6 +75,29 @@ fn host_to_container() {
             assert_eq!(node.send_local(C, &there()), Reason::Hijack);
             node.check();
         }
+    }
+}
+
+/// The host's sockets have no hook of their own: the container's sees what they send first. A container that tracks all is to
+/// know that it answers.
+#[test]
+fn what_the_host_begins_is_tracked_where_all_is() {
+    for (server, held) in [(B, 0), (S, 1)] {
+        let node = Node::new();
+        node.bind(server, TCP, "0.0.0.0:80").unwrap();
+        node.socket(HOST, TCP, CLIENT);
+        for id in [A, B, S, T] {
+            assert_eq!(node.may_receive_from_host(id, &segment(CLIENT, SERVER, SYN, 100, 0)), id == server);
+        }
+        assert_eq!(node.send_local(server, &segment(SERVER, CLIENT, SYN | ACK, 300, 101)), Reason::None);
+        assert!(node.may_receive_from_host(server, &segment(CLIENT, SERVER, ACK, 101, 301)));
+        assert_eq!(node.flows_held(server), held);
+        if held == 1 {
+            let flow = node.flow_in(Zone::LOCAL, &there()).unwrap();
+            assert_eq!(owners(Some(flow)), (UNOWNED, S));
+            assert_eq!((flow.state.phase(), flow.out.packets, flow.back.packets), (Phase::Established, 2, 1));
+        }
+        node.check();
     }
 }
 

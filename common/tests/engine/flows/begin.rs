@@ -17,7 +17,7 @@ const INSIDE: &str = "10.0.0.2:5000";
 const FAR: &str = "198.51.100.7:53";
 
 fn state_of(packet: &[u8]) -> u32 {
-    let (state, way) = Track::<&FlowCell>::NONE.state(&Node::headers(packet));
+    let (state, way) = Track::<&FlowCell>::NONE.state(&Node::headers(packet), 0);
     assert_eq!(way, direction::ORIGINAL);
     state
 }

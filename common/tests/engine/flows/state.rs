@@ -2,7 +2,14 @@
 
 use berth_common::{
     abi::{
-        flow::{Flow, State},
+        config::Config,
+        flow::{
+            Flow,
+            Phase::{
+                self, Close, CloseWait, Established, FinWait, LastAck, SynRecv, SynSent, SynSent2, TimeWait,
+            },
+            State,
+        },
         reason::Reason,
         units::Nanos,
     },
@@ -17,33 +24,38 @@ const FAR: &str = "198.51.100.7:80";
 /// Five days.
 const ESTABLISHED: u64 = 432_000;
 
-fn state_of(flow: &Flow) -> State {
-    State::from_number(flow.state)
-}
-
 fn seconds_left(node: &Node, flow: &Flow) -> u64 {
     (flow.expires.0 - node.now().0) / Nanos::seconds(1).0
 }
 
-/// One packet of a TCP connection: whether the opener sends it, its flags, and the state and seconds after it.
-type Step = (bool, u8, State, u64);
+/// One segment of a connection: whether the opener sends it, its flags, sequence number and acknowledgement, and the phase
+/// and seconds after it.
+type Step = (bool, u8, u32, u32, Phase, u64);
+
+/// Opens, with initial sequence numbers 100 and 300.
+const HANDSHAKE: [Step; 3] = [
+    (true, SYN, 100, 0, SynSent, 120),
+    (false, SYN | ACK, 300, 101, SynRecv, 60),
+    (true, ACK, 101, 301, Established, ESTABLISHED),
+];
 
 /// Runs a connection that the container opens and one that a remote host opens.
 fn run(what: &str, steps: &[Step]) {
     for container_opens in [true, false] {
         let node = Node::new();
         node.bind(S, TCP, "0.0.0.0:5000").unwrap();
-        for (step, (from_opener, flags, state, seconds)) in steps.iter().enumerate() {
-            if *from_opener == container_opens {
-                assert_eq!(node.send(S, &tcp(OUT, FAR, *flags)), Reason::None);
+        for (number, step) in steps.iter().enumerate() {
+            let (from_opener, flags, sequence, acknowledgement, phase, seconds) = *step;
+            if from_opener == container_opens {
+                assert_eq!(node.send(S, &segment(OUT, FAR, flags, sequence, acknowledgement)), Reason::None);
             } else {
-                assert_eq!(node.owner(&tcp(FAR, OUT, *flags)).0, S);
+                assert_eq!(node.owner(&segment(FAR, OUT, flags, sequence, acknowledgement)).0, S);
             }
             let flow = node.flow(&tcp(OUT, FAR, 0)).expect("a flow");
             assert_eq!(
-                (state_of(&flow), seconds_left(&node, &flow)),
-                (*state, *seconds),
-                "{what}: step {step}, container opens: {container_opens}"
+                (flow.state.phase(), seconds_left(&node, &flow)),
+                (phase, seconds),
+                "{what}: step {number}, container opens: {container_opens}"
             );
             node.wait(1);
         }
@@ -51,177 +63,234 @@ fn run(what: &str, steps: &[Step]) {
     }
 }
 
+/// After the handshake.
+fn run_open(what: &str, steps: &[Step]) {
+    run(what, &[&HANDSHAKE, steps].concat());
+}
+
 #[test]
 fn tcp_connections() {
-    use State::{Close, Established, FinWait, SynRecv, SynSent, TimeWait};
-    let handshake: [Step; 3] =
-        [(true, SYN, SynSent, 120), (false, SYN | ACK, SynRecv, 60), (true, ACK, Established, ESTABLISHED)];
-    let cases: &[(&str, &[Step])] = &[
-        ("handshake", &handshake),
-        ("SYN again and again", &[(true, SYN, SynSent, 120), (true, SYN, SynSent, 120)]),
-        (
-            "data both ways",
+    run("handshake", &HANDSHAKE);
+    run("SYN again and again", &[HANDSHAKE[0], (true, SYN, 100, 0, SynSent, 119)]);
+    run_open(
+        "acknowledgements both ways",
+        &[(true, ACK, 101, 301, Established, ESTABLISHED), (false, ACK, 301, 101, Established, ESTABLISHED)],
+    );
+    for opener_closes in [true, false] {
+        let (ours, theirs) = if opener_closes { (101, 301) } else { (301, 101) };
+        run_open(
+            "closes",
             &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (true, ACK, Established, ESTABLISHED),
-                (false, ACK, Established, ESTABLISHED),
+                (opener_closes, FIN | ACK, ours, theirs, FinWait, 120),
+                (!opener_closes, ACK, theirs, ours + 1, CloseWait, 60),
+                (!opener_closes, ACK, theirs, ours + 1, CloseWait, 60),
+                (!opener_closes, FIN | ACK, theirs, ours + 1, LastAck, 30),
+                (opener_closes, ACK, ours + 1, theirs + 1, TimeWait, 120),
             ],
-        ),
-        (
-            "the opener closes",
-            &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (true, FIN | ACK, FinWait, 120),
-                (false, ACK, FinWait, 120),
-                (false, FIN | ACK, TimeWait, 120),
-                (true, ACK, TimeWait, 120),
-            ],
-        ),
-        (
-            "the responder closes",
-            &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (false, FIN | ACK, FinWait, 120),
-                (true, ACK, FinWait, 120),
-                (true, FIN | ACK, TimeWait, 120),
-                (false, ACK, TimeWait, 120),
-            ],
-        ),
-        (
-            "half closed, with data",
-            &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (true, FIN | ACK, FinWait, 120),
-                (false, ACK, FinWait, 120),
-                (false, ACK, FinWait, 120),
-                (true, FIN | ACK, FinWait, 120),
-            ],
-        ),
-        ("refused", &[(true, SYN, SynSent, 120), (false, RST | ACK, Close, 10)]),
-        ("reset by the opener", &[handshake[0], handshake[1], handshake[2], (true, RST, Close, 10)]),
-        ("reset by the responder", &[handshake[0], handshake[1], handshake[2], (false, RST, Close, 10)]),
-        (
-            "after a reset",
-            &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (false, RST, Close, 10),
-                (true, ACK, Close, 10),
-                (false, SYN | ACK, Close, 10),
-            ],
-        ),
-        (
-            "again after a reset",
-            &[handshake[0], (false, RST | ACK, Close, 10), handshake[0], handshake[1], handshake[2]],
-        ),
-        (
-            "again out of TIME_WAIT",
-            &[
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (true, FIN | ACK, FinWait, 120),
-                (false, FIN | ACK, TimeWait, 120),
-                handshake[0],
-                handshake[1],
-                handshake[2],
-                (true, FIN | ACK, FinWait, 120),
-            ],
-        ),
-        (
-            "opened by both at once",
-            &[
-                (true, SYN, SynSent, 120),
-                (false, SYN, SynRecv, 60),
-                (true, SYN | ACK, SynRecv, 60),
-                (false, ACK, Established, ESTABLISHED),
-            ],
-        ),
-    ];
-    for (what, steps) in cases {
-        run(what, steps);
+        );
     }
+    run_open("reset by the opener", &[(true, RST, 101, 0, Close, 10)]);
+    run_open("reset by the responder", &[(false, RST, 301, 0, Close, 10)]);
+    run_open(
+        "after a reset",
+        &[
+            (false, RST, 301, 0, Close, 10),
+            (true, ACK, 101, 301, Close, 10),
+            (false, SYN | ACK, 300, 101, Close, 9),
+        ],
+    );
+    run_open(
+        "again out of TIME_WAIT",
+        &[
+            (true, FIN | ACK, 101, 301, FinWait, 120),
+            (false, FIN | ACK, 301, 102, LastAck, 30),
+            (true, ACK, 102, 302, TimeWait, 120),
+            (true, SYN, 90_000, 0, SynSent, 120),
+            (false, SYN | ACK, 700, 90_001, SynRecv, 60),
+            (true, ACK, 90_001, 701, Established, ESTABLISHED),
+        ],
+    );
+    run(
+        "opened by both at once",
+        &[
+            HANDSHAKE[0],
+            (false, SYN, 300, 0, SynSent2, 119),
+            (true, SYN | ACK, 100, 301, SynRecv, 60),
+            (false, ACK, 301, 101, Established, ESTABLISHED),
+        ],
+    );
 }
 
 /// A connection that is older than the table: nf_conntrack believes it, but for 300 seconds only until the other side
 /// has spoken too. Else every stray or forged segment would hold an entry for five days.
 #[test]
 fn tcp_in_mid_stream() {
-    use State::{Close, Established, SynRecv};
     run(
         "an ACK",
         &[
-            (true, ACK, Established, 300),
-            (true, ACK, Established, 300),
-            (false, ACK, Established, ESTABLISHED),
-            (true, ACK, Established, ESTABLISHED),
+            (true, ACK, 101, 301, Established, 300),
+            (true, ACK, 101, 301, Established, 300),
+            (false, ACK, 301, 101, Established, 300),
+            (true, ACK, 101, 301, Established, ESTABLISHED),
         ],
     );
-    run("a SYN/ACK", &[(true, SYN | ACK, SynRecv, 60), (false, ACK, Established, ESTABLISHED)]);
-    run(
-        "a SYN and an ACK, never answered",
-        &[(true, SYN, State::SynSent, 120), (true, ACK, Established, 300)],
+    run("a SYN and an ACK, never answered", &[HANDSHAKE[0], (true, ACK, 101, 301, SynSent, 119)]);
+}
+
+/// What is out of the window changes nothing, and comes from whom it came from all the same.
+#[test]
+fn tcp_out_of_the_window() {
+    run_open(
+        "invalid",
+        &[
+            (true, ACK, 1_000_000, 301, Established, ESTABLISHED - 1),
+            (false, RST, 1_000_000, 0, Established, ESTABLISHED - 2),
+            (true, FIN | ACK, 101, 1_000_000, Established, 300),
+        ],
     );
-    run("a RST", &[(true, RST, Close, 10)]);
-    run("a RST/ACK", &[(true, RST | ACK, Close, 10)]);
+}
+
+#[test]
+fn what_opens_no_connection_leaves_no_flow() {
+    let node = Node::new();
+    node.bind(S, TCP, "0.0.0.0:5000").unwrap();
+    for flags in [SYN | ACK, RST, RST | ACK, FIN | ACK, 0] {
+        assert_eq!(node.send(S, &tcp(OUT, FAR, flags)), Reason::None);
+        assert!(node.flow(&tcp(OUT, FAR, 0)).is_none(), "{flags:#x}");
+        assert_eq!(node.owner(&tcp(FAR, OUT, flags)).0, S);
+        assert!(node.flow(&tcp(OUT, FAR, 0)).is_none(), "{flags:#x}");
+    }
+    node.tables.set_tcp(Config::TCP_STRICT);
+    assert_eq!(node.send(S, &tcp(OUT, FAR, ACK)), Reason::None);
+    assert!(node.flow(&tcp(OUT, FAR, 0)).is_none());
+}
+
+/// Nobody is there: that is the end of it at once, and another may begin.
+#[test]
+fn a_refused_connection_is_over() {
+    let node = Node::new();
+    node.bind(S, TCP, "0.0.0.0:5000").unwrap();
+    for sequence in [100, 50_000] {
+        assert_eq!(node.send(S, &segment(OUT, FAR, SYN, sequence, 0)), Reason::None);
+        assert_eq!(node.flow(&tcp(OUT, FAR, 0)).unwrap().state.phase(), SynSent);
+        assert_eq!(node.owner(&segment(FAR, OUT, RST | ACK, 0, sequence + 1)), (S, Way::Flow));
+        let flow = node.flow(&tcp(OUT, FAR, 0)).unwrap();
+        assert_eq!((flow.state.phase(), seconds_left(&node, &flow)), (Close, 1));
+        assert_eq!(node.flows_held(S), 1);
+    }
+    node.wait(1);
+    assert_eq!(node.owner(&segment(FAR, OUT, RST | ACK, 0, 101)), (S, Way::Port));
+    node.check();
+}
+
+/// Where the first fragment ends is not where the segment does.
+#[test]
+fn a_segment_in_fragments_is_not_held_to_the_window() {
+    let node = Node::new();
+    node.bind(S, TCP, "0.0.0.0:5000").unwrap();
+    for (from_opener, flags, sequence, acknowledgement, ..) in HANDSHAKE {
+        let (source, destination) = if from_opener { (OUT, FAR) } else { (FAR, OUT) };
+        let packet = segment(source, destination, flags, sequence, acknowledgement);
+        if from_opener {
+            node.send(S, &packet);
+        } else {
+            node.owner(&packet);
+        }
+    }
+    let (there, back) = (end(OUT), end(FAR));
+    let first = Ip { fragment: Some((0, true, 7)), ..Ip::default() };
+    let mut payload = [&tcp_segment(there.1, back.1, ACK)[..], &[0; 8]].concat();
+    payload[4..8].copy_from_slice(&101_u32.to_be_bytes());
+    payload[8..12].copy_from_slice(&301_u32.to_be_bytes());
+    node.send(S, &first.build(there.0, back.0, TCP, &payload));
+    node.wait(1);
+    // It acknowledges much more than the first fragment had.
+    assert_eq!(node.owner(&segment(FAR, OUT, ACK, 301, 1_101)), (S, Way::Flow));
+    let flow = node.flow(&tcp(OUT, FAR, 0)).unwrap();
+    assert_eq!(seconds_left(&node, &flow), 300);
 }
 
 #[test]
 fn other_protocols() {
     let cases = [
-        ("UDP", udp(OUT, FAR), udp(FAR, OUT), 30, 120),
-        ("UDP-Lite", ported(UDPLITE, OUT, FAR), ported(UDPLITE, FAR, OUT), 30, 120),
-        ("SCTP", ported(SCTP, OUT, FAR), ported(SCTP, FAR, OUT), 600, 600),
-        ("echo", ping(L4, R4, 5), pong(R4, L4, 5), 30, 30),
-        ("echo of IPv6", ping(L6, R6, 5), pong(R6, L6, 5), 30, 30),
-        ("GRE", gre(L4, R4, Some(5)), gre(R4, L4, Some(5)), 30, 180),
-        ("ESP", ip(L4, R4, ESP, &[0; 8]), ip(R4, L4, ESP, &[0; 8]), 600, 600),
+        ("UDP", udp(OUT, FAR), udp(FAR, OUT), 30, 120, true),
+        ("UDP-Lite", ported(UDPLITE, OUT, FAR), ported(UDPLITE, FAR, OUT), 30, 120, true),
+        ("SCTP", ported(SCTP, OUT, FAR), ported(SCTP, FAR, OUT), 600, 600, false),
+        ("echo", ping(L4, R4, 5), pong(R4, L4, 5), 30, 30, false),
+        ("echo of IPv6", ping(L6, R6, 5), pong(R6, L6, 5), 30, 30, false),
+        ("GRE", gre(L4, R4, Some(5)), gre(R4, L4, Some(5)), 30, 180, true),
+        ("ESP", ip(L4, R4, ESP, &[0; 8]), ip(R4, L4, ESP, &[0; 8]), 600, 600, false),
     ];
-    for (what, there, back, unreplied, replied) in cases {
+    for (what, there, back, unreplied, replied, assured) in cases {
         let node = Node::new();
-        let expect = |state, seconds| {
+        let expect = |name, seconds, assured| {
             let flow = node.flow(&there).unwrap();
-            assert_eq!((state_of(&flow), seconds_left(&node, &flow)), (state, seconds), "{what}");
-            flow.flags & Flow::REPLIED != 0
+            let protocol = Node::headers(&there).protocol;
+            assert_eq!((flow.state.name(protocol), seconds_left(&node, &flow)), (name, seconds), "{what}");
+            assert_eq!(flow.state.has(State::ASSURED), assured, "{what}");
         };
         node.send(A, &there);
-        assert!(!expect(State::Unreplied, unreplied));
+        expect("UNREPLIED", unreplied, false);
         node.wait(1);
         node.send(A, &there);
-        assert!(!expect(State::Unreplied, unreplied));
+        expect("UNREPLIED", unreplied, false);
         node.wait(1);
         assert_eq!(node.owner(&back), (A, Way::Flow));
-        assert!(expect(State::Replied, replied));
+        expect("REPLIED", unreplied, false);
         node.wait(1);
+        // Three seconds old by now.
         node.send(A, &there);
-        assert!(expect(State::Replied, replied));
+        expect("REPLIED", replied, assured);
     }
 }
 
+/// A question and its answer are no stream.
 #[test]
-fn states_by_number() {
-    let states = [
-        (State::Unreplied, "UNREPLIED"),
-        (State::Replied, "REPLIED"),
-        (State::SynSent, "SYN_SENT"),
-        (State::SynRecv, "SYN_RECV"),
-        (State::Established, "ESTABLISHED"),
-        (State::FinWait, "FIN_WAIT"),
-        (State::TimeWait, "TIME_WAIT"),
-        (State::Close, "CLOSE"),
-    ];
-    for (number, (state, name)) in (0_u8..).zip(states) {
-        assert_eq!((State::from_number(number), state as u8, state.name()), (state, number, name));
+fn udp_that_is_soon_over() {
+    let node = Node::new();
+    for packet in [udp(OUT, FAR), udp(OUT, FAR)] {
+        node.send(A, &packet);
+        node.owner(&udp(FAR, OUT));
     }
-    assert_eq!(State::from_number(8), State::Close);
-    assert_eq!(State::from_number(255), State::Close);
+    let flow = node.flow(&udp(OUT, FAR)).unwrap();
+    assert_eq!((flow.state.has(State::ASSURED), seconds_left(&node, &flow)), (false, 30));
+}
+
+#[test]
+fn phases_by_number() {
+    let names = [
+        "NONE",
+        "SYN_SENT",
+        "SYN_RECV",
+        "ESTABLISHED",
+        "FIN_WAIT",
+        "CLOSE_WAIT",
+        "LAST_ACK",
+        "TIME_WAIT",
+        "CLOSE",
+        "SYN_SENT2",
+    ];
+    for (number, name) in (0_u8..).zip(names) {
+        let phase = Phase::from_number(number);
+        assert_eq!((phase as u8, phase.name()), (number, name));
+        let state = State(State::OPENER_LOW).with_connection(u32::from(number) << (2 * State::END_BITS));
+        assert_eq!((state.phase(), state.has(State::OPENER_LOW)), (phase, true));
+    }
+    assert_eq!(Phase::from_number(10), Close);
+    assert_eq!(Phase::from_number(255), Close);
+}
+
+/// What an end has first acknowledged is kept, though it may be earlier than zero as such numbers are compared.
+#[test]
+fn a_reset_is_held_against_what_was_acknowledged() {
+    const FAR_ON: u32 = 0x9f7c_dd9f;
+    run(
+        "met in mid-stream",
+        &[
+            (true, ACK, 101, FAR_ON, Established, 300),
+            (false, ACK, FAR_ON, 101, Established, 300),
+            (true, ACK, 101, FAR_ON, Established, ESTABLISHED),
+            (false, RST | ACK, FAR_ON, 101, Close, 10),
+        ],
+    );
 }

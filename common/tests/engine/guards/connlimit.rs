@@ -38,7 +38,7 @@ fn case(state: u32) -> Case {
 /// opened after.
 fn arrive(node: &Node, packet: &[u8], asked: Connlimit) -> Answer {
     let headers = Node::headers(packet);
-    let had_flow = node.flow(packet).is_some();
+    let had_flow = node.flow(packet).is_some_and(|flow| !flow.state.has(State::OVER));
     if had_flow {
         assert!(node.arrive(packet).passes());
     }
@@ -56,7 +56,7 @@ fn arrive(node: &Node, packet: &[u8], asked: Connlimit) -> Answer {
     if !had_flow && passes {
         assert!(node.arrive(packet).passes());
     }
-    let ends = node.flow(packet).is_some_and(|flow| State::from_number(flow.state).is_closed());
+    let ends = node.flow(packet).is_some_and(|flow| flow.state.is_closed());
     if (told.is_new && !passes) || ends {
         connlimit::conclude(&&node.tables, &headers, &case);
     }
@@ -195,16 +195,12 @@ type Model = BTreeMap<(u8, u16), bool>;
 fn expected(model: &mut Model, (client, port, flags): (u8, u16, u8)) -> Answer {
     let open =
         |model: &Model| model.iter().filter(|((other, _), is_open)| *other == client && **is_open).count();
-    let is_open = match (model.get(&(client, port)), flags) {
-        (_, RST) => false,
-        (Some(is_open), ACK) => *is_open,
-        _ => true,
-    };
+    let is_open = flags != RST;
     let before = model.insert((client, port), is_open);
     // What is closed counts as the packet that it is.
     let count = open(model) + usize::from(!is_open);
     let answer = if count > ABOVE_TWO.limit as usize { Yes } else { No };
-    if answer == Yes && before.is_none() {
+    if answer == Yes && before != Some(true) {
         // Nothing is left of it.
         model.remove(&(client, port));
     }

@@ -171,6 +171,15 @@ pub fn tcp(source: &str, destination: &str, flags: u8) -> Vec<u8> {
     Ip::default().build(from.0, to.0, TCP, &tcp_segment(from.1, to.1, flags))
 }
 
+/// A TCP segment without data.
+pub fn segment(source: &str, destination: &str, flags: u8, sequence: u32, acknowledgement: u32) -> Vec<u8> {
+    let (from, to) = (end(source), end(destination));
+    let mut bytes = tcp_segment(from.1, to.1, flags);
+    bytes[4..8].copy_from_slice(&sequence.to_be_bytes());
+    bytes[8..12].copy_from_slice(&acknowledgement.to_be_bytes());
+    Ip::default().build(from.0, to.0, TCP, &bytes)
+}
+
 pub fn udp(source: &str, destination: &str) -> Vec<u8> {
     ported(UDP, source, destination)
 }

@@ -192,15 +192,30 @@ impl Node {
         self.may_receive_in(Zone::UPLINK, receiver, packet)
     }
 
-    /// Whether a socket of `receiver` may have a packet from `lo`.
+    /// Whether a socket of `receiver` may have a packet from `lo` that a container has sent.
     pub fn may_receive_local(&self, receiver: ContainerId, packet: &[u8]) -> bool {
         self.may_receive_in(Zone::LOCAL, receiver, packet)
     }
 
     pub fn may_receive_in(&self, zone: Zone, receiver: ContainerId, packet: &[u8]) -> bool {
+        self.receive(zone, receiver, packet, (Trace::Judged, None))
+    }
+
+    /// Whether a socket of `receiver` may have a packet from `lo` that the host has sent.
+    pub fn may_receive_from_host(&self, receiver: ContainerId, packet: &[u8]) -> bool {
+        self.receive(Zone::LOCAL, receiver, packet, (Trace::None, Some(PACKET)))
+    }
+
+    fn receive(
+        &self,
+        zone: Zone,
+        receiver: ContainerId,
+        packet: &[u8],
+        (trace, traffic): (Trace, Option<Traffic>),
+    ) -> bool {
         let headers = Self::headers(packet);
-        let verdict =
-            ingress::receive(&&self.tables, (&Bytes(packet), &headers), (receiver, zone), Trace::None, None);
+        let packet = (&Bytes(packet), &headers);
+        let verdict = ingress::receive(&&self.tables, packet, (receiver, zone), trace, traffic);
         assert_eq!(verdict.owner.id, receiver);
         assert!(verdict.passes() || verdict.reason == Reason::NotOwner);
         verdict.passes()

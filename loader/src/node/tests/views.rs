@@ -1,7 +1,7 @@
 use berth_common::abi::{
     counters::Traffic,
     event::Event,
-    flow::{End, Flow, FlowKey, State},
+    flow::{End, Flow, FlowKey, NUMBERS, Phase, State},
     port::Claim,
     reason::Reason,
     units::{ContainerId, Nanos, Port, Protocol, Zone},
@@ -29,17 +29,17 @@ fn flow(bench: &mut Bench, opener: ContainerId, responder: ContainerId) {
         high_port: high.port,
         zone_protocol: Zone::UPLINK.0 << 8 | u32::from(Protocol::TCP.0),
     };
+    let flags = State::REPLIED | State::ASSURED | if opener_low { State::OPENER_LOW } else { 0 };
     let flow = Flow {
         expires: Nanos::seconds(160),
         created: Nanos(0),
         out: Traffic { packets: 3, bytes: 300 },
         back: Traffic { packets: 2, bytes: 200 },
+        numbers: [0; NUMBERS],
         opener,
         responder,
         port_epoch: 0,
-        state: State::Established as u8,
-        flags: Flow::REPLIED | if opener_low { Flow::OPENER_LOW } else { 0 },
-        padding: 0,
+        state: State(flags).with_connection((Phase::Established as u32) << (2 * State::END_BITS)),
         verdicts: [[0; 2]; 2],
     };
     bench.node.kernel.flows.push((key, flow));

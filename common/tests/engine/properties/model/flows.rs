@@ -9,24 +9,23 @@ use super::{Flow, Model, Place, SECOND};
 use crate::{properties::talk::Talk, support::*};
 
 impl Model {
-    pub(super) fn timeout(protocol: u8, replied: bool) -> u64 {
-        let seconds = match (protocol, replied) {
-            (UDP, true) => 120,
-            (GRE, true) => 180,
-            (UDP | ICMP | ICMPV6 | GRE, _) => 30,
-            _ => 600,
-        };
+    /// Of a flow that nobody has answered.
+    fn timeout(protocol: u8) -> u64 {
+        let seconds = if matches!(protocol, UDP | ICMP | ICMPV6 | GRE) { 30 } else { 600 };
         seconds * SECOND
     }
 
-    pub(super) fn touch(&mut self, (index, from_opener): Place, counted: bool) {
+    pub(super) fn touch(&mut self, (index, from_opener): Place) {
         let now = self.now;
         let flow = &mut self.flows[index];
+        let lifetime = match flow.protocol {
+            UDP if flow.replied && now > flow.began + 2 * SECOND => 120 * SECOND,
+            GRE if flow.replied => 180 * SECOND,
+            protocol => Self::timeout(protocol),
+        };
         flow.replied |= !from_opener;
-        flow.expires = now + Self::timeout(flow.protocol, flow.replied);
-        if counted {
-            *(if from_opener { &mut flow.out } else { &mut flow.back }) += 1;
-        }
+        flow.expires = now + lifetime;
+        *(if from_opener { &mut flow.out } else { &mut flow.back }) += 1;
     }
 
     pub fn held(&self, id: ContainerId) -> u64 {
@@ -48,7 +47,8 @@ impl Model {
             sharer,
             opener,
             responder,
-            expires: self.now + Self::timeout(talk.protocol, false),
+            began: self.now,
+            expires: self.now + Self::timeout(talk.protocol),
             replied: false,
             out: 1,
             back: 0,

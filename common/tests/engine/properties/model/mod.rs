@@ -32,6 +32,7 @@ pub struct Flow {
     sharer: Option<ContainerId>,
     pub opener: ContainerId,
     pub responder: ContainerId,
+    began: u64,
     pub expires: u64,
     replied: bool,
     pub out: u64,

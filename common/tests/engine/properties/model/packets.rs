@@ -33,14 +33,16 @@ impl Model {
         holder.or_else(|| self.socket(inner.protocol, local)).unwrap_or(UNOWNED)
     }
 
-    pub(super) fn arriving(&mut self, talk: &Talk, zone: Zone, counted: bool) -> (ContainerId, Way) {
+    pub(super) fn arriving(&mut self, talk: &Talk, zone: Zone, is_first: bool) -> (ContainerId, Way) {
         if let Some(place) = self.find_live(talk, zone, None) {
             let owner = self.receiver(place);
             if owner.is_container() {
                 if let Some(other) = self.voided_by(talk.protocol, talk.to, owner) {
                     return (other, Way::Port);
                 }
-                self.touch(place, counted);
+                if is_first {
+                    self.touch(place);
+                }
                 return (owner, Way::Flow);
             }
         }
@@ -78,6 +80,7 @@ impl Model {
         (owner, way, reason)
     }
 
+    /// A packet that another hook has seen before.
     pub fn receive(&mut self, id: ContainerId, talk: &Talk, zone: Zone) -> bool {
         let (owner, _) = self.arriving(talk, zone, false);
         owner == id || talk.is_bare() && self.find_live(talk, zone, Some(id)).is_some()
@@ -92,7 +95,7 @@ impl Model {
                 if let Some(other) = self.voided_by(talk.protocol, talk.from, owner) {
                     return (other, Way::Port);
                 }
-                self.touch(place, true);
+                self.touch(place);
                 return (owner, Way::Flow);
             }
         }
@@ -157,7 +160,7 @@ impl Model {
         };
         match self.find_live(talk, zone, sharer) {
             Some(place) => {
-                self.touch(place, true);
+                self.touch(place);
                 Reason::None
             }
             None => self.open(talk, zone, sharer, (id, UNOWNED)),
@@ -172,7 +175,7 @@ impl Model {
         (zone, place, reserved): (Zone, Option<Place>, bool),
     ) -> Reason {
         if let Some(place) = place.filter(|place| self.sender(*place) == id) {
-            self.touch(place, true);
+            self.touch(place);
             return Reason::None;
         }
         let socket = self.socket(talk.protocol, talk.from);
@@ -186,7 +189,7 @@ impl Model {
             }
             if !place.1 && self.flows[place.0].opener.is_container() {
                 self.flows[place.0].responder = id;
-                self.touch(place, true);
+                self.touch(place);
                 return Reason::None;
             }
         }

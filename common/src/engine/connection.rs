@@ -1,0 +1,189 @@
+//! A flow's TCP connection, as its entry keeps it, and the segment that moves it on.
+
+use super::{
+    Headers, flow,
+    headers::Part,
+    state,
+    tables::{FlowEntry, Tables},
+    tcp::{Connection, Facts, Lasts, Parts, Segment, Step},
+};
+use crate::abi::{
+    config::Config,
+    flow::{NUMBERS, Phase, State},
+    units::Nanos,
+};
+
+/// What a packet is to the flow that it was found to be in.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// One of its packets.
+    GoesOn = 0,
+    /// None of its packets: to rules it is invalid.
+    Invalid = 1,
+    /// The first one of another between the same ends.
+    BeginsAnew = 2,
+}
+
+impl Meeting {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::GoesOn,
+            1 => Self::Invalid,
+            _ => Self::BeginsAnew,
+        }
+    }
+}
+
+/// As [`Tables::meet`], of the segment that was read.
+///
+/// A segment has the connection to itself, as in nf_conntrack, whose lock is this bit of the state. One that comes upon it while
+/// it is locked waits a little; it cannot wait if it has interrupted who holds the lock. Then it is missed, and since what it said
+/// is not known, nothing is held against the window from then on.
+#[inline(always)]
+pub fn meet<T: Tables>(
+    tables: &T,
+    parts: &impl Parts,
+    (headers, segment): (&Headers, Segment),
+    (entry, from_opener): (&T::Flow, bool),
+) -> Meeting {
+    let Some(before) = lock(entry) else {
+        add(entry, State::MISSED);
+        return Meeting::GoesOn;
+    };
+    let (meeting, after) = meet_alone(tables, parts, (headers, segment), (entry, from_opener), before);
+    unlock(entry, after);
+    meeting
+}
+
+/// How often one who waits looks again. Whoever holds the lock needs some hundred nanoseconds.
+const LOOKS: u32 = 256;
+
+/// The state in which the connection was locked.
+#[inline(always)]
+fn lock<F: FlowEntry>(entry: &F) -> Option<State> {
+    for _ in 0..LOOKS {
+        let state = entry.state();
+        if !state.has(State::LOCKED) && entry.change_state(state, state.with(State::LOCKED)) {
+            return Some(state);
+        }
+    }
+    None
+}
+
+/// Lets others have it, in this state and with what was added meanwhile.
+#[inline(always)]
+fn unlock<F: FlowEntry>(entry: &F, after: State) {
+    for _ in 0..TRIES {
+        let now = entry.state();
+        let added = State(now.0 & (State::MISSED | State::COUNTED));
+        if entry.change_state(now, after.with(added.0)) {
+            break;
+        }
+    }
+}
+
+/// Adds flags to the state, whoever else may be changing it.
+#[inline(always)]
+pub fn add<F: FlowEntry>(entry: &F, flags: u32) {
+    for _ in 0..TRIES {
+        let state = entry.state();
+        if state.0 & flags == flags || entry.change_state(state, state.with(flags)) {
+            break;
+        }
+    }
+}
+
+/// How often the state is tried, which others may change at the same time.
+const TRIES: u32 = 8;
+
+/// What a segment comes to, and the state after it.
+#[inline(always)]
+fn meet_alone<T: Tables>(
+    tables: &T,
+    parts: &impl Parts,
+    (headers, mut segment): (&Headers, Segment),
+    (entry, from_opener): (&T::Flow, bool),
+    before: State,
+) -> (Meeting, State) {
+    let policy = tables.tcp();
+    if before.has(State::OVER) {
+        let begins = state::may_begin(headers.detail, policy);
+        return (if begins { Meeting::BeginsAnew } else { Meeting::Invalid }, before);
+    }
+    let is_new = before.phase() == Phase::None;
+    if is_new && !from_opener {
+        // The segment that has made the entry is not in it yet.
+        return (Meeting::GoesOn, before);
+    }
+    let mut connection = Connection::NEW;
+    connection.set_ends(before.connection());
+    for place in 0..NUMBERS {
+        connection.set_number(place, entry.number(place));
+    }
+    if is_new {
+        parts.begin(&mut connection, &segment);
+    }
+    if before.has(State::MISSED) {
+        connection.loosen();
+    }
+    let facts = Facts(0)
+        .with(Facts::FROM_OPENER, from_opener)
+        .with(Facts::ANSWERED, before.has(State::REPLIED))
+        .with(Facts::ASSURED, before.has(State::ASSURED))
+        .with(Facts::LIBERAL, policy & Config::TCP_LIBERAL != 0);
+    connection.select(&mut segment, facts);
+    let (step, lasts) = connection.meet(parts, &segment, facts);
+    if step == Step::Reopens {
+        return (Meeting::BeginsAnew, before);
+    }
+    if headers.fragment != Part::Whole && step != Step::Invalid {
+        // Where it ends is in another fragment.
+        connection.loosen();
+    }
+    for place in 0..NUMBERS {
+        let number = connection.number(place);
+        // Mostly some have not changed, which leaves their cache line to others.
+        if entry.number(place) != number {
+            entry.set_number(place, number);
+        }
+    }
+    if let Some(expires) = expires((entry, connection.phase), tables.now(), (step, lasts)) {
+        flow::extend(entry, expires);
+    }
+    let after = before.with(flags(step, from_opener)).with_connection(connection.ends());
+    (if step == Step::Invalid { Meeting::Invalid } else { Meeting::GoesOn }, after)
+}
+
+#[inline(always)]
+const fn flags(step: Step, from_opener: bool) -> u32 {
+    let replied = if from_opener || matches!(step, Step::Invalid) { 0 } else { State::REPLIED };
+    match step {
+        Step::Assured => replied | State::ASSURED,
+        Step::Ends => replied | State::OVER,
+        Step::Moved | Step::Ignored | Step::Invalid | Step::Reopens => replied,
+    }
+}
+
+/// When the flow ends from now on, if that has changed.
+#[inline(always)]
+fn expires<F: FlowEntry>(
+    (entry, phase): (&F, Phase),
+    now: Nanos,
+    (step, lasts): (Step, Lasts),
+) -> Option<Nanos> {
+    let own = state::of_phase(phase);
+    let lifetime = match lasts {
+        _ if step == Step::Ends => state::OVER,
+        Lasts::Unchanged => return None,
+        Lasts::Phase => own,
+        Lasts::Reset => state::of_phase(Phase::Close),
+        Lasts::Unacknowledged => own.min(state::UNACKNOWLEDGED),
+        Lasts::Repeating => own.min(state::REPEATING),
+        Lasts::Shortened if entry.expires() < now.after(state::UNACKNOWLEDGED) => return None,
+        Lasts::Shortened => state::UNACKNOWLEDGED,
+    };
+    Some(now.after(lifetime))
+}

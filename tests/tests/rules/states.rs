@@ -1,0 +1,130 @@
+//! What connections are to rules: nothing that TCP does is invalid, what others send into them is, and what ends one is heard.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use anyhow::{Context, Result};
+use berth_tests::echo::Echo;
+use berth_tests::exchange::stream;
+use berth_tests::frame::Packet;
+use berth_tests::sockets::{errno, send_packet};
+use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at};
+use berth_tests::wait::{self, LIMIT};
+use berth_tests::{SharedNode, Sockets as _, cases, privileged};
+use socket2::Protocol;
+
+use crate::helpers::{counted_in, filter};
+
+const ECHO: u16 = 7;
+const LO: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const FAMILIES: [&[&str]; 2] = [&[], &["--ipv6"]];
+/// Bytes of a transfer, there and back.
+const SIZE: usize = 8_000_000;
+const LEAST_SIZE: usize = 200_000;
+
+/// What a careful tenant has: answers, what is asked of the echo server, and whatever he asks himself. What is invalid is counted
+/// first, and dropped like all else.
+const CAREFUL: &str = ":INPUT DROP\n:OUTPUT DROP\n\
+     -A INPUT -m conntrack --ctstate INVALID\n\
+     -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n\
+     -A INPUT -p tcp --dport 7 -m conntrack --ctstate NEW -j ACCEPT\n\
+     -A OUTPUT -m conntrack --ctstate INVALID\n\
+     -A OUTPUT -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT\n";
+
+/// A node whose tenants are both careful.
+fn careful() -> Result<SharedNode> {
+    let node = SharedNode::new()?;
+    for name in ["a", "b"] {
+        node.berth.ok(["container", "set", name, "--mode", "stateful"])?;
+        for family in FAMILIES {
+            filter(&node, name, family, CAREFUL)?;
+        }
+    }
+    Ok(node)
+}
+
+/// How many packets were invalid: to a container, and from it.
+fn invalid(node: &SharedNode, name: &str) -> Result<[u64; 2]> {
+    let mut counts = [0; 2];
+    for family in FAMILIES {
+        for (count, chain) in counts.iter_mut().zip(["INPUT", "OUTPUT"]) {
+            *count += counted_in(node, name, family, chain)?[0];
+        }
+    }
+    Ok(counts)
+}
+
+#[test]
+fn nothing_that_tcp_does_is_invalid() -> Result<()> {
+    privileged!();
+    let node = careful()?;
+    let size = cases::number(SIZE, LEAST_SIZE)?;
+    let SharedNode { topology, a, b, .. } = &node;
+    let (host, remote) = (&topology.node, &topology.remote);
+    let _tenant = Echo::start(b, &[NODE_V4, NODE_V6], ECHO)?;
+    let _host = Echo::start(host, &[LO], ECHO)?;
+    let _remote = Echo::start(remote, &[REMOTE_V4, REMOTE_V6], ECHO)?;
+    let connections = [
+        ("a to the remote host", a.tcp_connect(at(REMOTE_V4, ECHO))),
+        ("a to the remote host", a.tcp_connect(at(REMOTE_V6, ECHO))),
+        ("a to b", a.tcp_connect(at(NODE_V4, ECHO))),
+        ("a to b", a.tcp_connect(at(NODE_V6, ECHO))),
+        ("a to the host", a.tcp_connect(at(LO, ECHO))),
+        ("the host to b", host.tcp_connect(at(NODE_V4, ECHO))),
+        ("the host to b", host.tcp_connect(at(NODE_V6, ECHO))),
+        ("the remote host to b", remote.tcp_connect(at(NODE_V4, ECHO))),
+        ("the remote host to b", remote.tcp_connect(at(NODE_V6, ECHO))),
+    ];
+    for (what, connection) in connections {
+        stream(&connection.context(what)?, size).context(what)?;
+    }
+    for name in ["a", "b"] {
+        assert_eq!(invalid(&node, name)?, [0, 0], "{name}");
+    }
+    Ok(())
+}
+
+/// The reset that answers a SYN is the end of the connection, and of it: it is not invalid for that.
+#[test]
+fn a_refused_connection_is_heard_of() -> Result<()> {
+    privileged!();
+    let node = careful()?;
+    for to in [LO, NODE_V4, REMOTE_V4] {
+        let local = if to == LO { LO } else { NODE_V4 };
+        // Again from the same port at once.
+        for _ in 0..2 {
+            let refused = node.a.tcp_connect_from(at(local, 5_555), at(to, 9));
+            assert_eq!(errno(refused), Some(libc::ECONNREFUSED), "{to}");
+        }
+    }
+    assert_eq!(invalid(&node, "a")?, [0, 0]);
+    Ok(())
+}
+
+#[test]
+fn what_is_out_of_the_window_is_invalid() -> Result<()> {
+    privileged!();
+    let node = careful()?;
+    let remote = &node.topology.remote;
+    let _echo = Echo::start(remote, &[REMOTE_V4], ECHO)?;
+    let connection = node.a.tcp_connect(at(REMOTE_V4, ECHO))?;
+    stream(&connection, 1_000)?;
+    let (local, far) = (connection.local_addr()?, connection.peer_addr()?);
+    let forger = remote.raw_with_header(REMOTE_V4, Protocol::from(libc::IPPROTO_RAW))?;
+    for number in 0..4_u32 {
+        // No window is that large.
+        let sequence = number << 30;
+        for resets in [false, true] {
+            let packet = Packet::tcp(far, local, |header| {
+                header.sequence_number = sequence;
+                (header.rst, header.ack) = (resets, !resets);
+                header.window_size = 1_000;
+            });
+            send_packet(&forger, &packet.build()?, local.ip())?;
+        }
+    }
+    // One of the four may be near.
+    wait::until_true("forgeries to be counted", LIMIT, || Ok(invalid(&node, "a")?[0] >= 6))?;
+    stream(&connection, 1_000)?;
+    assert_eq!(invalid(&node, "a")?[1], 0);
+    Ok(())
+}
