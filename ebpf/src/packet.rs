@@ -41,13 +41,26 @@ unsafe fn load(address: usize) -> u32 {
     word as u32
 }
 
+/// The offset, which is within [`DIRECT_LIMIT`]. The compiler may have compared another register than it adds, and some
+/// verifiers learn nothing of this one by that.
+#[inline(always)]
+fn bounded(offset: u32) -> usize {
+    let mut bounded = offset as u64;
+    // SAFETY: Arithmetic on a register.
+    unsafe {
+        asm!("{bounded} &= {limit}", bounded = inout(reg) bounded, limit = const DIRECT_LIMIT,
+            options(pure, nomem, nostack));
+    }
+    bounded as usize
+}
+
 impl Packet for Skb {
     #[inline(always)]
     fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
         // SAFETY: Fields of the program's context.
         let (data, end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
         if offset <= DIRECT_LIMIT {
-            let start = data.wrapping_add(offset as usize);
+            let start = data.wrapping_add(bounded(offset));
             if start.wrapping_add(N * 4) <= end {
                 // SAFETY: Just checked, here and by the verifier.
                 return Some(core::array::from_fn(|index| unsafe { load(start.wrapping_add(index * 4)) }));

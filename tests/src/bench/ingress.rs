@@ -59,7 +59,7 @@ impl Column {
     fn new(flows: u32) -> Result<Self> {
         let world = World::load(&["berth_up_in"], flows.max(DEFAULT_TABLE), LO, None)?;
         let program = world.object().program("berth_up_in")?;
-        let cases = ["unowned", "host", "flow hit", "port hit", "new flow"];
+        let cases = ["unowned", "host", "flow hit", "port hit", "new flow", "TCP segment"];
         Ok(Self {
             flows,
             turnstile: Turnstile::new(program, flows)?,
@@ -77,16 +77,17 @@ impl Column {
         let opened = self.open()?;
         ensure!(self.world.flows(TRACKED)? == u64::from(self.flows), "the flows are not there");
         let mut taken = vec![
-            self.run(NOBODYS_PORT, ContainerId::UNOWNED, runs)?,
-            self.run(HOST_PORT, ContainerId::HOST, runs)?,
-            self.run(TRACKED_PORT, TRACKED, runs)?,
-            self.run(PLAIN_PORT, PLAIN, runs)?,
+            self.run(&datagram(NOBODYS_PORT)?, ContainerId::UNOWNED, runs)?,
+            self.run(&datagram(HOST_PORT)?, ContainerId::HOST, runs)?,
+            self.run(&datagram(TRACKED_PORT)?, TRACKED, runs)?,
+            self.run(&datagram(PLAIN_PORT)?, PLAIN, runs)?,
             opened,
         ];
         ensure!(
             self.world.flows(TRACKED)? == u64::from(self.flows),
             "a flow was opened that should not have been"
         );
+        taken.push(self.segments(runs)?);
         if counts {
             self.empty.add(empty);
             for ((_, samples), taken) in self.cases.iter_mut().zip(taken.drain(..)) {
@@ -114,10 +115,20 @@ impl Column {
         Ok(total / f64::from(times))
     }
 
-    /// Packets to a port; all of them have to be counted for `owner`.
-    fn run(&self, port: u16, owner: ContainerId, runs: u32) -> Result<f64> {
+    /// Segments of as many connections, in the place of all flows.
+    fn segments(&mut self, runs: u32) -> Result<f64> {
+        let packet = segment()?;
+        self.world.flush(TRACKED)?;
+        self.turnstile.run(Target::Measured, &packet, self.flows)?;
+        let taken = self.run(&packet, TRACKED, runs)?;
+        ensure!(self.world.flows(TRACKED)? == u64::from(self.flows), "the connections are not there");
+        Ok(taken)
+    }
+
+    /// Packets of a kind; all of them have to be counted for `owner`.
+    fn run(&self, packet: &[u8], owner: ContainerId, runs: u32) -> Result<f64> {
         let before = self.world.packets(owner)?;
-        let taken = self.turnstile.run(Target::Measured, &datagram(port)?, runs)?;
+        let taken = self.turnstile.run(Target::Measured, packet, runs)?;
         let counted = self.world.packets(owner)? - before;
         ensure!(counted == u64::from(runs), "{counted} of {runs} packets were counted for {owner:?}");
         Ok(taken)
@@ -136,5 +147,11 @@ impl Column {
 
 fn datagram(port: u16) -> Result<Vec<u8>> {
     let packet = Packet::udp(at(SOURCE, 0), at(NODE_V4, port)).payload([0; 18]).build();
+    Ok(ethernet_ip(REMOTE_MAC, NODE_MAC, &packet.context("make a packet")?))
+}
+
+/// An acknowledgement, which opens a connection in mid-stream.
+fn segment() -> Result<Vec<u8>> {
+    let packet = Packet::tcp(at(SOURCE, 0), at(NODE_V4, TRACKED_PORT), |header| header.ack = true).build();
     Ok(ethernet_ip(REMOTE_MAC, NODE_MAC, &packet.context("make a packet")?))
 }

@@ -68,8 +68,9 @@ impl World {
             containers,
             object,
         };
-        world.reserve(TRACKED, TRACKED_PORT)?;
-        world.reserve(PLAIN, PLAIN_PORT)?;
+        world.reserve(TRACKED, Protocol::UDP, TRACKED_PORT)?;
+        world.reserve(TRACKED, Protocol::TCP, TRACKED_PORT)?;
+        world.reserve(PLAIN, Protocol::UDP, PLAIN_PORT)?;
         Ok(world)
     }
 
@@ -109,9 +110,9 @@ impl World {
         Ok(counters.iter().map(|one| one.uplink.inward.packets + one.uplink.outward.packets).sum())
     }
 
-    fn reserve(&mut self, container: ContainerId, port: u16) -> Result<()> {
+    fn reserve(&mut self, container: ContainerId, protocol: Protocol, port: u16) -> Result<()> {
         ensure!(container.0 < IDS, "no such container");
-        let key = PortKey::new(Protocol::UDP, Address::ANY4, Port(port));
+        let key = PortKey::new(protocol, Address::ANY4, Port(port));
         let answer = self.request(Control { operation: Control::RESERVE, container, key, ..zero() })?;
         ensure!(answer.flags == 0, "port {port} was refused: {answer:?}");
         Ok(())

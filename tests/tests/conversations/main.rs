@@ -1,9 +1,10 @@
-//! Random TCP conversations, segment by segment, through a router where the kernel's own connection tracking and berth's see
-//! them: both say the same of every segment (new, established, invalid), and of the connection after it (its state, whether it
-//! is answered and assured, how long it lasts).
+//! Random conversations, packet by packet, through a router where the kernel's own connection tracking and berth's see them: both
+//! say the same of every packet (new, established, invalid), and of the connection after it (its state, whether it is answered
+//! and assured, how long it lasts). Here those of TCP; [`datagrams`] has others.
 
 mod berth;
 mod conversation;
+mod datagrams;
 mod router;
 
 use std::collections::BTreeSet;
@@ -63,7 +64,8 @@ fn compare(
     segments: &[Segment],
     met: &mut BTreeSet<(String, bool)>,
 ) -> Result<Option<String>> {
-    let ports = router.begin()?;
+    router.forget()?;
+    let ports = router.ports()?;
     for (number, segment) in segments.iter().enumerate() {
         let judged = match router.judge(&segment.packet(ports)?, segment.from_left) {
             Ok(judged) => judged,

@@ -6,11 +6,14 @@ use std::io::{Read, Write};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use berth_common::abi::units::Protocol;
+use berth_common::engine::tables::Which;
+use berth_common::memory::Bytes;
 use berth_tests::frame::ethernet_ip;
 use berth_tests::link::{self, End, Mac};
 use berth_tests::packet::{ALL, packet_socket};
 use berth_tests::{Endpoint, Host, Netns, in_netns, name, process, sysctl, wait};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::berth::Berthed;
 use crate::conversation::{LEFT, RIGHT};
@@ -26,6 +29,7 @@ pub enum State {
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
+    /// Of TCP.
     pub phase: String,
     pub is_assured: bool,
     pub is_answered: bool,
@@ -121,19 +125,23 @@ impl Router {
         }
         restore(&host, &format!("*mangle\n{rules}COMMIT\n"))?;
         sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
-        let conntrack =
-            host.socket(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(NFNETLINK)))?;
+        let conntrack = host.socket(Domain::from(libc::AF_NETLINK), Type::RAW, Some(NFNETLINK.into()))?;
         let ends = <[Socket; 2]>::try_from(ends).map_err(|_| anyhow::anyhow!("not two ends"))?;
         let berth = Berthed::new(&host)?;
         Ok(Self { berth, host, conntrack, ends, begun: 0, _outside: outside })
     }
 
-    /// Begins another conversation, between these ports of the ends; netfilter forgets all before.
-    pub fn begin(&mut self) -> Result<[u16; 2]> {
+    /// Netfilter forgets all connections.
+    pub fn forget(&mut self) -> Result<()> {
         self.conntrack.write_all(&FORGET_FLOWS)?;
         let mut answer = [0; 256];
         let length = self.conntrack.read(&mut answer)?;
         ensure!(length >= 20 && answer[16..20] == [0; 4], "flows stay: {:?}", &answer[..length]);
+        Ok(())
+    }
+
+    /// Ports of the ends that no conversation has had yet.
+    pub fn ports(&mut self) -> Result<[u16; 2]> {
         self.begun += 1;
         Ok([1_024 + u16::try_from(self.begun % 50_000)?, 2_000 + u16::try_from(self.begun / 50_000)?])
     }
@@ -146,7 +154,7 @@ impl Router {
         let tos = self.forwarded(to)?;
         let mark = MARKS.iter().find(|(mark, ..)| *mark == tos);
         let state = mark.with_context(|| format!("forwarded with a type of service of {tos}"))?.1;
-        Ok(Judged { state, netfilter: self.connection()?, berth: self.berth.connection(packet)? })
+        Ok(Judged { state, netfilter: self.connection(packet)?, berth: self.berth.connection(packet)? })
     }
 
     /// The type of service of the next packet that comes out.
@@ -163,17 +171,31 @@ impl Router {
         }
     }
 
-    /// The only connection, as the kernel prints it.
-    fn connection(&self) -> Result<Option<Connection>> {
+    /// A packet's connection, as the kernel prints it.
+    fn connection(&self, packet: &[u8]) -> Result<Option<Connection>> {
+        let headers = Bytes(packet).in_packet().context("no packet")?;
+        let (source, destination) = (headers.source_port.0, headers.destination_port.0);
+        let (names, has_phase) = match headers.protocol {
+            Protocol::TCP => (format!("sport={source} dport={destination} "), true),
+            Protocol::UDP => (format!("sport={source} dport={destination} "), false),
+            _ => {
+                let asks = headers.is_requester(Which::Source);
+                (format!("id={} ", if asks { source } else { destination }), false)
+            }
+        };
         let text = in_netns(self.host.netns(), || fs::read_to_string("/proc/thread-self/net/nf_conntrack"))??;
-        let mut lines = text.lines();
+        let mut lines = text.lines().filter(|line| line.contains(&names));
         let Some(line) = lines.next() else { return Ok(None) };
         ensure!(lines.next().is_none(), "more than one connection:\n{text}");
         let mut fields = line.split_whitespace().skip(4);
         let lasts = fields.next().context("no time")?.parse()?;
-        let phase = fields.next().context("no state")?.to_owned();
-        let is_answered = !line.contains("[UNREPLIED]");
-        Ok(Some(Connection { phase, is_assured: line.contains("[ASSURED]"), is_answered, lasts }))
+        let phase = fields.next().context("no state")?;
+        Ok(Some(Connection {
+            phase: if has_phase { phase } else { "" }.to_owned(),
+            is_assured: line.contains("[ASSURED]"),
+            is_answered: !line.contains("[UNREPLIED]"),
+            lasts,
+        }))
     }
 }
 
