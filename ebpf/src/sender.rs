@@ -57,6 +57,12 @@ pub fn is_raw(skb: *mut __sk_buff) -> bool {
     !socket.is_null() && unsafe { (*socket).type_ } == SOCK_RAW
 }
 
+/// Whether a packet at TC egress comes from the kernel itself, or for a connection that nobody has accepted yet.
+#[inline(always)]
+pub fn is_kernels(skb: *mut __sk_buff) -> bool {
+    full_socket(skb).is_null()
+}
+
 /// Whether a packet at TC egress was sent by a packet socket.
 #[inline(always)]
 pub fn is_packet_socket(skb: *mut __sk_buff) -> bool {

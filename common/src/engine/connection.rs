@@ -109,14 +109,18 @@ fn meet_alone<T: Tables>(
     before: State,
 ) -> (Meeting, State) {
     let policy = tables.tcp();
-    if before.has(State::OVER) {
-        let begins = state::may_begin(headers.detail, policy);
-        return (if begins { Meeting::BeginsAnew } else { Meeting::Invalid }, before);
-    }
     let is_new = before.phase() == Phase::None;
-    if is_new && !from_opener {
-        // The segment that has made the entry is not in it yet.
-        return (Meeting::GoesOn, before);
+    if is_new || before.has(State::OVER) {
+        // There is no connection: the entry but tells whose it is.
+        if !state::may_begin(headers.detail, policy) {
+            if is_new && from_opener {
+                flow::extend(entry, tables.now().after(state::of_phase(Phase::None)));
+            }
+            return (Meeting::Invalid, before);
+        }
+        if !(is_new && from_opener) {
+            return (Meeting::BeginsAnew, before);
+        }
     }
     let mut connection = Connection::NEW;
     connection.set_ends(before.connection());

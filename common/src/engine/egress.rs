@@ -1,7 +1,9 @@
 //! A container sends.
 
 use super::{
-    attribute, bare, exempt, flow,
+    attribute, bare,
+    connection::Meeting,
+    exempt, flow,
     headers::{Headers, Kind, Part, Place},
     quota, rules,
     tables::{FlowEntry, Found, Tables, Which},
@@ -15,7 +17,7 @@ use crate::{
         counters::Traffic,
         reason::Reason,
         rules::BuiltIn,
-        units::{ContainerId, Zone},
+        units::{ContainerId, Protocol, Zone},
     },
     wire::{Packet, arp, ether::EtherType},
 };
@@ -69,6 +71,23 @@ pub fn by_host<T: Tables>(tables: &T, headers: &Headers, zone: Zone) {
             flow::end(&hit.entry);
         }
     }
+}
+
+/// The kernel sends a segment of a container's connection, which no other hook sees; tells whether it has moved that on, and was
+/// counted in it.
+#[inline(always)]
+pub fn by_kernel<T: Tables, P: Packet>(
+    tables: &T,
+    (packet, headers): (&P, &Headers),
+    zone: Zone,
+    traffic: Traffic,
+) -> bool {
+    if headers.protocol != Protocol::TCP || headers.fragment != Part::Whole {
+        return false;
+    }
+    let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) else { return false };
+    let seen = (Trace::None, Some(traffic));
+    hit.sender().is_container() && flow::touch(tables, &hit, (packet, headers), seen) == Meeting::GoesOn
 }
 
 /// What becomes of a frame of `sender` that is neither IPv4 nor IPv6.

@@ -106,8 +106,7 @@ pub fn touch<T: Tables, P: Packet>(
     meeting
 }
 
-/// Whether there is to be a flow for what may be the first packet of one. A TCP segment that opens no connection leaves none,
-/// since the next one is not to be taken for an answer to it.
+/// Whether a packet can be the first one of a flow. A TCP segment may be none: what comes after it is no answer to it.
 #[inline(always)]
 pub fn may_begin<T: Tables>(tables: &T, headers: &Headers) -> bool {
     headers.protocol != Protocol::TCP || state::may_begin(headers.detail, tables.tcp())

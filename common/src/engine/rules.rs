@@ -142,7 +142,11 @@ pub fn settle<T: Tables, P: Packet>(
         Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, track),
         None => Ruling::PASS,
     };
-    if ruling.reason != Reason::None || !track.opening.is_wanted() || !flow::may_begin(tables, headers) {
+    // What arrives for a container and opens no connection leaves nothing. What it sends does, so that it stays known whose the
+    // connection is when its socket is gone.
+    let opens =
+        track.opening.is_wanted() && (!track.opening.is_received() || flow::may_begin(tables, headers));
+    if ruling.reason != Reason::None || !opens {
         let makes_sense = track.standing != Standing::Invalid;
         return Verdict { owner, reason: ruling.reason, code: ruling.code, makes_sense };
     }

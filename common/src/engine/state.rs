@@ -40,12 +40,12 @@ pub const fn may_begin(flags: u8, policy: u32) -> bool {
 pub const fn of_phase(phase: Phase) -> Nanos {
     match phase {
         Phase::SynSent | Phase::SynSent2 | Phase::FinWait | Phase::TimeWait => Nanos::seconds(120),
-        Phase::SynRecv | Phase::CloseWait => Nanos::seconds(60),
+        // One of no phase but tells whose it is.
+        Phase::SynRecv | Phase::CloseWait | Phase::None => Nanos::seconds(60),
         // 5 days, as TCP allows.
         Phase::Established => Nanos::seconds(432_000),
         Phase::LastAck => Nanos::seconds(30),
-        // One of no phase has not met its first segment yet.
-        Phase::Close | Phase::None => Nanos::seconds(10),
+        Phase::Close => Nanos::seconds(10),
     }
 }
 

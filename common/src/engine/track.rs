@@ -73,6 +73,12 @@ impl Opening {
         self.0 & 1 != 0
     }
 
+    /// Whether it is by whoever sends to the packet's owner.
+    #[inline(always)]
+    pub const fn is_received(self) -> bool {
+        self.0 & 2 != 0
+    }
+
     /// Where its entry is to be.
     #[inline(always)]
     pub const fn place(self, zone: Zone, owner: ContainerId) -> Place {

@@ -177,7 +177,7 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     let Told { trace, rejection } = judged::take(skb);
     let Some(id) = sender::packet_socket(skb.0) else {
         if rejection == Told::NOT_REJECTED {
-            if trace == Trace::Judged {
+            if trace == Trace::Judged || is_seen_here_first(&maps, skb, (kind, offset), &mut headers) {
                 judged::passed_on_loopback(skb);
             }
             return TC_ACT_UNSPEC;
@@ -206,6 +206,20 @@ fn loopback_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         judged::passed_on_loopback(skb);
     }
     action(&verdict)
+}
+
+/// Whether a packet on `lo` is one that the kernel sends for a container, and that moves its flow on here: older kernels show
+/// SYN/ACKs over IPv6 to no hook of the sender's.
+#[inline(always)]
+fn is_seen_here_first(
+    maps: &Maps<BySkb>,
+    skb: Skb,
+    (kind, offset): (EtherType, u32),
+    headers: &mut Headers,
+) -> bool {
+    sender::is_kernels(skb.0)
+        && seams::parse_ip(skb, kind, offset, headers)
+        && egress::by_kernel(maps, (&skb, headers), Zone::LOCAL, skb.traffic(Some(headers)))
 }
 
 /// A container's socket sends. What a packet socket sends is seen here alone.

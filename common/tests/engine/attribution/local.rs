@@ -101,6 +101,23 @@ fn what_the_host_begins_is_tracked_where_all_is() {
     }
 }
 
+/// Older kernels show SYN/ACKs over IPv6 to no hook of the sender's.
+#[test]
+fn what_the_kernel_answers_the_host_for_a_container() {
+    let node = Node::new();
+    node.bind(S, TCP, "0.0.0.0:80").unwrap();
+    node.socket(HOST, TCP, CLIENT);
+    let answer = segment(SERVER, CLIENT, SYN | ACK, 300, 101);
+    assert!(!node.send_by_kernel(&answer), "there is no connection yet");
+    assert!(node.may_receive_from_host(S, &segment(CLIENT, SERVER, SYN, 100, 0)));
+    assert!(!node.send_by_kernel(&segment(CLIENT, SERVER, SYN, 100, 0)), "it is the host's");
+    assert!(!node.send_by_kernel(&segment(SERVER, CLIENT, SYN | ACK, 300, 9_000)), "it makes no sense");
+    assert!(node.send_by_kernel(&answer));
+    assert!(node.may_receive_from_host(S, &segment(CLIENT, SERVER, ACK, 101, 301)));
+    let flow = node.flow_in(Zone::LOCAL, &there()).unwrap();
+    assert_eq!((flow.state.phase(), flow.out.packets, flow.back.packets), (Phase::Established, 2, 2));
+}
+
 #[test]
 fn container_to_host() {
     let node = Node::new();

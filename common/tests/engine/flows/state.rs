@@ -150,19 +150,46 @@ fn tcp_out_of_the_window() {
     );
 }
 
+/// What arrives leaves nothing then. What is sent leaves an entry without a connection, since its socket may be gone soon.
 #[test]
-fn what_opens_no_connection_leaves_no_flow() {
-    let node = Node::new();
-    node.bind(S, TCP, "0.0.0.0:5000").unwrap();
+fn what_opens_no_connection() {
     for flags in [SYN | ACK, RST, RST | ACK, FIN | ACK, 0] {
-        assert_eq!(node.send(S, &tcp(OUT, FAR, flags)), Reason::None);
-        assert!(node.flow(&tcp(OUT, FAR, 0)).is_none(), "{flags:#x}");
+        let node = Node::new();
+        node.bind(S, TCP, "0.0.0.0:5000").unwrap();
         assert_eq!(node.owner(&tcp(FAR, OUT, flags)).0, S);
         assert!(node.flow(&tcp(OUT, FAR, 0)).is_none(), "{flags:#x}");
+        let flow = || node.flow(&tcp(OUT, FAR, 0)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(node.send(S, &tcp(OUT, FAR, flags)), Reason::None);
+            assert_eq!((flow().state.phase(), flow().opener), (Phase::None, S), "{flags:#x}");
+            // What has no flags at all is no segment, and extends nothing.
+            node.wait(if flags == 0 { 20 } else { 59 });
+        }
+        assert_eq!(node.owner(&tcp(FAR, OUT, flags)), (S, Way::Flow));
+        // Whoever begins is the opener.
+        assert_eq!(node.owner(&segment(FAR, OUT, SYN, 300, 0)), (S, Way::Flow));
+        assert_eq!((flow().state.phase(), flow().opener), (SynSent, UNOWNED), "{flags:#x}");
+        node.check();
     }
+    let node = Node::new();
+    node.bind(S, TCP, "0.0.0.0:5000").unwrap();
     node.tables.set_tcp(Config::TCP_STRICT);
-    assert_eq!(node.send(S, &tcp(OUT, FAR, ACK)), Reason::None);
+    assert_eq!(node.owner(&tcp(FAR, OUT, ACK)), (S, Way::Port));
     assert!(node.flow(&tcp(OUT, FAR, 0)).is_none());
+}
+
+/// Its last packet is sent by no socket any more.
+#[test]
+fn a_connection_that_is_closed_at_once_stays_its_owners() {
+    let node = Node::new();
+    node.socket(A, TCP, "0.0.0.0:5000");
+    assert_eq!(node.owner(&segment(FAR, OUT, SYN, 100, 0)), (A, Way::Socket));
+    assert_eq!(node.send(A, &segment(OUT, FAR, SYN | ACK, 300, 101)), Reason::None);
+    assert_eq!(node.owner(&segment(FAR, OUT, ACK, 101, 301)), (A, Way::Flow));
+    assert_eq!(node.send(A, &segment(OUT, FAR, FIN | ACK, 301, 101)), Reason::None);
+    assert_eq!(node.owner(&segment(FAR, OUT, FIN | ACK, 101, 302)), (A, Way::Flow));
+    node.close(TCP, "0.0.0.0:5000");
+    assert_eq!(node.leave(&segment(OUT, FAR, ACK, 302, 102)), (A, Way::Flow));
 }
 
 /// Nobody is there: that is the end of it at once, and another may begin.

@@ -1,13 +1,20 @@
 //! Several threads at once: nobody gets more than the limit, and nothing is counted twice or forgotten.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     thread,
 };
 
 use berth_common::{
-    abi::{container::Mode, port::Claim, reason::Reason},
-    memory::Capacity,
+    abi::{
+        container::Mode,
+        flow::{Flow, Phase, State},
+        port::Claim,
+        reason::Reason,
+        units::Zone,
+    },
+    engine::{Trace, connection::Meeting, flow, headers::Place},
+    memory::{Bytes, Capacity},
 };
 
 use crate::support::*;
@@ -123,5 +130,67 @@ fn ports_have_one_holder() {
         node.check();
         let left = node.tables.export();
         assert_eq!((left.ports.len(), left.summaries.len()), (0, 0));
+    }
+}
+
+/// A segment in the only flow of a node: what it is to that.
+fn met(node: &Node, packet: &[u8]) -> Meeting {
+    let (tables, headers) = (&node.tables, Node::headers(packet));
+    let hit = flow::find(&tables, &headers, Place::in_zone(Zone::UPLINK)).expect("a flow");
+    flow::touch(&tables, &hit, (&Bytes(packet), &headers), (Trace::None, None))
+}
+
+/// One end sends and the other acknowledges, each from a thread of its own, as far as the window goes: all of it makes sense,
+/// and nothing of it is forgotten.
+#[test]
+fn a_connection_has_one_segment_at_a_time() {
+    const OUT: &str = "192.0.2.1:5000";
+    const FAR: &str = "198.51.100.7:80";
+    /// Bytes of a segment, and of the window that segments of these tests offer.
+    const SIZE: u32 = 10;
+    const WINDOW: u32 = 1_000;
+    const SEGMENTS: u32 = 20_000;
+    let node = Node::new();
+    assert_eq!(node.send(A, &segment(OUT, FAR, SYN, 100, 0)), Reason::None);
+    assert_eq!(met(&node, &segment(FAR, OUT, SYN | ACK, 300, 101)), Meeting::GoesOn);
+    assert_eq!(met(&node, &segment(OUT, FAR, ACK, 101, 301)), Meeting::GoesOn);
+    let (sent, acknowledged) = (AtomicU32::new(101), AtomicU32::new(101));
+    let failed = AtomicBool::new(false);
+    let expect = |packet: &[u8], number: u32| {
+        let meeting = met(&node, packet);
+        failed.fetch_or(meeting != Meeting::GoesOn, Ordering::SeqCst);
+        assert_eq!(meeting, Meeting::GoesOn, "{number}");
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..SEGMENTS {
+                let next = 101 + number * SIZE;
+                while next + SIZE > acknowledged.load(Ordering::SeqCst) + WINDOW {
+                    assert!(!failed.load(Ordering::SeqCst), "the other end has failed");
+                    thread::yield_now();
+                }
+                let packet = data(OUT, FAR, next, 301, &[0; SIZE as usize]);
+                expect(&packet, number);
+                sent.store(next + SIZE, Ordering::SeqCst);
+            }
+        });
+        scope.spawn(|| {
+            let mut last = 101;
+            while last < 101 + SEGMENTS * SIZE {
+                assert!(!failed.load(Ordering::SeqCst), "the other end has failed");
+                last = sent.load(Ordering::SeqCst);
+                expect(&segment(FAR, OUT, ACK, 301, last), last);
+                acknowledged.store(last, Ordering::SeqCst);
+            }
+        });
+    });
+    let flow = node.flow(&tcp(OUT, FAR, 0)).expect("a flow");
+    assert!(!flow.state.has(State::LOCKED));
+    assert_eq!(flow.state.phase(), Phase::Established);
+    // A thread that had to wait too long was not heard.
+    if !flow.state.has(State::MISSED) {
+        let end = 101 + SEGMENTS * SIZE;
+        let Flow { numbers: [opener, _, _, responder, _], .. } = flow;
+        assert_eq!((opener & 0xffff_ffff, responder >> 32), (end.into(), end.into()));
     }
 }

@@ -173,10 +173,20 @@ pub fn tcp(source: &str, destination: &str, flags: u8) -> Vec<u8> {
 
 /// A TCP segment without data.
 pub fn segment(source: &str, destination: &str, flags: u8, sequence: u32, acknowledgement: u32) -> Vec<u8> {
-    let (from, to) = (end(source), end(destination));
+    numbered((source, destination), flags, (sequence, acknowledgement), &[])
+}
+
+/// A TCP segment with data.
+pub fn data(source: &str, destination: &str, sequence: u32, acknowledgement: u32, data: &[u8]) -> Vec<u8> {
+    numbered((source, destination), ACK, (sequence, acknowledgement), data)
+}
+
+fn numbered(ends: (&str, &str), flags: u8, (sequence, acknowledgement): (u32, u32), data: &[u8]) -> Vec<u8> {
+    let (from, to) = (end(ends.0), end(ends.1));
     let mut bytes = tcp_segment(from.1, to.1, flags);
     bytes[4..8].copy_from_slice(&sequence.to_be_bytes());
     bytes[8..12].copy_from_slice(&acknowledgement.to_be_bytes());
+    bytes.extend(data);
     Ip::default().build(from.0, to.0, TCP, &bytes)
 }
 

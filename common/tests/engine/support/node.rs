@@ -159,6 +159,11 @@ impl Node {
         egress::by_host(&&self.tables, &Self::headers(packet), Zone::UPLINK);
     }
 
+    /// The kernel sends on `lo`; whether that has moved a connection of a container's on.
+    pub fn send_by_kernel(&self, packet: &[u8]) -> bool {
+        egress::by_kernel(&&self.tables, (&Bytes(packet), &Self::headers(packet)), Zone::LOCAL, PACKET)
+    }
+
     /// A packet socket of `sender` sends a frame that is not IP.
     pub fn send_frame(&self, sender: ContainerId, frame: &[u8]) -> Reason {
         let (kind, offset) = ether::payload(&Bytes(frame));
