@@ -1,13 +1,13 @@
 //! Child processes that cannot outlive their value, block on their output, or hang.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::pidfd::PidFd;
 use crate::wait::{LIMIT, patient};
@@ -162,6 +162,16 @@ pub fn run_for(command: &mut Command, limit: Duration) -> Result<Output> {
 /// Runs a program that has to succeed within [`LIMIT`], and gives what it printed.
 pub fn ok(command: &mut Command) -> Result<String> {
     ok_for(command, LIMIT)
+}
+
+/// Runs a program that has to succeed within [`LIMIT`], with this text as its input.
+pub fn ok_with_input(command: &mut Command, text: &str) -> Result<()> {
+    let mut input = tempfile::tempfile()?;
+    input.write_all(text.as_bytes())?;
+    input.rewind()?;
+    let output = Process::spawn_with_stdin(command, input)?.wait(LIMIT)?;
+    ensure!(output.success(), "{}{}", output.stdout, output.stderr);
+    Ok(())
 }
 
 /// Runs a program that has to succeed within `limit`, and gives what it printed.

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
-use std::process::Command;
+use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 use berth_common::abi::units::Protocol;
@@ -12,8 +11,8 @@ use berth_common::memory::Bytes;
 use berth_tests::frame::ethernet_ip;
 use berth_tests::link::{self, End, Mac};
 use berth_tests::packet::{ALL, packet_socket};
-use berth_tests::{Endpoint, Host, Netns, in_netns, name, process, sysctl, wait};
-use socket2::{Domain, Socket, Type};
+use berth_tests::{Conntrack, Endpoint, Host, Netns, in_netns, name, process, sysctl};
+use socket2::Socket;
 
 use crate::berth::Berthed;
 use crate::conversation::{LEFT, RIGHT};
@@ -68,15 +67,11 @@ const OUTSIDE: &str = "wire0";
 const MACS: [[Mac; 2]; 2] =
     [[[0x02, 0, 0, 0, 3, 1], [0x02, 0, 0, 0, 3, 2]], [[0x02, 0, 0, 0, 4, 1], [0x02, 0, 0, 0, 4, 2]]];
 
-/// nfnetlink: the request to forget every flow (include/uapi/linux/netfilter/nfnetlink.h).
-const FORGET_FLOWS: [u8; 20] = [20, 0, 0, 0, 2, 1, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const NFNETLINK: i32 = 12;
-
 /// The router.
 pub struct Router {
     berth: Berthed,
     host: Host,
-    conntrack: Socket,
+    conntrack: Conntrack,
     /// The ends' sockets, left and right.
     ends: [Socket; 2],
     begun: u32,
@@ -123,9 +118,10 @@ impl Router {
                  -A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {mark:#x}"
             )?;
         }
-        restore(&host, &format!("*mangle\n{rules}COMMIT\n"))?;
+        let mut command = host.command("iptables-legacy-restore")?;
+        process::ok_with_input(&mut command, &format!("*mangle\n{rules}COMMIT\n"))?;
         sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
-        let conntrack = host.socket(Domain::from(libc::AF_NETLINK), Type::RAW, Some(NFNETLINK.into()))?;
+        let conntrack = Conntrack::open(&host)?;
         let ends = <[Socket; 2]>::try_from(ends).map_err(|_| anyhow::anyhow!("not two ends"))?;
         let berth = Berthed::new(&host)?;
         Ok(Self { berth, host, conntrack, ends, begun: 0, _outside: outside })
@@ -133,11 +129,7 @@ impl Router {
 
     /// Netfilter forgets all connections.
     pub fn forget(&mut self) -> Result<()> {
-        self.conntrack.write_all(&FORGET_FLOWS)?;
-        let mut answer = [0; 256];
-        let length = self.conntrack.read(&mut answer)?;
-        ensure!(length >= 20 && answer[16..20] == [0; 4], "flows stay: {:?}", &answer[..length]);
-        Ok(())
+        self.conntrack.forget()
     }
 
     /// Ports of the ends that no conversation has had yet.
@@ -210,14 +202,4 @@ fn quieten(netns: &Netns) -> Result<()> {
         sysctl::set(netns, key, value)?;
     }
     link::up(netns, "lo")
-}
-
-fn restore(host: &Host, text: &str) -> Result<()> {
-    let mut command: Command = host.command("iptables-legacy-restore")?;
-    let mut input = tempfile::tempfile()?;
-    input.write_all(text.as_bytes())?;
-    std::io::Seek::rewind(&mut input)?;
-    let output = process::Process::spawn_with_stdin(&mut command, input)?.wait(wait::LIMIT)?;
-    ensure!(output.success(), "{}{}", output.stdout, output.stderr);
-    Ok(())
 }

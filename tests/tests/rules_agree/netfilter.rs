@@ -1,9 +1,8 @@
 //! The rules in the container's own network namespace, by iptables and ip6tables.
 
-use std::io::{Read, Write};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use berth::rules::{
     family::Family,
     feature::Feature,
@@ -12,8 +11,7 @@ use berth::rules::{
     save::to_save,
     table::{Table, TableName},
 };
-use berth_tests::{Endpoint, process, sysctl};
-use socket2::{Domain, Protocol, Socket, Type};
+use berth_tests::{Conntrack, Endpoint, process, sysctl};
 
 use crate::packet::Packet;
 use crate::rulesets::has;
@@ -23,28 +21,20 @@ use crate::side::Side;
 pub struct Netfilter {
     side: Side,
     tools: &'static str,
-    conntrack: Socket,
+    conntrack: Conntrack,
 }
 
 /// The kernel's own matches in the order of the rules, and the same translated to another language, which has its own
 /// arithmetic for some.
 const TOOLS: [&str; 2] = ["tables-legacy", "tables"];
 
-/// nfnetlink: the request to forget every flow, and its answer's length (include/uapi/linux/netfilter/nfnetlink.h).
-const FORGET_FLOWS: [u8; 20] = [20, 0, 0, 0, 2, 1, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const NFNETLINK: i32 = 12;
-
 impl Netfilter {
     /// Takes over a container.
     pub fn new(side: Side) -> Result<Self> {
-        let conntrack = side.container.socket(
-            Domain::from(libc::AF_NETLINK),
-            Type::RAW,
-            Some(Protocol::from(NFNETLINK)),
-        )?;
+        let conntrack = Conntrack::open(&side.container)?;
         let works = |tools: &&str| {
             let mut made = Self::restore_command(&side, tools, Family::Ipv4);
-            made.as_mut().is_ok_and(|command| run_with_input(command, "").is_ok())
+            made.as_mut().is_ok_and(|command| process::ok_with_input(command, "").is_ok())
         };
         let tools = TOOLS.into_iter().find(works).context("no iptables-restore works here")?;
         let netfilter = Self { side, tools, conntrack };
@@ -67,11 +57,7 @@ impl Netfilter {
             self.restore_text(ruleset.family, &to_save(&none, false))?;
         }
         self.restore_text(ruleset.family, &to_save(&whole, false))?;
-        self.conntrack.write_all(&FORGET_FLOWS)?;
-        let mut answer = [0; 256];
-        let length = self.conntrack.read(&mut answer)?;
-        ensure!(length >= 20 && answer[16..20] == [0; 4], "flows stay: {:?}", &answer[..length]);
-        Ok(())
+        self.conntrack.forget()
     }
 
     /// Makes named sets; false if there are none to be had here.
@@ -82,7 +68,7 @@ impl Netfilter {
             Ok(command)
         };
         let mut made = ipset(&["restore"])?;
-        if run_with_input(&mut made, "create probe hash:ip\n").is_err() {
+        if process::ok_with_input(&mut made, "create probe hash:ip\n").is_err() {
             return Ok(false);
         }
         // The kernel may have sets, and nothing to match them with.
@@ -90,7 +76,7 @@ impl Netfilter {
         if self.restore_text(Family::Ipv4, probe).is_err() {
             return Ok(false);
         }
-        run_with_input(&mut ipset(&["restore", "-exist"])?, text).with_context(|| text.to_owned())?;
+        process::ok_with_input(&mut ipset(&["restore", "-exist"])?, text).with_context(|| text.to_owned())?;
         Ok(true)
     }
 
@@ -114,7 +100,7 @@ impl Netfilter {
 
     fn restore_text(&self, family: Family, text: &str) -> Result<()> {
         let mut command = Self::restore_command(&self.side, self.tools, family)?;
-        run_with_input(&mut command, text).with_context(|| text.to_owned())
+        process::ok_with_input(&mut command, text).with_context(|| text.to_owned())
     }
 
     fn restore_command(side: &Side, tools: &str, family: Family) -> Result<Command> {
@@ -129,13 +115,4 @@ impl Netfilter {
 fn program(tools: &str, family: Family, what: &str) -> String {
     let ip = if family == Family::Ipv4 { "ip" } else { "ip6" };
     format!("{ip}{tools}-{what}")
-}
-
-fn run_with_input(command: &mut Command, text: &str) -> Result<()> {
-    let mut input = tempfile::tempfile()?;
-    input.write_all(text.as_bytes())?;
-    std::io::Seek::rewind(&mut input)?;
-    let output = process::Process::spawn_with_stdin(command, input)?.wait(berth_tests::wait::LIMIT)?;
-    ensure!(output.success(), "{}{}", output.stdout, output.stderr);
-    Ok(())
 }

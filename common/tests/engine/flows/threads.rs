@@ -13,7 +13,7 @@ use berth_common::{
         reason::Reason,
         units::Zone,
     },
-    engine::{Trace, connection::Meeting, flow, headers::Place},
+    engine::{Trace, connection::Meeting, flow, headers::Place, tables::FlowEntry as _},
     memory::{Bytes, Capacity},
 };
 
@@ -193,4 +193,26 @@ fn a_connection_has_one_segment_at_a_time() {
         let Flow { numbers: [opener, _, _, responder, _], .. } = flow;
         assert_eq!((opener & 0xffff_ffff, responder >> 32), (end.into(), end.into()));
     }
+}
+
+/// One who has interrupted who holds the lock cannot wait. What his segment said is not known, so no window holds from then on.
+#[test]
+fn a_segment_that_cannot_wait_is_missed() {
+    const OUT: &str = "192.0.2.1:5000";
+    const FAR: &str = "198.51.100.7:80";
+    let node = Node::new();
+    assert_eq!(node.send(A, &segment(OUT, FAR, SYN, 100, 0)), Reason::None);
+    assert_eq!(met(&node, &segment(FAR, OUT, SYN | ACK, 300, 101)), Meeting::GoesOn);
+    assert_eq!(met(&node, &segment(OUT, FAR, ACK, 101, 301)), Meeting::GoesOn);
+    let far_on = segment(OUT, FAR, ACK, 1_000_000, 301);
+    assert_eq!(met(&node, &far_on), Meeting::Invalid);
+    let (tables, headers) = (&node.tables, Node::headers(&far_on));
+    let entry = flow::find(&tables, &headers, Place::in_zone(Zone::UPLINK)).expect("a flow").entry;
+    let state = entry.state();
+    assert!(entry.change_state(state, state.with(State::LOCKED)));
+    assert_eq!(met(&node, &far_on), Meeting::GoesOn);
+    assert_eq!(entry.state(), state.with(State::LOCKED | State::MISSED));
+    assert!(entry.change_state(entry.state(), state.with(State::MISSED)));
+    assert_eq!(met(&node, &far_on), Meeting::GoesOn);
+    assert!(!entry.state().has(State::LOCKED));
 }
