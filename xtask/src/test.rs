@@ -91,8 +91,7 @@ const PROPTEST_SEED: &str = "PROPTEST_RNG_SEED";
 pub const CASES: &str = "BERTH_CASES";
 const SEED: &str = "BERTH_SEED";
 
-/// Privileged tests at a time unless told. Half their time they wait for the kernel to let go of what it has unloaded; more of
-/// them wait for each other, for they share it (450 s for all of them by two, 609 s by one, on two processors).
+/// Privileged tests at a time unless told: by two all of them took 450 s, by one 609 s, on two processors.
 const JOBS: u32 = 2;
 
 /// Builds what the privileged tests run, then runs them all.

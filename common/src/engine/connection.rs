@@ -73,13 +73,14 @@ fn lock<F: FlowEntry>(entry: &F) -> Option<State> {
     None
 }
 
-/// Lets others have it, in this state and with what was added meanwhile.
+/// Lets others have it, in this state and with what was added meanwhile. An entry that has been begun anew meanwhile, as
+/// another's flow, is locked no more.
 #[inline(always)]
 fn unlock<F: FlowEntry>(entry: &F, after: State) {
     for _ in 0..TRIES {
         let now = entry.state();
         let added = State(now.0 & (State::MISSED | State::COUNTED));
-        if entry.change_state(now, after.with(added.0)) {
+        if !now.has(State::LOCKED) || entry.change_state(now, after.with(added.0)) {
             break;
         }
     }
@@ -146,6 +147,10 @@ fn meet_alone<T: Tables>(
     if headers.fragment != Part::Whole && step != Step::Invalid {
         // Where it ends is in another fragment.
         connection.loosen();
+    }
+    if !entry.state().has(State::LOCKED) {
+        // Begun anew meanwhile, as another's flow.
+        return (Meeting::GoesOn, before);
     }
     for place in 0..NUMBERS {
         let number = connection.number(place);

@@ -3,14 +3,14 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use berth_common::memory::generate::Random;
 use berth_tests::frame::Packet;
 use berth_tests::topology::at;
 use berth_tests::{cases, privileged};
 
 use crate::conversation::{LEFT, RIGHT};
-use crate::router::Router;
+use crate::router::{Router, State};
 
 const CONVERSATIONS: usize = 300;
 const LEAST: usize = 100;
@@ -49,15 +49,16 @@ impl Conversation {
         packet.payload(*b"data").build()
     }
 
-    /// Sends what is next, and compares after each packet. Tells what there is to see afterwards: a stream, or none.
-    fn go_on(&self, router: &mut Router) -> Result<Option<bool>> {
-        let mut assured = None;
+    /// Sends what is next, and compares after each packet. What each packet was, and whether it was in a stream, is added to
+    /// what was met.
+    fn go_on(&self, router: &mut Router, met: &mut Vec<(State, bool)>) -> Result<()> {
         for (number, &from_left) in self.senders.iter().enumerate() {
             let judged = router.judge(&self.packet(from_left)?, from_left)?;
             ensure!(judged.agrees(), "packet {number} of {:?}: {judged:?}", self.senders);
-            assured = judged.netfilter.map(|connection| connection.is_assured);
+            let is_stream = judged.netfilter.is_some_and(|connection| connection.is_assured);
+            met.push((judged.state, is_stream));
         }
-        Ok(assured)
+        Ok(())
     }
 }
 
@@ -71,24 +72,23 @@ fn of_datagrams_agree_with_netfilter() -> Result<()> {
     for _ in 0..wanted {
         conversations.push(Conversation::random(&mut random, router.ports()?));
     }
-    let mut met = [0; 3];
+    let mut met = Vec::new();
     for is_late in [false, true] {
         for (number, conversation) in conversations.iter_mut().enumerate() {
-            let assured = match conversation.go_on(&mut router) {
-                Ok(assured) => assured,
-                Err(error) => {
-                    bail!("conversation {number}, late: {is_late}, echo: {}: {error:#}", conversation.is_echo)
-                }
-            };
-            met[match assured {
-                None => 0,
-                Some(false) => 1,
-                Some(true) => 2,
-            }] += 1;
+            conversation.go_on(&mut router, &mut met).with_context(|| {
+                format!("conversation {number}, late: {is_late}, echo: {}", conversation.is_echo)
+            })?;
             conversation.senders = Conversation::more(&mut random);
         }
         thread::sleep(PAUSE);
     }
-    ensure!(met.iter().all(|&count| count > 0), "nothing invalid, no stream, or nothing else: {met:?}");
+    for kind in [
+        (State::Invalid, false),
+        (State::New, false),
+        (State::Established, false),
+        (State::Established, true),
+    ] {
+        ensure!(met.contains(&kind), "no packet was ever so: {kind:?}");
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What connections are to rules: nothing that TCP does is invalid, what others send into them is, and what ends one is heard.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use berth_tests::echo::Echo;
@@ -12,7 +12,7 @@ use berth_tests::wait::{self, LIMIT};
 use berth_tests::{SharedNode, Sockets as _, cases, privileged};
 use socket2::Protocol;
 
-use crate::helpers::{counted_in, filter};
+use crate::helpers::{counted, counted_in, filter};
 
 const ECHO: u16 = 7;
 const LO: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -30,9 +30,9 @@ const CAREFUL: &str = ":INPUT DROP\n:OUTPUT DROP\n\
      -A OUTPUT -m conntrack --ctstate INVALID\n\
      -A OUTPUT -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT\n";
 
-/// A node whose tenants are both careful.
-fn careful() -> Result<SharedNode> {
-    let node = SharedNode::new()?;
+/// A node, configured so, whose tenants are both careful.
+fn careful(config: &str) -> Result<SharedNode> {
+    let node = SharedNode::configured(config)?;
     for name in ["a", "b"] {
         node.berth.ok(["container", "set", name, "--mode", "stateful"])?;
         for family in FAMILIES {
@@ -56,7 +56,7 @@ fn invalid(node: &SharedNode, name: &str) -> Result<[u64; 2]> {
 #[test]
 fn nothing_that_tcp_does_is_invalid() -> Result<()> {
     privileged!();
-    let node = careful()?;
+    let node = careful("")?;
     let size = cases::number(SIZE, LEAST_SIZE)?;
     let SharedNode { topology, a, b, .. } = &node;
     let (host, remote) = (&topology.node, &topology.remote);
@@ -87,7 +87,7 @@ fn nothing_that_tcp_does_is_invalid() -> Result<()> {
 #[test]
 fn a_refused_connection_is_heard_of() -> Result<()> {
     privileged!();
-    let node = careful()?;
+    let node = careful("")?;
     for to in [LO, NODE_V4, REMOTE_V4] {
         let local = if to == LO { LO } else { NODE_V4 };
         // Again from the same port at once.
@@ -103,7 +103,7 @@ fn a_refused_connection_is_heard_of() -> Result<()> {
 #[test]
 fn what_is_out_of_the_window_is_invalid() -> Result<()> {
     privileged!();
-    let node = careful()?;
+    let node = careful("")?;
     let remote = &node.topology.remote;
     let _echo = Echo::start(remote, &[REMOTE_V4], ECHO)?;
     let connection = node.a.tcp_connect(at(REMOTE_V4, ECHO))?;
@@ -126,5 +126,51 @@ fn what_is_out_of_the_window_is_invalid() -> Result<()> {
     wait::until_true("forgeries to be counted", LIMIT, || Ok(invalid(&node, "a")?[0] >= 6))?;
     stream(&connection, 1_000)?;
     assert_eq!(invalid(&node, "a")?[1], 0);
+    Ok(())
+}
+
+/// An acknowledgement that is in no connection's window, from the remote host.
+fn stray(node: &SharedNode, from: SocketAddr, to: SocketAddr) -> Result<()> {
+    let forger = node.topology.remote.raw_with_header(from.ip(), Protocol::from(libc::IPPROTO_RAW))?;
+    let packet = Packet::tcp(from, to, |header| {
+        (header.ack, header.sequence_number, header.acknowledgment_number) = (true, 1 << 20, 1 << 30);
+    });
+    send_packet(&forger, &packet.build()?, to.ip())?;
+    Ok(())
+}
+
+/// As `nf_conntrack_tcp_be_liberal` has it.
+#[test]
+fn windows_count_unless_told() -> Result<()> {
+    privileged!();
+    for (config, is_invalid) in [("", true), ("tcp_liberal = true\n", false)] {
+        let node = careful(config)?;
+        let _echo = Echo::start(&node.b, &[NODE_V4], ECHO)?;
+        let connection = node.topology.remote.tcp_connect(at(NODE_V4, ECHO))?;
+        stream(&connection, 1_000)?;
+        let before = counted(&node, "b", "INPUT")?;
+        for _ in 0..4 {
+            stray(&node, connection.local_addr()?, connection.peer_addr()?)?;
+        }
+        // The rule that counts what is invalid, or the one for what is established.
+        let place = usize::from(!is_invalid);
+        let grows = || Ok(counted(&node, "b", "INPUT")?[place] >= before[place] + 4);
+        wait::until_true("strays to be counted", LIMIT, grows)?;
+        assert_eq!(invalid(&node, "b")?[0] > 0, is_invalid, "{config}");
+    }
+    Ok(())
+}
+
+/// As `nf_conntrack_tcp_loose` has it.
+#[test]
+fn connections_are_met_in_mid_stream_unless_told() -> Result<()> {
+    privileged!();
+    for (config, place) in [("", 2), ("tcp_loose = false\n", 0)] {
+        let node = careful(config)?;
+        let _echo = Echo::start(&node.b, &[NODE_V4], ECHO)?;
+        stray(&node, at(REMOTE_V4, 5_000), at(NODE_V4, ECHO))?;
+        let counts = || Ok(counted(&node, "b", "INPUT")?[place] == 1);
+        wait::until_true("a stray to be counted", LIMIT, counts)?;
+    }
     Ok(())
 }

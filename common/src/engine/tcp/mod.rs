@@ -11,7 +11,7 @@ mod step;
 mod window;
 
 pub use last::Last;
-pub use segment::{Kind, Options, Segment, WORDS};
+pub use segment::{Kind, Options, Segment};
 pub use step::{Decision, Facts, Lasts, Outcome, Parts, Step, Whole};
 pub use window::{End, Fit};
 

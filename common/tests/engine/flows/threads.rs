@@ -13,8 +13,15 @@ use berth_common::{
         reason::Reason,
         units::Zone,
     },
-    engine::{Trace, connection::Meeting, flow, headers::Place, tables::FlowEntry as _},
-    memory::{Bytes, Capacity},
+    engine::{
+        Trace,
+        connection::{self, Meeting},
+        flow,
+        headers::Place,
+        tables::FlowEntry as _,
+        tcp::{Connection, Decision, Facts, Parts, Segment},
+    },
+    memory::{Bytes, Capacity, FlowCell},
 };
 
 use crate::support::*;
@@ -215,4 +222,30 @@ fn a_segment_that_cannot_wait_is_missed() {
     assert!(entry.change_state(entry.state(), state.with(State::MISSED)));
     assert_eq!(met(&node, &far_on), Meeting::GoesOn);
     assert!(!entry.state().has(State::LOCKED));
+}
+
+/// Another processor begins the entry anew, as another's flow, while a segment of the old one is looked at.
+struct BegunAnew<'a>(&'a FlowCell, Flow);
+
+impl Parts for BegunAnew<'_> {
+    fn decide(&self, connection: &mut Connection, segment: &Segment, facts: Facts) -> Decision {
+        self.0.reopen(&self.1);
+        connection.decide(segment, facts)
+    }
+}
+
+#[test]
+fn a_late_segment_leaves_a_flow_alone_that_has_been_begun_anew() {
+    const OUT: &str = "192.0.2.1:5000";
+    const FAR: &str = "198.51.100.7:80";
+    let node = Node::new();
+    assert_eq!(node.send(A, &segment(OUT, FAR, SYN, 100, 0)), Reason::None);
+    let late = segment(FAR, OUT, SYN | ACK, 300, 101);
+    let (tables, headers) = (&node.tables, Node::headers(&late));
+    let hit = flow::find(&tables, &headers, Place::in_zone(Zone::UPLINK)).expect("a flow");
+    let another = Flow { opener: B, state: State(0), numbers: [7; 5], ..hit.entry.get() };
+    let read = Segment::read(&Bytes(&late), &headers, 0).expect("a segment");
+    let parts = BegunAnew(hit.entry, another);
+    let meeting = connection::meet(&tables, &parts, (&headers, read), (&hit.entry, hit.from_opener));
+    assert_eq!((meeting, hit.entry.get()), (Meeting::GoesOn, another));
 }
