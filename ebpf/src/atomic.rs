@@ -1,8 +1,8 @@
 //! Atomic instructions on map values.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
 
-use berth_common::engine::tables::Word;
+use berth_common::engine::{flow_table::Half, tables::Word};
 
 /// A word in a map value.
 #[derive(Clone, Copy)]
@@ -39,6 +39,40 @@ impl Word for MapWord {
         // LLVM 22 gives back the addend instead of the old value for a relaxed addition, so it must not be relaxed.
         // SAFETY: Valid by construction.
         unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(self.0, value) }
+    }
+}
+
+/// Half a word in a map value.
+#[derive(Clone, Copy)]
+pub struct MapHalf(*mut u32);
+
+impl MapHalf {
+    /// # Safety
+    ///
+    /// `half` must point to an aligned half of a word of a map value that stays valid while the program runs.
+    #[inline(always)]
+    pub unsafe fn new(half: *mut u32) -> Self {
+        Self(half)
+    }
+}
+
+impl Half for MapHalf {
+    #[inline(always)]
+    fn load(&self) -> u32 {
+        // SAFETY: Valid by construction.
+        unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn swap(&self, old: u32, new: u32) -> bool {
+        // SAFETY: Valid by construction.
+        unsafe { swap(self.0, old, new) }
+    }
+
+    #[inline(always)]
+    fn exchange(&self, new: u32) -> u32 {
+        // SAFETY: Valid by construction.
+        unsafe { atomic_xchg::<u32, { AtomicOrdering::AcqRel }>(self.0, new) }
     }
 }
 

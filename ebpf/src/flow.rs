@@ -1,19 +1,23 @@
-//! Entries of the flow table, shared by all processors.
+//! Flows, shared by all processors.
 
 use core::ptr::NonNull;
 
 use berth_common::{
     abi::{
         counters::Traffic,
-        flow::{Flow, NUMBERS, State, VERDICT_WORDS},
-        units::{ContainerId, Nanos},
+        flow::{Flow, FlowKey, NUMBERS, State, VERDICT_WORDS},
+        units::{ContainerId, Nanos, Ticks},
     },
-    engine::tables::{FlowEntry, Word as _},
+    engine::{
+        flow_table::Half as _,
+        tables::{Beginning, FlowEntry, Word as _},
+        tcp::Connection,
+    },
 };
 
-use crate::atomic::{self, MapWord};
+use crate::atomic::{self, MapHalf, MapWord};
 
-/// An entry of the `FLOWS` map.
+/// A slot: a value of the `FLOWS` map.
 #[derive(Clone, Copy)]
 pub struct MapFlow(NonNull<Flow>);
 
@@ -61,6 +65,33 @@ impl MapFlow {
 }
 
 impl FlowEntry for MapFlow {
+    type Half = MapHalf;
+
+    #[inline(always)]
+    fn key_word(&self, place: usize) -> u32 {
+        if place >= FlowKey::WORDS {
+            return 0;
+        }
+        // SAFETY: Valid by construction, and just checked; the key is that many aligned halves of words.
+        unsafe { (&raw const (*self.pointer()).key).cast::<u32>().add(place).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_key(&self, key: &FlowKey) {
+        for place in 0..FlowKey::WORDS {
+            // SAFETY: As above.
+            unsafe {
+                (&raw mut (*self.pointer()).key).cast::<u32>().add(place).write_volatile(key.word(place));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn next(&self) -> MapHalf {
+        // SAFETY: An aligned half of a word of the value.
+        unsafe { MapHalf::new(&raw mut (*self.pointer()).next) }
+    }
+
     #[inline(always)]
     fn expires(&self) -> Nanos {
         Nanos(self.expires_word().load())
@@ -84,18 +115,30 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
-    fn set_responder(&self, id: ContainerId) {
+    fn change_responder(&self, old: ContainerId, new: ContainerId) {
         // SAFETY: As above.
         unsafe {
             (&raw mut (*self.pointer()).verdicts).write_volatile([[0; VERDICT_WORDS]; 2]);
-            (&raw mut (*self.pointer()).responder).write_volatile(id);
+            atomic::swap((&raw mut (*self.pointer()).responder).cast(), old.0, new.0);
         }
     }
 
     #[inline(always)]
-    fn created(&self) -> Nanos {
+    fn created(&self) -> Ticks {
         // SAFETY: As above.
         unsafe { (&raw const (*self.pointer()).created).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_ended(&self, at: Ticks) {
+        // SAFETY: As above.
+        unsafe { (&raw mut (*self.pointer()).created).write_volatile(at) }
+    }
+
+    #[inline(always)]
+    fn set_gone(&self) {
+        // SAFETY: As above.
+        unsafe { MapHalf::new((&raw mut (*self.pointer()).state).cast()) }.exchange(State::GONE);
     }
 
     #[inline(always)]
@@ -162,19 +205,18 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
-    fn reopen(&self, flow: &Flow) {
-        // `expires` stays zero until the caller, who has claimed the entry, gives it its new value.
+    fn begin(&self, beginning: &Beginning) {
         // SAFETY: As above.
         unsafe {
-            (*self.pointer()).verdicts = flow.verdicts;
-            (*self.pointer()).created = flow.created;
-            (*self.pointer()).out = flow.out;
-            (*self.pointer()).back = flow.back;
-            (*self.pointer()).numbers = flow.numbers;
-            (*self.pointer()).opener = flow.opener;
-            (*self.pointer()).responder = flow.responder;
-            (*self.pointer()).port_epoch = flow.port_epoch;
-            (*self.pointer()).state = flow.state;
+            (*self.pointer()).created = beginning.created;
+            (*self.pointer()).out = beginning.out;
+            (*self.pointer()).back = Traffic { packets: 0, bytes: 0 };
+            (*self.pointer()).numbers = Connection::NO_NUMBERS;
+            (*self.pointer()).opener = beginning.opener;
+            (*self.pointer()).responder = beginning.responder;
+            (*self.pointer()).port_epoch = beginning.port_epoch;
+            (*self.pointer()).state = beginning.state;
+            (*self.pointer()).verdicts = [[0; VERDICT_WORDS]; 2];
         }
     }
 }

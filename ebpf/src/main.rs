@@ -18,6 +18,7 @@ mod atomic;
 mod count;
 mod event;
 mod flow;
+mod flow_table;
 mod guards;
 mod hooks;
 mod judged;

@@ -17,12 +17,14 @@ use berth_common::abi::{
     control::Control,
     counters::Counters,
     event::Event,
-    flow::{Flow, FlowKey},
+    flow::Flow,
+    flow_table::{IndexBucket, Pool, Ring, Shape},
     fragment::{Fragment, FragmentKey},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     set,
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
+    timeout::Timeouts,
 };
 
 use crate::{
@@ -32,6 +34,7 @@ use crate::{
 };
 
 const CONTAINER_ENTRIES: usize = 4097;
+const FLOW_ENTRIES: usize = 65_536;
 
 #[btf_map]
 pub static CONFIG: Array<Config, 1> = Array::new();
@@ -52,7 +55,17 @@ pub static ADDRESSES: HashMap<Address, AddressEntry, 16_384> = HashMap::new();
 #[btf_map]
 pub static INTERFACES: HashMap<u32, Interface, CONTAINER_ENTRIES> = HashMap::new();
 #[btf_map]
-pub static FLOWS: HashMap<FlowKey, Flow, 65_536> = HashMap::new();
+pub static FLOWS: Array<Flow, FLOW_ENTRIES> = Array::new();
+#[btf_map]
+pub static FLOW_INDEX: Array<IndexBucket, { Shape::buckets(FLOW_ENTRIES as u32) as usize }> = Array::new();
+#[btf_map]
+pub static FLOW_FREE: Array<u32, FLOW_ENTRIES> = Array::new();
+#[btf_map]
+pub static FLOW_POOL: Array<Pool, 1> = Array::new();
+#[btf_map]
+pub static FLOW_RINGS: Array<Ring, CONTAINER_ENTRIES> = Array::new();
+#[btf_map]
+pub static TIMEOUTS: Array<Timeouts, CONTAINER_ENTRIES> = Array::new();
 #[btf_map]
 pub static PORTS: HashMap<PortKey, PortEntry, 65_536> = HashMap::new();
 #[btf_map]

@@ -13,7 +13,7 @@ use berth_common::{
         port::{Claim, PortKey},
         reason::Reason,
         rules::{Line, external::Set},
-        units::{ContainerId, Nanos, Zone},
+        units::{ContainerId, Nanos, Ticks, Zone},
     },
     engine::{
         Headers, address, attribute,
@@ -35,7 +35,7 @@ use crate::{
     flow::MapFlow,
     guards,
     hooks::control::CALLBACKS,
-    maps::{FLOWS, PORTS},
+    maps::PORTS,
     notice,
     packet::{Copied, Skb},
     rules::{self, Turn},
@@ -64,25 +64,54 @@ pub fn open_flow(
     headers: &Headers,
     place: Place,
     parties: &Parties,
-    (traffic, is_counted): (Traffic, bool),
+    traffic: (Traffic, bool),
     now: Nanos,
 ) -> Reason {
-    // The highest bits are free: no packet has 2³⁰ segments. And parties that go by value take no stack.
+    let (owners, traffic) = pack_parties(parties, traffic);
+    Reason::from_number(seam_open_flow(headers, pack(place), owners, traffic, now.0) as u8)
+}
+
+/// As [`flow::fill`].
+#[inline(always)]
+pub fn fill(
+    number: u32,
+    (headers, place): (&Headers, Place),
+    parties: &Parties,
+    traffic: (Traffic, bool),
+    now: Nanos,
+) {
+    let (owners, traffic) = pack_parties(parties, traffic);
+    let number = (Ticks::of(now).0 as u64) << 32 | number as u64;
+    seam_fill(headers, pack(place), owners, traffic, number);
+}
+
+/// As two numbers, which take no stack. The highest bits of the traffic are free: no packet has 2³⁰ segments.
+#[inline(always)]
+fn pack_parties(parties: &Parties, (traffic, is_counted): (Traffic, bool)) -> (u64, u64) {
     let flags = (is_counted as u64) << 63 | (parties.take_over as u64 & 1) << 62;
-    let owners = (parties.responder.0 as u64) << 32 | parties.opener.0 as u64;
-    let reason = seam_open_flow(headers, pack(place), owners, traffic.pack() | flags, now.0);
-    Reason::from_number(reason as u8)
+    ((parties.responder.0 as u64) << 32 | parties.opener.0 as u64, traffic.pack() | flags)
+}
+
+/// As they were before [`pack_parties`].
+#[inline(always)]
+fn unpack_parties(owners: u64, traffic: u64) -> (Parties, (Traffic, bool)) {
+    let parties = Parties {
+        opener: ContainerId(owners as u32),
+        responder: ContainerId((owners >> 32) as u32),
+        take_over: (traffic >> 62 & 1) as u32,
+    };
+    (parties, (Traffic::unpack(traffic << 2 >> 2), traffic >> 63 != 0))
 }
 
 /// As one number.
 #[inline(always)]
-fn pack(place: Place) -> u64 {
+pub fn pack(place: Place) -> u64 {
     (place.sharer.0 as u64) << 32 | place.zone.0 as u64
 }
 
 /// As it was before [`pack`].
 #[inline(always)]
-fn unpack(place: u64) -> Place {
+pub fn unpack(place: u64) -> Place {
     Place { zone: Zone(place as u32), sharer: ContainerId((place >> 32) as u32) }
 }
 
@@ -100,15 +129,6 @@ pub fn reserve(key: &PortKey, claim: Claim, limit: u32) -> Result<(), Refusal> {
 #[inline(always)]
 pub fn release(key: &PortKey, claim: Claim) {
     seam_release(key, claim.0);
-}
-
-/// The flow table's entry, or null. Not a global function, since it returns a pointer; but the key is on its own stack.
-#[inline(never)]
-pub fn flow_at(headers: &Headers, place: Place) -> *mut Flow {
-    match FLOWS.get_ptr_mut(place.key(headers)) {
-        Some(flow) => flow,
-        None => core::ptr::null_mut(),
-    }
 }
 
 /// As [`seam_answer`], where the kernel does not call back: whether the rules log the packet is left to be found out.
@@ -278,15 +298,22 @@ extern "C" fn seam_open_flow(
     if headers.is_null() {
         return Reason::Malformed as u32;
     }
-    let maps = Maps::at(NoContext, Nanos(now));
-    let parties = Parties {
-        opener: ContainerId(owners as u32),
-        responder: ContainerId((owners >> 32) as u32),
-        take_over: (traffic >> 62 & 1) as u32,
-    };
-    let traffic = (Traffic::unpack(traffic << 2 >> 2), traffic >> 63 != 0);
+    let (parties, traffic) = unpack_parties(owners, traffic);
     // SAFETY: As above.
-    flow::open(&maps, unsafe { &*headers }, unpack(place), &parties, traffic) as u32
+    let headers = unsafe { &*headers };
+    flow::open(&Maps::at(NoContext, Nanos(now)), headers, unpack(place), &parties, traffic) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_fill(headers: *const Headers, place: u64, owners: u64, traffic: u64, number: u64) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    let (parties, traffic) = unpack_parties(owners, traffic);
+    let maps = Maps::at(NoContext, Ticks((number >> 32) as u32).start());
+    // SAFETY: As above.
+    flow::fill(&maps, number as u32, (unsafe { &*headers }, unpack(place)), &parties, traffic);
+    1
 }
 
 #[unsafe(no_mangle)]

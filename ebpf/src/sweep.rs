@@ -9,7 +9,8 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
-        flow::{Flow, FlowKey},
+        control::{Control, NamedFlow},
+        flow::Flow,
         guard::{Bucket, BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{PortEntry, PortKey},
         units::ContainerId,
@@ -17,8 +18,9 @@ use berth_common::{
     engine::{
         Tables as _,
         external::{connlimit, hashlimit, recent},
-        flow, ports,
-        tables::FlowEntry as _,
+        flow_table::{FlowTable as _, PoolWord, reclaim},
+        ports,
+        tables::{FlowEntry as _, Word as _},
     },
 };
 
@@ -34,29 +36,35 @@ use crate::{
 /// What the callbacks share.
 struct Sweep {
     maps: Maps<NoContext>,
-    /// Whose entries go; none but the expired ones for [`ContainerId::UNOWNED`].
+    /// Whose entries go; of reservations for [`ContainerId::UNOWNED`] those that nobody holds.
     owner: ContainerId,
+    /// Slots of the flow table that were ever used.
+    used: u32,
     changed: u32,
 }
 
-/// Deletes the flows, the reservations, or both: those of `owner`, or for [`ContainerId::UNOWNED`] those that have ended.
-/// Returns how many.
+/// Ends the flows of `owner`; returns how many.
 #[inline(always)]
-pub fn all(maps: Maps<NoContext>, owner: ContainerId, flows: bool, reservations: bool) -> u32 {
-    let mut state = Sweep { maps, owner, changed: 0 };
-    if flows {
-        for_each_flow(&mut state);
-    }
-    if reservations {
-        for_each_port(&mut state);
-    }
+pub fn flush(maps: Maps<NoContext>, owner: ContainerId) -> u32 {
+    // Not more than there are.
+    let used = maps.pool(PoolWord::Fresh).map_or(0, |fresh| fresh.load() as u32);
+    let mut state = Sweep { maps, owner, used, changed: 0 };
+    for_each_flow(&mut state);
+    state.changed
+}
+
+/// Deletes the reservations of `owner`, or for [`ContainerId::UNOWNED`] those that nobody holds; returns how many.
+#[inline(always)]
+pub fn reservations(maps: Maps<NoContext>, owner: ContainerId) -> u32 {
+    let mut state = Sweep { maps, owner, used: 0, changed: 0 };
+    for_each_port(&mut state);
     state.changed
 }
 
 /// Deletes what rules keep no longer; returns how much.
 #[inline(always)]
 pub fn guards(maps: Maps<NoContext>) -> u32 {
-    let mut state = Sweep { maps, owner: ContainerId::UNOWNED, changed: 0 };
+    let mut state = Sweep { maps, owner: ContainerId::UNOWNED, used: 0, changed: 0 };
     for_each_bucket(&mut state);
     for_each_list(&mut state);
     for_each_counted(&mut state);
@@ -108,35 +116,25 @@ fn for_each_count(state: &mut Sweep) {
     unsafe { bpf_for_each_map_elem(map, sweep_count as *mut c_void, (&raw mut *state).cast(), 0) };
 }
 
-unsafe extern "C" fn sweep_flow(
-    map: *mut c_void,
-    key: *const FlowKey,
-    value: *mut Flow,
-    state: *mut Sweep,
-) -> i64 {
-    // SAFETY: The helper gives an element of the map, and the state above.
+unsafe extern "C" fn sweep_flow(_: *mut c_void, number: *const u32, _: *mut Flow, state: *mut Sweep) -> i64 {
+    // SAFETY: The helper gives an element's index, and the state above.
     unsafe {
-        if retire_flow(&(*state).maps, value, (*state).owner) && bpf_map_delete_elem(map, key.cast()) == 0 {
+        let number = *number;
+        if number >= (*state).used {
+            // None after it was ever used.
+            return 1;
+        }
+        if retire_flow(&(*state).maps, number, (*state).owner) {
             (*state).changed = (*state).changed.wrapping_add(1);
         }
     }
     0
 }
 
-/// Marks an entry for deletion if it is the owner's, or, for [`ContainerId::UNOWNED`], if it has expired.
-///
-/// # Safety
-///
-/// `flow` must point to a value of the `FLOWS` map.
+/// Ends the flow in a slot if one of its ends is the owner's; tells whether it was so.
 #[inline(always)]
-unsafe fn retire_flow(maps: &Maps<NoContext>, flow: *mut Flow, owner: ContainerId) -> bool {
-    // SAFETY: The caller's.
-    let entry = unsafe { MapFlow::new(flow) };
-    let flush = owner != ContainerId::UNOWNED;
-    if flush && entry.opener() != owner && entry.responder() != owner {
-        return false;
-    }
-    flow::retire(maps, &entry, flush)
+fn retire_flow(maps: &Maps<NoContext>, number: u32, owner: ContainerId) -> bool {
+    reclaim::retire(maps, number, |flow| flow.opener() == owner || flow.responder() == owner)
 }
 
 unsafe extern "C" fn sweep_port(
@@ -230,13 +228,42 @@ unsafe extern "C" fn sweep_count(
     0
 }
 
-/// The same of the entry whose key the packet is; tells whether it went.
+/// Ends the flow that the packet names, if one of its ends is the owner's; tells whether it was so.
 #[inline(always)]
 pub fn named_flow(ctx: &TcContext, owner: ContainerId) -> bool {
-    let Ok(key) = ctx.load::<FlowKey>(0) else { return false };
-    let Some(value) = FLOWS.get_ptr_mut(key) else { return false };
-    // SAFETY: A value of the map.
-    unsafe { retire_flow(&Maps::new(NoContext), value, owner) && FLOWS.remove(key).is_ok() }
+    // The slot, which it begins with, says it all.
+    ctx.load::<u32>(0).is_ok_and(|number| retire_flow(&Maps::new(NoContext), number, owner))
+}
+
+/// Ends the flow that the packet names; tells whether it was still there. A function of its own, since the key takes stack.
+#[inline(never)]
+pub fn end_flow(ctx: &TcContext) -> bool {
+    ctx.load::<NamedFlow>(0).is_ok_and(|named| seam_end_flow(&raw const named) != 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_end_flow(named: *const NamedFlow) -> u32 {
+    if named.is_null() {
+        return 0;
+    }
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let named = unsafe { &*named };
+    let is_named = |flow: &MapFlow| flow.has_key(|place| named.key.word(place));
+    reclaim::retire(&Maps::new(NoContext), named.slot, is_named) as u32
+}
+
+/// Frees slots of `id` whose flows have expired; returns how many. It looks at [`Control::LOOKS`] of them, the ones that nobody has
+/// looked at for longest.
+#[inline(always)]
+pub fn flows(maps: Maps<NoContext>, id: ContainerId) -> u32 {
+    let mut count = 0_u32;
+    for _ in 0..Control::LOOKS {
+        match maps.sweep(id) {
+            None => break,
+            Some(freed) => count = count.wrapping_add(freed),
+        }
+    }
+    count
 }
 
 /// As [`named_flow`].

@@ -14,12 +14,14 @@ use berth_common::{
         fragment::{Fragment, FragmentKey},
         port::{Claim, PortEntry, PortKey},
         reason::Reason,
-        units::{ContainerId, Nanos, Zone},
+        timeout::Timeout,
+        units::{ContainerId, Nanos, Protocol, Zone},
     },
     engine::{
         Headers, Tables,
         connection::Meeting,
         flow::Parties,
+        flow_table::Slot,
         headers::Place,
         rules::{Case, Ruling},
         tables::{Found, InsertError, UsageWord, Which},
@@ -30,7 +32,8 @@ use berth_common::{
 use crate::{
     atomic::MapWord,
     flow::MapFlow,
-    maps::{ADDRESSES, CONFIG, CONTAINERS, FLOWS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
+    flow_table,
+    maps::{ADDRESSES, CONFIG, CONTAINERS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
     seams,
 };
 
@@ -74,6 +77,36 @@ impl<C: Context> Maps<C> {
     pub const fn at(context: C, now: Nanos) -> Self {
         Self { context, now }
     }
+
+    /// That moment.
+    #[inline(always)]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+}
+
+/// A word of a container's usage.
+#[inline(always)]
+pub fn usage(id: ContainerId, word: UsageWord) -> Option<MapWord> {
+    let usage: *mut Usage = USAGE.get_ptr_mut(id.0)?;
+    // SAFETY: Each is an aligned word of the value just looked up.
+    unsafe {
+        Some(MapWord::new(match word {
+            UsageWord::FlowsHeld => &raw mut (*usage).flows.held,
+            UsageWord::FlowsMax => &raw mut (*usage).flows.maxheld,
+            UsageWord::FlowsFailed => &raw mut (*usage).flows.failcnt,
+            UsageWord::FlowsEvicted => &raw mut (*usage).evicted,
+            UsageWord::PortsHeld => &raw mut (*usage).ports.held,
+            UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
+            UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
+            UsageWord::GuardsHeld => &raw mut (*usage).guards.held,
+            UsageWord::GuardsMax => &raw mut (*usage).guards.maxheld,
+            UsageWord::GuardsFailed => &raw mut (*usage).guards.failcnt,
+            UsageWord::Control => &raw mut (*usage).control,
+            UsageWord::Notices => &raw mut (*usage).notices,
+            UsageWord::NewFlows => &raw mut (*usage).new_flows,
+        }))
+    }
 }
 
 /// The container `id`, if it exists and still is the one that `generation` was stamped by.
@@ -91,38 +124,14 @@ pub fn insert_error(code: i32) -> InsertError {
 }
 
 impl<C: Context> Tables for Maps<C> {
-    type Flow = MapFlow;
-    type Word = MapWord;
-
-    #[inline(always)]
-    fn now(&self) -> Nanos {
-        self.now
-    }
-
     #[inline(always)]
     fn container(&self, id: ContainerId) -> Option<Container> {
         CONTAINERS.get(id.0).copied().filter(|container| container.generation != 0)
     }
 
     #[inline(always)]
-    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<MapWord> {
-        let usage: *mut Usage = USAGE.get_ptr_mut(id.0)?;
-        // SAFETY: Each is an aligned word of the value just looked up.
-        unsafe {
-            Some(MapWord::new(match word {
-                UsageWord::FlowsHeld => &raw mut (*usage).flows.held,
-                UsageWord::FlowsMax => &raw mut (*usage).flows.maxheld,
-                UsageWord::FlowsFailed => &raw mut (*usage).flows.failcnt,
-                UsageWord::PortsHeld => &raw mut (*usage).ports.held,
-                UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
-                UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
-                UsageWord::GuardsHeld => &raw mut (*usage).guards.held,
-                UsageWord::GuardsMax => &raw mut (*usage).guards.maxheld,
-                UsageWord::GuardsFailed => &raw mut (*usage).guards.failcnt,
-                UsageWord::Control => &raw mut (*usage).control,
-                UsageWord::Notices => &raw mut (*usage).notices,
-            }))
-        }
+    fn timeout(&self, id: ContainerId, timeout: Timeout) -> Nanos {
+        flow_table::timeout(id, timeout)
     }
 
     #[inline(always)]
@@ -149,17 +158,6 @@ impl<C: Context> Tables for Maps<C> {
     #[inline(always)]
     fn has_container_addresses(&self) -> bool {
         config().is_some_and(|config| config.container_addresses != 0)
-    }
-
-    #[inline(always)]
-    fn flow(&self, key: &FlowKey) -> Option<MapFlow> {
-        // SAFETY: A value of the map.
-        FLOWS.get_ptr_mut(key).map(|flow| unsafe { MapFlow::new(flow) })
-    }
-
-    #[inline(always)]
-    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
-        FLOWS.insert(key, flow, BPF_NOEXIST.into()).map_err(insert_error)
     }
 
     #[inline(always)]
@@ -203,10 +201,18 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
-    fn flow_at(&self, headers: &Headers, place: Place) -> Option<MapFlow> {
-        let flow = seams::flow_at(headers, place);
-        // SAFETY: A value of the map, just checked.
-        if flow.is_null() { None } else { Some(unsafe { MapFlow::new(flow) }) }
+    fn flow(&self, key: &FlowKey) -> Option<Slot<MapFlow>> {
+        flow_table::with_key(key)
+    }
+
+    #[inline(always)]
+    fn find(&self, headers: &Headers, place: Place) -> Option<Slot<MapFlow>> {
+        flow_table::find(headers, place)
+    }
+
+    #[inline(always)]
+    fn fill(&self, number: u32, at: (&Headers, Place), parties: &Parties, traffic: (Traffic, bool)) {
+        seams::fill(number, at, parties, traffic, self.now);
     }
 
     #[inline(always)]
@@ -218,6 +224,16 @@ impl<C: Context> Tables for Maps<C> {
         traffic: (Traffic, bool),
     ) -> Reason {
         seams::open_flow(headers, place, parties, traffic, self.now)
+    }
+
+    #[inline(always)]
+    fn admit(&self, id: ContainerId) -> Option<u32> {
+        flow_table::admit(id, self.now)
+    }
+
+    #[inline(always)]
+    fn refresh(&self, flow: MapFlow, protocol: Protocol, from_opener: bool) {
+        flow_table::refresh(flow, protocol, from_opener, self.now);
     }
 
     #[inline(always)]

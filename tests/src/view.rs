@@ -73,6 +73,8 @@ pub struct Container {
     pub rules: Quota,
     /// See `rules`.
     pub flows: Quota,
+    /// Flows that had to go for newer ones.
+    pub flows_evicted: u64,
     /// See `rules`.
     pub ports: Quota,
     /// See `rules`.
@@ -246,7 +248,8 @@ mod tests {
                 "rules": {"held": 0, "maxheld": 0, "limit": 16, "failcnt": 0},
                 "flows": {"held": 1, "maxheld": 2, "limit": 64, "failcnt": 0},
                 "ports": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0},
-                "guards": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0}}"#,
+                "guards": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0},
+                "flows_evicted": 0}"#,
         )?;
         let plane = &container.plane;
         assert_eq!(plane.traffic.outgoing, Traffic { packets: 2, bytes: 120 });

@@ -8,24 +8,28 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use berth_common::abi::{
     address::Address,
+    config::Config,
     container::{Container, Quota, Usage},
     control::Control,
-    flow::{Flow, FlowKey},
+    flow::{Flow, State},
+    flow_table::{Pool, Ring},
     port::{Claim, PortEntry, PortKey, Summary},
     units::{ContainerId, Nanos, Port, Protocol},
 };
-use berth_tests::object::{Array, Hash, Input, Object, zero};
+use berth_common::memory::FlowArrays;
+use berth_tests::object::{Array, FlowMaps, Hash, Input, Object, shape, zero};
 use berth_tests::{privileged, process};
 
 const A: ContainerId = ContainerId(1);
 const B: ContainerId = ContainerId(2);
+const FLOWS: u32 = 64;
 
 /// The control program and what it works on.
 struct Tables {
     object: Object,
     control: Array<Control>,
     usage: Array<Usage>,
-    flows: Hash<FlowKey, Flow>,
+    flows: FlowMaps,
     ports: Hash<PortKey, PortEntry>,
     summaries: Array<u64>,
 }
@@ -33,16 +37,18 @@ struct Tables {
 impl Tables {
     fn load(callbacks: bool) -> Result<Self> {
         let constants = [("CALLBACKS", u32::from(callbacks))];
-        let sizes = [("CONTAINERS", 4), ("USAGE", 4), ("COUNTERS", 4), ("FLOWS", 64), ("PORTS", 64)];
+        let sizes = [("CONTAINERS", 4), ("USAGE", 4), ("COUNTERS", 4), ("FLOWS", FLOWS), ("PORTS", 64)];
         let mut object = Object::load_with(&["berth_control"], &sizes, &constants)?;
         let mut containers: Array<Container> = object.array("CONTAINERS")?;
+        let config = Config { abi: berth_common::abi::VERSION, flows: shape(FLOWS), ..zero() };
+        object.array("CONFIG")?.set(0, config)?;
         for id in [A, B] {
             containers.set(id.0, Container { generation: 1, ..zero() })?;
         }
         Ok(Self {
             control: object.array("CONTROL")?,
             usage: object.array("USAGE")?,
-            flows: object.hash("FLOWS")?,
+            flows: FlowMaps::take(&mut object, shape(FLOWS))?,
             ports: object.hash("PORTS")?,
             summaries: object.array("PORT_SUMMARY")?,
             object,
@@ -60,6 +66,32 @@ impl Tables {
         self.control.set(0, Control { operation, container, ..zero() })?;
         packet.resize(64, 0);
         Ok(self.run(&packet)? == 1)
+    }
+
+    /// Puts flows into the first slots, and those into the rings of who has opened them.
+    fn put(&mut self, flows: &[(ContainerId, Nanos)]) -> Result<()> {
+        let mut slots = Vec::new();
+        let mut rings = [A, B].map(|id| (id, zero::<Ring>()));
+        for (number, &(opener, expires)) in (0..).zip(flows) {
+            slots.push((number, Flow { expires, opener, ..zero() }));
+            for (_, ring) in rings.iter_mut().filter(|(id, _)| *id == opener) {
+                // Slots are nodes from one on, and what follows is one more.
+                let follows = match ring.tail {
+                    0 => &mut ring.next,
+                    last => &mut slots[last as usize - 1].1.next,
+                };
+                *follows = number + 2;
+                ring.tail = number + 1;
+            }
+        }
+        let pool = Pool { fresh: slots.len() as u64, ..zero() };
+        let rings = rings.to_vec();
+        self.flows.import(&FlowArrays { shape: shape(FLOWS), slots, pool, rings, ..FlowArrays::default() })
+    }
+
+    /// The slots that are somebody's.
+    fn taken(&self) -> Result<Vec<u32>> {
+        Ok(self.flows.flows()?.into_iter().map(|(number, _)| number).collect())
     }
 
     fn charge(&mut self, id: ContainerId, flows: u64, ports: u64) -> Result<()> {
@@ -93,35 +125,56 @@ fn without_callbacks_none_are_left_in_the_program() -> Result<()> {
     Ok(())
 }
 
+const ENDED: Nanos = Nanos(1);
+const LIVE: Nanos = Nanos(u64::MAX);
+
 #[test]
-fn named_flows_go_if_they_have_ended_or_are_the_container_s() -> Result<()> {
+fn named_flows_go_if_they_are_the_container_s() -> Result<()> {
     privileged!();
     let mut tables = Tables::load(false)?;
-    let (ended, live) = (Nanos(1), Nanos(u64::MAX));
-    for (port, opener, expires) in [(1, A, ended), (2, A, live), (3, B, ended), (4, B, live)] {
-        tables.flows.insert(flow(port), Flow { expires, opener, ..zero() })?;
-    }
+    tables.put(&[(A, ENDED), (A, LIVE), (B, ENDED), (B, LIVE), (B, Nanos(0))])?;
     tables.charge(A, 2, 0)?;
     tables.charge(B, 2, 0)?;
-
-    let nobody = ContainerId::UNOWNED;
-    let outcomes: Vec<bool> = (1..=4)
-        .map(|port| tables.named(Control::FLUSH_FLOWS, nobody, flow_in_packet(&flow(port))))
+    let outcomes: Vec<bool> = (0..=FLOWS)
+        .map(|number| tables.named(Control::FLUSH_FLOWS, B, number.to_ne_bytes().to_vec()))
         .collect::<Result<_>>()?;
-    assert_eq!(outcomes, [true, false, true, false]);
-    // What is not there (any more) counts for nothing, and what was done before stays counted.
-    tables.flows.insert(flow(5), Flow { expires: ended, opener: ContainerId::HOST, ..zero() })?;
-    assert!(tables.named(Control::FLUSH_FLOWS, nobody, flow_in_packet(&flow(5)))?);
-    let mut packet = flow_in_packet(&flow(5));
-    packet.resize(64, 0);
-    assert_eq!(tables.run(&packet)?, 1);
-    assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (1, 1));
+    let gone: Vec<usize> = (0..).zip(outcomes).filter_map(|(number, goes)| goes.then_some(number)).collect();
+    assert_eq!(gone, [2, 3]);
+    assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (2, 0));
+    assert_eq!(tables.taken()?, [0, 1]);
+    // What was done before stays counted.
+    tables.control.set(0, Control { operation: Control::FLUSH_FLOWS, container: A, ..zero() })?;
+    let packet = |number: u32| [number.to_ne_bytes(), [0; 4]].concat().repeat(8);
+    assert_eq!((tables.run(&packet(0))?, tables.run(&packet(3))?, tables.run(&packet(1))?), (1, 1, 2));
+    Ok(())
+}
 
-    assert!(!tables.named(Control::FLUSH_FLOWS, B, flow_in_packet(&flow(2)))?);
-    assert!(tables.named(Control::FLUSH_FLOWS, B, flow_in_packet(&flow(4)))?);
-    assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (1, 0));
-    let left: Vec<_> = tables.flows.entries()?.into_iter().map(|(key, _)| key).collect();
-    assert_eq!(left, [flow(2)]);
+#[test]
+fn slots_are_freed_when_the_hand_comes_to_them() -> Result<()> {
+    privileged!();
+    for callbacks in [true, false] {
+        let mut tables = Tables::load(callbacks)?;
+        tables.put(&[(A, ENDED), (A, LIVE), (B, ENDED), (A, ENDED)])?;
+        tables.charge(A, 3, 0)?;
+        tables.charge(B, 1, 0)?;
+        tables.control.set(0, Control { operation: Control::SWEEP_FLOWS, container: A, ..zero() })?;
+        // The hand goes round more than once, and finds no more.
+        assert_eq!((tables.run(&[0; 64])?, tables.run(&[0; 64])?), (2, 2));
+        assert_eq!(tables.taken()?, [1, 2]);
+        assert_eq!((tables.held(A)?.0, tables.held(B)?.0), (1, 1));
+        let left = tables.flows.export()?;
+        assert_eq!(left.free.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [1, 4]);
+        // One that was ended for somebody is not counted any more, but is freed by its hand, too.
+        tables.control.set(0, Control { operation: Control::FLUSH_FLOWS, container: A, ..zero() })?;
+        let packet = [1_u32.to_ne_bytes(), [0; 4]].concat().repeat(8);
+        assert_eq!(tables.run(&packet)?, 1);
+        assert_eq!(tables.held(A)?.0, 0);
+        let [_, (_, gone), ..] = tables.flows.export()?.slots[..] else { unreachable!() };
+        assert!(gone.state.has(State::GONE));
+        tables.control.set(0, Control { operation: Control::SWEEP_FLOWS, container: A, ..zero() })?;
+        assert_eq!(tables.run(&[0; 64])?, 0);
+        assert_eq!(tables.flows.export()?.pool, Pool { fresh: 4, tail: 3, ..zero() });
+    }
     Ok(())
 }
 
@@ -157,33 +210,18 @@ fn named_ports_go_if_nobody_holds_them_or_the_container_does() -> Result<()> {
 fn a_packet_that_is_too_short_for_a_key_changes_nothing() -> Result<()> {
     privileged!();
     let mut tables = Tables::load(false)?;
-    tables.flows.insert(zero(), Flow { expires: Nanos(1), opener: A, ..zero() })?;
+    tables.ports.insert(zero(), PortEntry { claim: Claim::FREE.0 })?;
     let container = ContainerId::UNOWNED;
-    tables.control.set(0, Control { operation: Control::FLUSH_FLOWS, container, ..zero() })?;
-    assert_eq!(tables.run(&[0; size_of::<FlowKey>() - 1])?, 0);
-    assert_eq!(tables.flows.entries()?.len(), 1);
+    tables.control.set(0, Control { operation: Control::FLUSH_PORTS, container, ..zero() })?;
+    assert_eq!(tables.run(&[0; size_of::<PortKey>() - 1])?, 0);
+    assert_eq!(tables.ports.entries()?.len(), 1);
     assert_eq!(tables.run(&[0; 64])?, 1);
-    assert_eq!(tables.flows.entries()?.len(), 0);
+    assert_eq!(tables.ports.entries()?.len(), 0);
     Ok(())
-}
-
-fn flow(port: u16) -> FlowKey {
-    FlowKey {
-        low: Address::ANY4,
-        high: Address::ANY4,
-        low_port: Port(port),
-        high_port: Port(80),
-        zone_protocol: u32::from(Protocol::TCP.0),
-    }
 }
 
 fn port(number: u16) -> PortKey {
     PortKey::new(Protocol::TCP, Address::ANY4, Port(number))
-}
-
-fn flow_in_packet(key: &FlowKey) -> Vec<u8> {
-    let ports = [key.low_port, key.high_port].map(|port| port.0.to_ne_bytes());
-    [words(key.low), words(key.high), ports.concat(), key.zone_protocol.to_ne_bytes().to_vec()].concat()
 }
 
 fn port_in_packet(key: &PortKey) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! What all programs share.
 
-use super::units::ContainerId;
+use super::{flow_table::Shape, units::ContainerId};
 
 /// Most uplinks a node may have.
 pub const MAX_UPLINKS: usize = 8;
@@ -38,6 +38,8 @@ pub struct Config {
     pub tcp: u32,
     /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
     pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
+    /// The flow table's.
+    pub flows: Shape,
 }
 
 impl Config {

@@ -38,8 +38,8 @@ pub struct Container {
     pub ranges: [PortRange; MAX_PORT_RANGES],
     /// Most addresses and flows that its rules may remember.
     pub guard_limit: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// Most flows that it may begin in a second; zero for any number.
+    pub flow_rate: u32,
 }
 
 impl Container {
@@ -104,6 +104,10 @@ pub struct Usage {
     pub control: u64,
     /// Notices of rejected packets: the time at which the container's bucket of them is full again.
     pub notices: u64,
+    /// Flows that had not expired, and had to go for newer ones of the container.
+    pub evicted: u64,
+    /// New flows: the time at which the container's bucket of them is full again.
+    pub new_flows: u64,
 }
 
 /// How much of a countable thing is in use.

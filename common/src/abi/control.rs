@@ -1,6 +1,6 @@
 //! Requests of the loader to the `control` program, which carries them out with the same code as the hooks.
 
-use super::{port::PortKey, units::ContainerId};
+use super::{flow::FlowKey, port::PortKey, units::ContainerId};
 
 /// Only entry of the `CONTROL` map: the request, and afterwards its answer.
 #[repr(C)]
@@ -23,11 +23,12 @@ impl Control {
     pub const RESERVE: u32 = 1;
     /// Give up the operator's reservation of `key`.
     pub const RELEASE: u32 = 2;
-    /// Delete the flows that have expired, reservations that nobody holds, and what rules keep no longer.
-    pub const SWEEP: u32 = 3;
-    /// Delete all flows of `container`.
+    /// Free slots of `container` whose flows have expired, and add to the result how many: those that nobody has looked at for
+    /// longest, a few at a time.
+    pub const SWEEP_FLOWS: u32 = 3;
+    /// End all flows of `container`.
     pub const FLUSH_FLOWS: u32 = 4;
-    /// Delete all reservations of `container`.
+    /// Delete all reservations of `container`, or those that nobody holds, for [`ContainerId::UNOWNED`].
     pub const FLUSH_PORTS: u32 = 5;
     /// Delete what rules keep no longer.
     pub const SWEEP_GUARDS: u32 = 6;
@@ -38,6 +39,22 @@ impl Control {
     /// The same of how many there are.
     pub const SWEEP_COUNTS: u32 = 9;
 
+    /// End the flow that is named.
+    pub const END_FLOW: u32 = 10;
+
+    /// How many slots [`Control::SWEEP_FLOWS`] looks at, at most.
+    pub const LOOKS: u32 = 64;
+
     /// Flag of [`Control::RESERVE`]: for a user-space stack.
     pub const RAW: u32 = 1;
+}
+
+/// A flow that a request is about: the packet begins with it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedFlow {
+    /// The number of its slot.
+    pub slot: u32,
+    /// Its key: the slot may be another's by now.
+    pub key: FlowKey,
 }

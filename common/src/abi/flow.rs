@@ -3,7 +3,7 @@
 use super::{
     address::Address,
     counters::Traffic,
-    units::{ContainerId, Nanos, Port, Protocol, Zone},
+    units::{ContainerId, Nanos, Port, Protocol, Ticks, Zone},
 };
 
 /// One end of a flow.
@@ -16,7 +16,7 @@ pub struct End {
     pub port: Port,
 }
 
-/// Key of the `FLOWS` map. The smaller end (address as words in memory, then port) comes first, so that both
+/// What tells flows apart. The smaller end (address as words in memory, then port) comes first, so that both
 /// directions have the same key.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,28 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
+    /// How many words it has.
+    pub const WORDS: usize = 10;
+
+    /// One of its words, as they lie in memory; zero beyond the last.
+    #[inline(always)]
+    pub const fn word(&self, place: usize) -> u32 {
+        let (Address(low), Address(high)) = (self.low, self.high);
+        match place {
+            0 => low[0],
+            1 => low[1],
+            2 => low[2],
+            3 => low[3],
+            4 => high[0],
+            5 => high[1],
+            6 => high[2],
+            7 => high[3],
+            8 => self.low_port.0 as u32 | (self.high_port.0 as u32) << 16,
+            9 => self.zone_protocol,
+            _ => 0,
+        }
+    }
+
     /// The zone.
     pub const fn zone(&self) -> Zone {
         Zone(self.zone_protocol >> 8)
@@ -46,29 +68,33 @@ impl FlowKey {
     }
 }
 
-/// Value of the `FLOWS` map.
+/// Value of the `FLOWS` array: a slot of the flow table ([`crate::engine::flow_table`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// When it ends unless more packets come. Zero: claimed for deletion. Whoever revives or deletes an expired entry
+    /// When it ends unless more packets come. Zero: nobody's, or claimed. Whoever revives or deletes an expired flow
     /// first swaps this word, and only the one who succeeds goes on.
     pub expires: Nanos,
-    /// When it began.
-    pub created: Nanos,
-    /// From the opener.
-    pub out: Traffic,
-    /// To the opener.
-    pub back: Traffic,
-    /// TCP: what its segments are held against, as [`crate::engine::tcp`] packs it.
-    pub numbers: [u64; NUMBERS],
+    /// Whose it is among all flows.
+    pub key: FlowKey,
+    /// Where it stands.
+    pub state: State,
     /// Who opened it, and is charged for it.
     pub opener: ContainerId,
     /// Who holds the other end, where that is on this node.
     pub responder: ContainerId,
     /// [`super::config::Runtime::port_epoch`] (low half) when its ends were last held against the reservations.
     pub port_epoch: u32,
-    /// Where it stands.
-    pub state: State,
+    /// The node that follows in the ring of a container, plus one; zero if none does.
+    pub next: u32,
+    /// When it began; of a slot that is free, when the flow before ended.
+    pub created: Ticks,
+    /// From the opener.
+    pub out: Traffic,
+    /// To the opener.
+    pub back: Traffic,
+    /// TCP: what its segments are held against, as [`crate::engine::tcp`] packs it.
+    pub numbers: [u64; NUMBERS],
     /// What the rules of the container whose flow this is say of packets to it and from it: see
     /// [`crate::engine::cached`]. Zero: not known.
     pub verdicts: [[u64; VERDICT_WORDS]; 2],
@@ -102,6 +128,8 @@ impl State {
     pub const LOCKED: u32 = 32;
     /// TCP: a segment has not been looked at, since it could not wait.
     pub const MISSED: u32 = 64;
+    /// It has been deleted, and its slot waits for the hand of the ring that it is in.
+    pub const GONE: u32 = 128;
 
     const FLAGS: u32 = 8;
     /// TCP: bits of each end.

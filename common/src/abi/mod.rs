@@ -10,6 +10,7 @@ pub mod control;
 pub mod counters;
 pub mod event;
 pub mod flow;
+pub mod flow_table;
 pub mod fragment;
 pub mod guard;
 pub mod names;
@@ -18,10 +19,11 @@ pub mod reason;
 pub mod rules;
 pub mod set;
 pub mod socket;
+pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +52,7 @@ macro_rules! layouts {
 layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
-    config::Config = 88 {
+    config::Config = 136 {
         abi,
         unowned,
         netns,
@@ -64,6 +66,7 @@ layouts! {
         keep_verdicts,
         tcp,
         cgroup_levels,
+        flows,
     },
     config::Runtime = 8 { port_epoch },
     config::Interface = 8 { container, generation },
@@ -78,11 +81,12 @@ layouts! {
         port_limit,
         ranges,
         guard_limit,
-        reserved,
+        flow_rate,
     },
     container::Quota = 24 { held, maxheld, failcnt },
-    container::Usage = 88 { flows, ports, guards, control, notices },
+    container::Usage = 104 { flows, ports, guards, control, notices, evicted, new_flows },
     control::Control = 40 { operation, container, key, flags, result },
+    control::NamedFlow = 44 { slot, key },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },
     counters::Counters = 416 { uplink, local, interface, forwarded, dropped, drops },
@@ -109,18 +113,25 @@ layouts! {
         padding,
     },
     flow::FlowKey = 40 { low, high, low_port, high_port, zone_protocol },
-    flow::Flow = 136 {
+    flow::Flow = 176 {
         expires,
+        key,
+        state,
+        opener,
+        responder,
+        port_epoch,
+        next,
         created,
         out,
         back,
         numbers,
-        opener,
-        responder,
-        port_epoch,
-        state,
         verdicts,
     },
+    flow_table::IndexBucket = 32 { 0 },
+    flow_table::Pool = 32 { fresh, head, tail, hand },
+    flow_table::Ring = 32 { lock, dry_until, head, tail, next, padding },
+    flow_table::Seed = 40 { 0 },
+    flow_table::Shape = 48 { slots, buckets, seed },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },
     guard::Bucket = 16 { full_at, expires },
@@ -138,4 +149,5 @@ layouts! {
     socket::Bound = 56 { key, second, owner, dual },
     socket::CgroupEntry = 8 { container, generation },
     socket::SocketOwner = 16 { container, generation, netns },
+    timeout::Timeouts = 128 { 0 },
 }

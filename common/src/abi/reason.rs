@@ -82,6 +82,8 @@ reasons! {
     GuardQuota = 21, "guard-quota";
     /// A rule had to remember something, and the node's table is full.
     GuardTableFull = 22, "guard-table-full";
+    /// The container has begun as many flows in a second as it may.
+    FlowRate = 23, "flow-rate";
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);

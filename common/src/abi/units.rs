@@ -36,6 +36,35 @@ impl Nanos {
     }
 }
 
+/// A moment in steps of 2²⁴ ns (17 ms), of which it knows the last 2³² (2.2 years).
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticks(pub u32);
+
+impl Ticks {
+    const BITS: u32 = 24;
+
+    /// The step that the moment is in.
+    #[inline(always)]
+    pub const fn of(time: Nanos) -> Self {
+        Self((time.0 >> Self::BITS) as u32)
+    }
+
+    /// When the step began, if that is one of the first 2³².
+    #[inline(always)]
+    pub const fn start(self) -> Nanos {
+        Nanos((self.0 as u64) << Self::BITS)
+    }
+
+    /// How long ago it was at the time `now`, to a step; steps that are still to come are none.
+    #[inline(always)]
+    pub const fn age(self, now: Nanos) -> Nanos {
+        let steps = Self::of(now).0.wrapping_sub(self.0);
+        // No clock goes back, but processors may see it a step or so apart.
+        if steps > u32::MAX - 64 { Nanos(0) } else { Nanos((steps as u64) << Self::BITS) }
+    }
+}
+
 /// A TCP, UDP, UDP-Lite or SCTP port in host byte order; for ICMP queries the id (at the end that answers: plus the
 /// request's type), for GRE the low half of the key.
 #[repr(transparent)]

@@ -10,6 +10,7 @@ use super::{
 use crate::abi::{
     config::Config,
     flow::{NUMBERS, Phase, State},
+    timeout::Timeout,
     units::Nanos,
 };
 
@@ -115,7 +116,7 @@ fn meet_alone<T: Tables>(
         // There is no connection: the entry but tells whose it is.
         if !state::may_begin(headers.detail, policy) {
             if is_new && from_opener {
-                flow::extend(entry, tables.now().after(state::of_phase(Phase::None)));
+                flow::prolong(tables, entry, Timeout::TCP_NONE);
             }
             return (Meeting::Invalid, before);
         }
@@ -159,8 +160,8 @@ fn meet_alone<T: Tables>(
             entry.set_number(place, number);
         }
     }
-    if let Some(expires) = expires((entry, connection.phase), tables.now(), (step, lasts)) {
-        flow::extend(entry, expires);
+    if let Some(lifetime) = lifetime(tables, (entry, connection.phase), (step, lasts)) {
+        flow::extend(entry, tables.now().after(lifetime));
     }
     let after = before.with(flags(step, from_opener)).with_connection(connection.ends());
     (if step == Step::Invalid { Meeting::Invalid } else { Meeting::GoesOn }, after)
@@ -176,23 +177,30 @@ const fn flags(step: Step, from_opener: bool) -> u32 {
     }
 }
 
-/// When the flow ends from now on, if that has changed.
+/// How long the flow lasts from now on, if that has changed.
 #[inline(always)]
-fn expires<F: FlowEntry>(
-    (entry, phase): (&F, Phase),
-    now: Nanos,
+fn lifetime<T: Tables>(
+    tables: &T,
+    (entry, phase): (&T::Flow, Phase),
     (step, lasts): (Step, Lasts),
 ) -> Option<Nanos> {
-    let own = state::of_phase(phase);
-    let lifetime = match lasts {
-        _ if step == Step::Ends => state::OVER,
+    if step == Step::Ends {
+        return Some(state::OVER);
+    }
+    let timeout = |timeout| flow::timeout(tables, entry, timeout);
+    let own = Timeout::of_phase(phase);
+    Some(match lasts {
         Lasts::Unchanged => return None,
-        Lasts::Phase => own,
-        Lasts::Reset => state::of_phase(Phase::Close),
-        Lasts::Unacknowledged => own.min(state::UNACKNOWLEDGED),
-        Lasts::Repeating => own.min(state::REPEATING),
-        Lasts::Shortened if entry.expires() < now.after(state::UNACKNOWLEDGED) => return None,
-        Lasts::Shortened => state::UNACKNOWLEDGED,
-    };
-    Some(now.after(lifetime))
+        Lasts::Phase => timeout(own),
+        Lasts::Reset => timeout(Timeout::TCP_CLOSE),
+        Lasts::Unacknowledged => timeout(own).min(timeout(Timeout::TCP_UNACKNOWLEDGED)),
+        Lasts::Repeating => timeout(own).min(timeout(Timeout::TCP_MAX_RETRANS)),
+        Lasts::Shortened => {
+            let shortened = timeout(Timeout::TCP_UNACKNOWLEDGED);
+            if entry.expires() < tables.now().after(shortened) {
+                return None;
+            }
+            shortened
+        }
+    })
 }

@@ -68,7 +68,7 @@ pub fn by_host<T: Tables>(tables: &T, headers: &Headers, zone: Zone) {
     }
     if let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) {
         if hit.sender().is_container() {
-            flow::end(&hit.entry);
+            flow::end(tables, &hit.entry);
         }
     }
 }
@@ -192,7 +192,7 @@ fn own<T: Tables, P: Packet>(
         // The flow is somebody else's. Whoever has the port or the socket now has it rightly: the kernel would not have
         // given it while the former owner's socket was open.
         if !hit.from_opener && hit.entry.opener().is_container() {
-            hit.entry.set_responder(sender);
+            hit.entry.change_responder(hit.sender(), sender);
             return Ok(track::go_on(tables, &hit, (packet, headers), seen, opening));
         }
     }

@@ -3,18 +3,20 @@
 use super::{
     attribute,
     connection::{self, Meeting},
+    flow_table::open::{self, Opened},
     headers::{Headers, Kind, Place},
     ports, quota, state,
-    tables::{FlowEntry, Found, InsertError, Tables, Which},
+    tables::{Beginning, FlowEntry, Found, Tables, Which},
     tcp::Connection,
     trace::Trace,
 };
 use crate::{
     abi::{
         counters::Traffic,
-        flow::{Flow, Phase, State, VERDICT_WORDS},
+        flow::State,
         reason::Reason,
-        units::{ContainerId, Nanos, Protocol},
+        timeout::Timeout,
+        units::{ContainerId, Nanos, Protocol, Ticks},
     },
     wire::Packet,
 };
@@ -48,7 +50,7 @@ pub fn find<T: Tables>(tables: &T, headers: &Headers, place: Place) -> Option<Hi
     if headers.kind == Kind::IcmpError {
         return None;
     }
-    let entry = tables.flow_at(headers, place)?;
+    let entry = tables.find(headers, place)?.flow;
     if entry.expires() <= tables.now() {
         return None;
     }
@@ -127,22 +129,35 @@ pub fn begin<T: Tables, P: Packet>(tables: &T, packet: &P, headers: &Headers, pl
 #[inline(always)]
 fn meet<T: Tables, P: Packet>(tables: &T, hit: &Hit<T::Flow>, packet: &P, headers: &Headers) -> Meeting {
     if headers.protocol != Protocol::TCP {
-        refresh(tables, hit, headers);
+        tables.refresh(hit.entry, headers.protocol, hit.from_opener);
         return Meeting::GoesOn;
     }
     tables.meet(packet, headers, hit.entry, hit.from_opener)
 }
 
+/// As [`Tables::refresh`].
 #[inline(always)]
-fn refresh<T: Tables>(tables: &T, hit: &Hit<T::Flow>, headers: &Headers) {
-    let (now, before) = (tables.now(), hit.entry.state());
-    let age = Nanos(now.0.saturating_sub(hit.entry.created().0));
-    let (after, lifetime) = state::next(before, hit.from_opener, headers.protocol, age);
+pub fn refresh<T: Tables>(tables: &T, entry: &T::Flow, protocol: Protocol, from_opener: bool) {
+    let before = entry.state();
+    let age = entry.created().age(tables.now());
+    let (after, timeout) = state::next(before, from_opener, protocol, age);
     // Whoever comes between has come to the same, or the next packet will.
     if after != before {
-        hit.entry.change_state(before, after);
+        entry.change_state(before, after);
     }
-    extend(&hit.entry, now.after(lifetime));
+    prolong(tables, entry, timeout);
+}
+
+/// Has a flow last so long from now on.
+#[inline(always)]
+pub fn prolong<T: Tables>(tables: &T, entry: &T::Flow, kind: Timeout) {
+    extend(entry, tables.now().after(timeout(tables, entry, kind)));
+}
+
+/// How long flows of this one's container last.
+#[inline(always)]
+pub fn timeout<T: Tables>(tables: &T, entry: &T::Flow, kind: Timeout) -> Nanos {
+    tables.timeout(charged_for(entry), kind)
 }
 
 /// Has a flow end then, unless it is being deleted or begun anew, and somebody else's.
@@ -203,48 +218,38 @@ pub fn open<T: Tables>(
     parties: &Parties,
     traffic: (Traffic, bool),
 ) -> Reason {
-    let flow = new_flow(tables, headers, parties, traffic);
-    let key = place.key(headers);
-    // Not by `flow_at`, which in the kernel is a function with a key of its own: the stack has no room for two.
-    if let Some(entry) = tables.flow(&key) {
-        return renew(tables, &entry, parties, &flow);
-    }
     let charged = parties.charged();
-    if !charge(tables, charged) {
-        return Reason::FlowQuota;
+    let Some(limit) = tables.admit(charged) else { return Reason::FlowRate };
+    let quota = (charged, limit);
+    let expires = || tables.now().after(tables.timeout(charged, first_timeout(headers)));
+    let opened = match tables.find(headers, place) {
+        Some(slot) => open::renew(
+            tables,
+            &slot.flow,
+            quota,
+            (parties.take_over != 0, expires),
+            || matches!(tables.find(headers, place), Some(again) if again.number == slot.number),
+            || tables.fill(slot.number, (headers, place), parties, traffic),
+        ),
+        None => open::open(tables, quota, expires, |number| {
+            tables.fill(number, (headers, place), parties, traffic);
+        }),
+    };
+    match opened {
+        // This packet passes as the owner's, the next one is tracked.
+        Opened::Yes | Opened::Exists => Reason::None,
+        Opened::Quota => Reason::FlowQuota,
+        Opened::Full => Reason::FlowTableFull,
     }
-    match tables.insert_flow(&key, &flow) {
-        Ok(()) => Reason::None,
-        Err(error) => {
-            quota::give_flow(tables, charged);
-            match error {
-                // Another processor has just opened it; the next packet finds that one.
-                InsertError::Exists => Reason::None,
-                InsertError::Full => Reason::FlowTableFull,
-            }
-        }
-    }
-}
-
-/// Marks an expired (or, for a flush, any) entry as being deleted; the caller alone may delete it then. Its owner's
-/// quota is given back.
-#[inline(always)]
-pub fn retire<T: Tables>(tables: &T, entry: &T::Flow, even_if_live: bool) -> bool {
-    let old = entry.expires();
-    if old.0 == 0 || (!even_if_live && old > tables.now()) || !entry.claim(old, Nanos(0)) {
-        return false;
-    }
-    quota::give_flow(tables, charged_for(entry));
-    true
 }
 
 /// Ends a flow before its time. The entry stays, expired, as others do.
 #[inline(always)]
-pub fn end<F: FlowEntry>(entry: &F) {
-    let old = entry.expires();
-    if old.0 != 0 {
+pub fn end<T: Tables>(tables: &T, entry: &T::Flow) {
+    let (old, now) = (entry.expires(), tables.now());
+    if old > now {
         // Losing the race leaves it to the packet that won, or to the next one.
-        entry.claim(old, Nanos(1));
+        entry.claim(old, now);
     }
 }
 
@@ -254,60 +259,60 @@ pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
     Parties::new(entry.opener(), entry.responder()).charged()
 }
 
-/// Begins an entry anew. It is claimed as if to be deleted, so that it is nobody else's until it is whole again.
+/// As [`Tables::fill`]: writes into a slot, which the caller has claimed, what a flow begins with. When it ends is left as it
+/// is.
 #[inline(always)]
-fn renew<T: Tables>(tables: &T, entry: &T::Flow, parties: &Parties, flow: &Flow) -> Reason {
-    let old = entry.expires();
-    if old.0 == 0 || (parties.take_over == 0 && old > tables.now()) || !entry.claim(old, Nanos(0)) {
-        // It is being deleted, or was revived a moment ago: this packet passes as the owner's, the next one is tracked.
-        return Reason::None;
+pub fn fill<T: Tables>(
+    tables: &T,
+    number: u32,
+    (headers, place): (&Headers, Place),
+    parties: &Parties,
+    traffic: (Traffic, bool),
+) {
+    if let Some(flow) = tables.slot(number) {
+        flow.set_key(&place.key(headers));
+        flow.begin(&beginning(tables, headers, parties, traffic));
     }
-    let (former, charged) = (charged_for(entry), parties.charged());
-    if former != charged {
-        if !charge(tables, charged) {
-            entry.claim(Nanos(0), old);
-            return Reason::FlowQuota;
-        }
-        quota::give_flow(tables, former);
+}
+
+/// As [`Tables::admit`]: how many flows a container may have, if it may begin one more in this second.
+#[inline(always)]
+pub fn admit<T: Tables>(tables: &T, id: ContainerId) -> Option<u32> {
+    let Some(container) = tables.container(id) else { return Some(0) };
+    if quota::new_flow_allowed(tables, id, container.flow_rate) { Some(container.flow_limit) } else { None }
+}
+
+/// How long a flow lasts that has but begun.
+#[inline(always)]
+const fn first_timeout(headers: &Headers) -> Timeout {
+    match headers.protocol {
+        // Until it meets the packet.
+        Protocol::TCP => Timeout::TCP_NONE,
+        protocol => state::unreplied(protocol),
     }
-    entry.reopen(flow);
-    entry.claim(Nanos(0), flow.expires);
-    Reason::None
 }
 
 #[inline(always)]
-fn charge<T: Tables>(tables: &T, id: ContainerId) -> bool {
-    let limit = tables.container(id).map_or(0, |container| container.flow_limit);
-    quota::take_flow(tables, id, limit)
-}
-
-#[inline(always)]
-fn new_flow<T: Tables>(
+fn beginning<T: Tables>(
     tables: &T,
     headers: &Headers,
     parties: &Parties,
     (traffic, is_counted): (Traffic, bool),
-) -> Flow {
-    let now = tables.now();
+) -> Beginning {
     let (low, counted) = (headers.source_is_low() as u32, is_counted as u32);
     let flags = low.wrapping_mul(State::OPENER_LOW) | counted.wrapping_mul(State::COUNTED);
-    let (lifetime, state) = match headers.protocol {
-        // Until it meets the packet.
-        Protocol::TCP => (state::of_phase(Phase::None), State(flags).with_connection(Connection::NEW.ends())),
-        protocol => (state::unreplied(protocol), State(flags)),
+    let state = match headers.protocol {
+        Protocol::TCP => State(flags).with_connection(Connection::NEW.ends()),
+        _ => State(flags),
     };
-    Flow {
-        expires: now.after(lifetime),
-        created: now,
+    Beginning {
+        created: Ticks::of(tables.now()),
         out: traffic,
-        back: Traffic::default(),
-        numbers: Connection::NO_NUMBERS,
         opener: parties.opener,
         responder: parties.responder,
         // Not yet held against the reservations: the opener may be here by its socket, on a port that another has
         // reserved, and that socket may be closed any time.
         port_epoch: ports::epoch(tables).wrapping_sub(1),
         state,
-        verdicts: [[0; VERDICT_WORDS]; 2],
     }
 }

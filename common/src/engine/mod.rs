@@ -20,6 +20,7 @@ pub mod egress;
 pub mod exempt;
 pub mod external;
 pub mod flow;
+pub mod flow_table;
 pub mod headers;
 pub mod ingress;
 pub mod notice;

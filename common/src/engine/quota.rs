@@ -1,7 +1,8 @@
-//! Quotas: add, then check; so what is held never exceeds the limit at any quiet moment.
+//! Quotas: what is held never exceeds the limit.
 
 use super::{
     classify::limit,
+    flow_table::FlowTable,
     tables::{Tables, UsageWord, Word},
 };
 use crate::abi::units::ContainerId;
@@ -15,16 +16,15 @@ const CONTROL_PER_SECOND: u32 = 64;
 const NOTICES: u64 = 250;
 const NOTICE_COST: u64 = 1_000_000;
 
-/// Charges one flow to `id`; false if that is more than `limit`.
+/// Where the flows of `id` are counted, which may have so many.
 #[inline(always)]
-pub fn take_flow<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
-    let words = [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed];
-    Account::new(tables, id, limit, words).is_some_and(|account| account.take())
+pub fn flows<T: FlowTable + ?Sized>(table: &T, id: ContainerId, limit: u32) -> Option<Account<T::Word>> {
+    Account::new(table, id, limit, [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed])
 }
 
 /// Gives a flow of `id` back.
 #[inline(always)]
-pub fn give_flow<T: Tables>(tables: &T, id: ContainerId) {
+pub fn give_flow<T: FlowTable + ?Sized>(tables: &T, id: ContainerId) {
     give(tables, id, UsageWord::FlowsHeld);
 }
 
@@ -65,6 +65,25 @@ pub fn notice_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
     }
 }
 
+const SECOND: u64 = 1_000_000_000;
+
+/// How often one tries to charge whom others are faster than.
+const TRIES: u32 = 16;
+
+/// Whether `id` may begin one more flow in this second, in which it may begin so many as `rate`; zero is any number. It may
+/// begin as many at once.
+#[inline(always)]
+pub fn new_flow_allowed<T: FlowTable>(tables: &T, id: ContainerId, rate: u32) -> bool {
+    if rate == 0 {
+        return true;
+    }
+    let cost = SECOND.checked_div(rate as u64).unwrap_or(0);
+    match tables.usage(id, UsageWord::NewFlows) {
+        Some(full_at) => limit::take(full_at, tables.now(), cost, SECOND.wrapping_sub(cost)),
+        None => false,
+    }
+}
+
 /// Where something that a container may hold so much of is counted.
 #[derive(Clone, Copy)]
 pub struct Account<W> {
@@ -77,7 +96,7 @@ pub struct Account<W> {
 impl<W: Word> Account<W> {
     /// The words of `id`: held, most ever held, refused.
     #[inline(always)]
-    pub fn new<T: Tables<Word = W>>(
+    pub fn new<T: FlowTable<Word = W> + ?Sized>(
         tables: &T,
         id: ContainerId,
         limit: u32,
@@ -88,21 +107,59 @@ impl<W: Word> Account<W> {
         Some(Self { held, max, failed: tables.usage(id, failed)?, limit })
     }
 
-    /// Charges one more; false if that is more than the limit.
+    /// Charges one more; if that is more than the limit, it has failed.
     #[inline(always)]
     pub fn take(&self) -> bool {
         let now_held = self.held.add(1).wrapping_add(1);
         if now_held > self.limit as u64 {
             self.held.add(u64::MAX);
-            self.failed.add(1);
+            self.fail();
             return false;
         }
+        self.note(now_held);
+        true
+    }
+
+    /// One more was asked for than there may be.
+    #[inline(always)]
+    pub fn fail(&self) {
+        self.failed.add(1);
+    }
+
+    /// Whether more is held than there may be: the limit has been lowered.
+    #[inline(always)]
+    pub fn is_over(&self) -> bool {
+        self.held.load().cast_signed() > self.limit as i64
+    }
+
+    /// Charges one more; false if that is more than the limit.
+    ///
+    /// To add first and take back what is too much would show others more than is held for a moment: who looks then whether the
+    /// limit has been lowered would be misled.
+    #[inline(always)]
+    pub fn charge(&self) -> bool {
+        for _ in 0..TRIES {
+            let held = self.held.load();
+            // Below zero is what was counted for a container of the same id before, if something of it is left.
+            if held.cast_signed() >= self.limit as i64 {
+                return false;
+            }
+            if self.held.swap(held, held.wrapping_add(1)) {
+                self.note(held.wrapping_add(1));
+                return true;
+            }
+        }
+        // So many others charge to the same container at once that one may well be told that there is no room.
+        false
+    }
+
+    #[inline(always)]
+    fn note(&self, now_held: u64) {
         let old = self.max.load();
         // A lost race leaves the other's value, which was as true a moment ago.
         if now_held > old {
             self.max.swap(old, now_held);
         }
-        true
     }
 
     /// Gives one back.
@@ -119,7 +176,7 @@ impl<W: Word> Account<W> {
 }
 
 #[inline(always)]
-fn give<T: Tables>(tables: &T, id: ContainerId, word: UsageWord) {
+fn give<T: FlowTable + ?Sized>(tables: &T, id: ContainerId, word: UsageWord) {
     if let Some(held) = tables.usage(id, word) {
         held.add(u64::MAX);
     }

@@ -6,16 +6,13 @@
 use crate::{
     abi::{
         config::Config,
-        flow::{Phase, State},
+        flow::State,
+        timeout::Timeout,
         units::{Nanos, Protocol},
     },
     wire::tcp,
 };
 
-/// A connection that waits for an acknowledgement, at most (`nf_conntrack_tcp_timeout_unacknowledged`).
-pub const UNACKNOWLEDGED: Nanos = Nanos::seconds(300);
-/// One whose end repeats itself, at most (`nf_conntrack_tcp_timeout_max_retrans`).
-pub const REPEATING: Nanos = Nanos::seconds(300);
 /// One that has ended before it was answered: until the packet that has ended it is at its destination. (nf_conntrack deletes
 /// the entry, which that packet keeps.)
 pub const OVER: Nanos = Nanos::seconds(1);
@@ -35,37 +32,24 @@ pub const fn may_begin(flags: u8, policy: u32) -> bool {
     }
 }
 
-/// A TCP connection in this phase.
-#[inline(always)]
-pub const fn of_phase(phase: Phase) -> Nanos {
-    match phase {
-        Phase::SynSent | Phase::SynSent2 | Phase::FinWait | Phase::TimeWait => Nanos::seconds(120),
-        // One of no phase but tells whose it is.
-        Phase::SynRecv | Phase::CloseWait | Phase::None => Nanos::seconds(60),
-        // 5 days, as TCP allows.
-        Phase::Established => Nanos::seconds(432_000),
-        Phase::LastAck => Nanos::seconds(30),
-        Phase::Close => Nanos::seconds(10),
-    }
-}
-
 /// A flow of another protocol than TCP that nobody has answered.
 #[inline(always)]
-pub const fn unreplied(protocol: Protocol) -> Nanos {
+pub const fn unreplied(protocol: Protocol) -> Timeout {
     match protocol {
-        Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 | Protocol::GRE => {
-            Nanos::seconds(30)
-        }
-        _ => Nanos::seconds(600),
+        Protocol::UDP | Protocol::UDPLITE => Timeout::UDP,
+        Protocol::ICMP => Timeout::ICMP,
+        Protocol::ICMPV6 => Timeout::ICMPV6,
+        Protocol::GRE => Timeout::GRE,
+        _ => Timeout::GENERIC,
     }
 }
 
 /// One that goes to and fro, and is worth keeping for that.
 #[inline(always)]
-const fn assured(protocol: Protocol) -> Option<Nanos> {
+const fn assured(protocol: Protocol) -> Option<Timeout> {
     match protocol {
-        Protocol::UDP | Protocol::UDPLITE => Some(Nanos::seconds(120)),
-        Protocol::GRE => Some(Nanos::seconds(180)),
+        Protocol::UDP | Protocol::UDPLITE => Some(Timeout::UDP_STREAM),
+        Protocol::GRE => Some(Timeout::GRE_STREAM),
         _ => None,
     }
 }
@@ -73,11 +57,11 @@ const fn assured(protocol: Protocol) -> Option<Nanos> {
 /// Where a flow of another protocol than TCP stands after one more packet, at the `age` that it has, and how long it lasts
 /// then.
 #[inline(always)]
-pub fn next(state: State, from_opener: bool, protocol: Protocol, age: Nanos) -> (State, Nanos) {
+pub fn next(state: State, from_opener: bool, protocol: Protocol, age: Nanos) -> (State, Timeout) {
     let after = if from_opener { state } else { state.with(State::REPLIED) };
     match assured(protocol) {
-        Some(lifetime) if state.has(State::REPLIED) && (protocol != Protocol::UDP || age > STREAM) => {
-            (after.with(State::ASSURED), lifetime)
+        Some(timeout) if state.has(State::REPLIED) && (protocol != Protocol::UDP || age > STREAM) => {
+            (after.with(State::ASSURED), timeout)
         }
         _ => (after, unreplied(protocol)),
     }

@@ -4,6 +4,7 @@ use super::{
     attribute,
     connection::{self, Meeting},
     flow::{self, Parties},
+    flow_table::{FlowTable, Half, Slot, index},
     headers::{Headers, Place},
     ports,
     rules::{Case, Ruling},
@@ -13,11 +14,12 @@ use crate::abi::{
     address::Address,
     container::Container,
     counters::Traffic,
-    flow::{Flow, FlowKey, State},
+    flow::{FlowKey, State},
     fragment::{Fragment, FragmentKey},
     port::{Claim, PortKey},
     reason::Reason,
-    units::{ContainerId, Nanos, Zone},
+    timeout::Timeout,
+    units::{ContainerId, Nanos, Protocol, Ticks, Zone},
 };
 use crate::wire::Packet;
 
@@ -31,8 +33,45 @@ pub trait Word: Copy {
     fn add(&self, value: u64) -> u64;
 }
 
-/// One entry of the flow table, as several processors see it at once.
+/// What a flow begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// When it begins.
+    pub created: Ticks,
+    /// Its first packet.
+    pub out: Traffic,
+    /// Who opens it.
+    pub opener: ContainerId,
+    /// Who holds the other end.
+    pub responder: ContainerId,
+    /// The epoch of the reservations that it was last held against.
+    pub port_epoch: u32,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// One flow, as several processors see it at once.
 pub trait FlowEntry: Copy {
+    /// Half a word.
+    type Half: Half;
+
+    /// A word of its key.
+    fn key_word(&self, place: usize) -> u32;
+    /// Gives it another key; only who has claimed it does so.
+    fn set_key(&self, key: &FlowKey);
+    /// Whether its key has these words.
+    #[inline(always)]
+    fn has_key(&self, word: impl Fn(usize) -> u32) -> bool {
+        // Word by word: there is no stack in the kernel to load them all.
+        for place in 0..FlowKey::WORDS {
+            if self.key_word(place) != word(place) {
+                return false;
+            }
+        }
+        true
+    }
+    /// Which node follows in its ring.
+    fn next(&self) -> Self::Half;
     /// When it ends; zero if it is being deleted.
     fn expires(&self) -> Nanos;
     /// Moves the end from `old` to `new`; tells whether nobody else did before.
@@ -41,10 +80,14 @@ pub trait FlowEntry: Copy {
     fn opener(&self) -> ContainerId;
     /// Who holds the other end.
     fn responder(&self) -> ContainerId;
-    /// Changes who holds the other end, for whom other rules hold.
-    fn set_responder(&self, id: ContainerId);
+    /// Changes who holds the other end from `old` to `new`, for whom other rules hold.
+    fn change_responder(&self, old: ContainerId, new: ContainerId);
     /// When it began.
-    fn created(&self) -> Nanos;
+    fn created(&self) -> Ticks;
+    /// It has ended then; only who has claimed it says so.
+    fn set_ended(&self, at: Ticks);
+    /// Its state is [`State::GONE`] and nothing else; only who has claimed it says so.
+    fn set_gone(&self);
     /// Where it stands.
     fn state(&self) -> State;
     /// Changes where it stands from `old` to `new`; tells whether nobody else did before.
@@ -63,8 +106,8 @@ pub trait FlowEntry: Copy {
     fn set_verdict(&self, place: usize, word: usize, value: u64);
     /// A packet is counted in it: from the opener, or to it.
     fn count(&self, from_opener: bool, traffic: Traffic);
-    /// Begins anew, as `flow`.
-    fn reopen(&self, flow: &Flow);
+    /// Begins; only who has claimed it has it do so. When it ends is left as it is.
+    fn begin(&self, beginning: &Beginning);
 }
 
 /// Why there is no new entry.
@@ -105,6 +148,8 @@ pub enum UsageWord {
     FlowsMax,
     /// Flows refused.
     FlowsFailed,
+    /// Flows that had to go for others.
+    FlowsEvicted,
     /// Reservations held.
     PortsHeld,
     /// Most reservations held.
@@ -121,21 +166,16 @@ pub enum UsageWord {
     Control,
     /// When the bucket of notices is full again.
     Notices,
+    /// When the bucket of new flows is full again.
+    NewFlows,
 }
 
 /// All tables.
-pub trait Tables: Sized {
-    /// An entry of the flow table.
-    type Flow: FlowEntry;
-    /// A word changed by several processors.
-    type Word: Word;
-
-    /// The time.
-    fn now(&self) -> Nanos;
+pub trait Tables: FlowTable + Sized {
     /// A container that exists.
     fn container(&self, id: ContainerId) -> Option<Container>;
-    /// A word of a container's usage.
-    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<Self::Word>;
+    /// How long the flows of a container last.
+    fn timeout(&self, id: ContainerId, timeout: Timeout) -> Nanos;
     /// Whether the node drops what arrives for nobody.
     fn drops_unowned(&self) -> bool;
     /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`](crate::abi::config::Config::TCP_LIBERAL) and its
@@ -146,11 +186,6 @@ pub trait Tables: Sized {
     fn address(&self, address: &Address) -> Option<ContainerId>;
     /// Whether any address belongs to one container alone.
     fn has_container_addresses(&self) -> bool;
-
-    /// An entry of the flow table, expired or not.
-    fn flow(&self, key: &FlowKey) -> Option<Self::Flow>;
-    /// A new entry.
-    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
 
     /// The claim of a reservation.
     fn port(&self, key: &PortKey) -> Option<Self::Word>;
@@ -175,10 +210,22 @@ pub trait Tables: Sized {
         ports::holder(self, headers, end)
     }
 
-    /// The entry at `place` for the packet `headers`, expired or not.
+    /// The flow with this key, expired or not.
     #[inline(always)]
-    fn flow_at(&self, headers: &Headers, place: Place) -> Option<Self::Flow> {
+    fn flow(&self, key: &FlowKey) -> Option<Slot<Self::Flow>> {
+        index::find(self, |place| key.word(place))
+    }
+
+    /// The flow at `place` for the packet `headers`, expired or not.
+    #[inline(always)]
+    fn find(&self, headers: &Headers, place: Place) -> Option<Slot<Self::Flow>> {
         self.flow(&place.key(headers))
+    }
+
+    /// Writes into a slot, which the caller has claimed, what a flow begins with.
+    #[inline(always)]
+    fn fill(&self, number: u32, at: (&Headers, Place), parties: &Parties, traffic: (Traffic, bool)) {
+        flow::fill(self, number, at, parties, traffic);
     }
 
     /// Makes the flow at `place` for the packet `headers`, which it counts, or says why not. Rules may have counted the flow
@@ -192,6 +239,18 @@ pub trait Tables: Sized {
         traffic: (Traffic, bool),
     ) -> Reason {
         flow::open(self, headers, place, parties, traffic)
+    }
+
+    /// How many flows a container may have, if it may begin one more in this second.
+    #[inline(always)]
+    fn admit(&self, id: ContainerId) -> Option<u32> {
+        flow::admit(self, id)
+    }
+
+    /// Moves a flow of another protocol than TCP on.
+    #[inline(always)]
+    fn refresh(&self, flow: Self::Flow, protocol: Protocol, from_opener: bool) {
+        flow::refresh(self, &flow, protocol, from_opener);
     }
 
     /// What a TCP segment is to the flow that it is in, which it moves on.

@@ -1,22 +1,14 @@
 //! Tables whose values never move, so that handles to them can be plain references.
 
-use std::{
-    boxed::Box,
-    collections::BTreeMap,
-    sync::{Mutex, OnceLock},
-    vec::Vec,
-};
+use std::{collections::BTreeMap, sync::Mutex, vec::Vec};
 
-use super::lock;
+use super::{cells::Cells, lock};
 use crate::engine::tables::InsertError;
-
-const CHUNK: usize = 64;
 
 /// A table of at most `capacity` entries. As in a preallocated map of the kernel, the place of a deleted entry may be
 /// used again while somebody still holds a handle to it.
 pub(super) struct Table<K, C> {
-    chunks: Box<[OnceLock<Box<[C]>>]>,
-    capacity: usize,
+    cells: Cells<C>,
     index: Mutex<Index<K>>,
 }
 
@@ -29,15 +21,14 @@ struct Index<K> {
 impl<K: Copy + Ord, C: Default> Table<K, C> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            chunks: (0..capacity.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
-            capacity,
+            cells: Cells::new(capacity),
             index: Mutex::new(Index { places: BTreeMap::new(), free: Vec::new(), used: 0 }),
         }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&C> {
         let place = lock(&self.index).places.get(key).copied()?;
-        self.cell(place)
+        self.cells.get(place)
     }
 
     /// Makes the entry `key`, whose cell `fill` fills before anybody sees it.
@@ -48,13 +39,13 @@ impl<K: Copy + Ord, C: Default> Table<K, C> {
         }
         let place = match index.free.pop() {
             Some(place) => place,
-            None if index.used < self.capacity => {
+            None if index.used < self.cells.len() => {
                 index.used += 1;
                 index.used - 1
             }
             None => return Err(InsertError::Full),
         };
-        fill(self.cell(place).ok_or(InsertError::Full)?);
+        fill(self.cells.get(place).ok_or(InsertError::Full)?);
         index.places.insert(*key, place);
         Ok(())
     }
@@ -70,11 +61,6 @@ impl<K: Copy + Ord, C: Default> Table<K, C> {
     /// All entries at this moment, in the order of their keys.
     pub(super) fn entries(&self) -> Vec<(K, &C)> {
         let index = lock(&self.index);
-        index.places.iter().filter_map(|(key, place)| Some((*key, self.cell(*place)?))).collect()
-    }
-
-    fn cell(&self, place: usize) -> Option<&C> {
-        let chunk = self.chunks.get(place / CHUNK)?;
-        chunk.get_or_init(|| (0..CHUNK).map(|_| C::default()).collect()).get(place % CHUNK)
+        index.places.iter().filter_map(|(key, place)| Some((*key, self.cells.get(*place)?))).collect()
     }
 }

@@ -3,11 +3,13 @@
 use super::{FlowCell, MemoryTables, MemoryWord, lock};
 use crate::{
     abi::{
+        control::Control,
         port::{Claim, PortKey},
         units::ContainerId,
     },
     engine::{
-        Tables as _, flow,
+        Tables as _,
+        flow_table::reclaim,
         ports::{self, Refusal},
         tables::FlowEntry as _,
     },
@@ -38,19 +40,29 @@ impl MemoryTables {
     /// Deletes the flows that have expired, the reservations that nobody holds, and what rules keep no longer; returns how
     /// many.
     pub fn sweep(&self) -> usize {
+        self.sweep_flows() + self.sweep_ports() + self.sweep_guards()
+    }
+
+    /// Frees slots of `id` whose flows have ended, of those that nobody has looked at for longest; returns how many flows had
+    /// expired.
+    pub fn sweep_ring(&self, id: ContainerId) -> usize {
+        self.look_at(id, Control::LOOKS.try_into().unwrap_or(0))
+    }
+
+    /// Deletes the reservations that nobody holds; returns how many.
+    pub fn sweep_ports(&self) -> usize {
         let _deleting = lock(&self.deleting);
-        let idle = self
-            .ports
-            .entries()
-            .into_iter()
-            .filter(|(key, claim)| ports::retire(MemoryWord::atomic(claim)) && self.ports.remove(key));
-        self.delete_flows(None) + idle.count() + self.sweep_guards()
+        let ports = self.ports.entries().into_iter();
+        ports
+            .filter(|(key, claim)| ports::retire(MemoryWord::atomic(claim)) && self.ports.remove(key))
+            .count()
     }
 
     /// Deletes all flows of `id`; returns how many.
     pub fn flush_flows(&self, id: ContainerId) -> usize {
         let _deleting = lock(&self.deleting);
-        self.delete_flows(Some(id))
+        let goes = |flow: &&FlowCell| flow.opener() == id || flow.responder() == id;
+        self.flows.slots().filter(|(number, _)| reclaim::retire(&self, *number, goes)).count()
     }
 
     /// Deletes all reservations of `id`; returns how many.
@@ -59,12 +71,14 @@ impl MemoryTables {
         self.ports.entries().into_iter().filter(|(key, _)| ports::evict(&self, key, id)).count()
     }
 
-    fn delete_flows(&self, of: Option<ContainerId>) -> usize {
-        let goes = |entry: &&FlowCell| match of {
-            Some(id) => (entry.opener() == id || entry.responder() == id) && flow::retire(&self, entry, true),
-            None => flow::retire(&self, entry, false),
-        };
-        let entries = self.flows.entries().into_iter();
-        entries.filter(|(key, entry)| goes(entry) && self.flows.remove(key)).count()
+    /// Frees the slots of flows that have ended: no ring has more nodes than slots were ever used.
+    fn sweep_flows(&self) -> usize {
+        let turns = self.flows.slots().count() + 1;
+        (0_u32..).map(ContainerId).take(self.usage.len()).map(|id| self.look_at(id, turns)).sum()
+    }
+
+    fn look_at(&self, id: ContainerId, turns: usize) -> usize {
+        let freed = (0..turns).map_while(|_| reclaim::sweep(&self, id));
+        freed.filter_map(|count| usize::try_from(count).ok()).sum()
     }
 }

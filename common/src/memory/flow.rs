@@ -1,4 +1,4 @@
-//! Entries of the flow table.
+//! Flows in memory.
 
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -7,11 +7,16 @@ use core::sync::atomic::{
 
 use crate::{
     abi::{
+        address::Address,
         counters::Traffic,
-        flow::{Flow, NUMBERS, State, VERDICT_WORDS},
-        units::{ContainerId, Nanos},
+        flow::{Flow, FlowKey, NUMBERS, State, VERDICT_WORDS},
+        units::{ContainerId, Nanos, Port, Ticks},
     },
-    engine::tables::FlowEntry,
+    engine::{
+        flow_table::Half,
+        tables::{Beginning, FlowEntry},
+        tcp::Connection,
+    },
 };
 
 const ORDER: Ordering = SeqCst;
@@ -20,14 +25,16 @@ const ORDER: Ordering = SeqCst;
 #[derive(Debug, Default)]
 pub struct FlowCell {
     expires: AtomicU64,
-    created: AtomicU64,
-    out: Counter,
-    back: Counter,
-    numbers: [AtomicU64; NUMBERS],
+    key: [AtomicU32; FlowKey::WORDS],
+    state: AtomicU32,
     opener: AtomicU32,
     responder: AtomicU32,
     port_epoch: AtomicU32,
-    state: AtomicU32,
+    next: AtomicU32,
+    created: AtomicU32,
+    out: Counter,
+    back: Counter,
+    numbers: [AtomicU64; NUMBERS],
     verdicts: [[AtomicU64; VERDICT_WORDS]; 2],
 }
 
@@ -48,40 +55,68 @@ impl Counter {
     }
 }
 
+/// Half a word of a [`super::MemoryTables`].
+#[derive(Clone, Copy)]
+pub struct MemoryHalf<'a>(pub(super) &'a AtomicU32);
+
+impl Half for MemoryHalf<'_> {
+    fn load(&self) -> u32 {
+        self.0.load(ORDER)
+    }
+
+    fn swap(&self, old: u32, new: u32) -> bool {
+        self.0.compare_exchange(old, new, ORDER, ORDER).is_ok()
+    }
+
+    fn exchange(&self, new: u32) -> u32 {
+        self.0.swap(new, ORDER)
+    }
+}
+
 impl FlowCell {
-    /// The entry as a plain value.
+    /// The flow as a plain value.
     pub fn get(&self) -> Flow {
         Flow {
             expires: Nanos(self.expires.load(ORDER)),
-            created: Nanos(self.created.load(ORDER)),
-            out: self.out.get(),
-            back: self.back.get(),
-            numbers: self.numbers.each_ref().map(|word| word.load(ORDER)),
+            key: self.key(),
+            state: State(self.state.load(ORDER)),
             opener: ContainerId(self.opener.load(ORDER)),
             responder: ContainerId(self.responder.load(ORDER)),
             port_epoch: self.port_epoch.load(ORDER),
-            state: State(self.state.load(ORDER)),
+            next: self.next.load(ORDER),
+            created: Ticks(self.created.load(ORDER)),
+            out: self.out.get(),
+            back: self.back.get(),
+            numbers: self.numbers.each_ref().map(|word| word.load(ORDER)),
             verdicts: self.verdicts.each_ref().map(|words| words.each_ref().map(|word| word.load(ORDER))),
         }
     }
 
+    /// Makes it that flow.
     pub(super) fn set(&self, flow: &Flow) {
-        self.fill(flow);
-        self.expires.store(flow.expires.0, ORDER);
-    }
-
-    fn fill(&self, flow: &Flow) {
-        self.created.store(flow.created.0, ORDER);
-        self.out.set(flow.out);
-        self.back.set(flow.back);
-        self.opener.store(flow.opener.0, ORDER);
-        self.responder.store(flow.responder.0, ORDER);
-        self.port_epoch.store(flow.port_epoch, ORDER);
+        let Flow { expires, key, state, opener, responder, port_epoch, next, created, out, back, .. } = *flow;
+        FlowEntry::set_key(&self, &key);
+        FlowEntry::begin(&self, &Beginning { created, out, opener, responder, port_epoch, state });
+        self.next.store(next, ORDER);
+        self.back.set(back);
         for (word, value) in self.numbers.iter().zip(flow.numbers) {
             word.store(value, ORDER);
         }
-        self.state.store(flow.state.0, ORDER);
         self.fill_verdicts(&flow.verdicts);
+        self.expires.store(expires.0, ORDER);
+    }
+
+    fn key(&self) -> FlowKey {
+        let [low0, low1, low2, low3, high0, high1, high2, high3, ports, zone_protocol] =
+            self.key.each_ref().map(|word| word.load(ORDER));
+        let [low, high] = [ports & 0xffff, ports >> 16].map(|port| Port(u16::try_from(port).unwrap_or(0)));
+        FlowKey {
+            low: Address([low0, low1, low2, low3]),
+            high: Address([high0, high1, high2, high3]),
+            low_port: low,
+            high_port: high,
+            zone_protocol,
+        }
     }
 
     fn fill_verdicts(&self, verdicts: &[[u64; VERDICT_WORDS]; 2]) {
@@ -91,7 +126,23 @@ impl FlowCell {
     }
 }
 
-impl FlowEntry for &FlowCell {
+impl<'a> FlowEntry for &'a FlowCell {
+    type Half = MemoryHalf<'a>;
+
+    fn key_word(&self, place: usize) -> u32 {
+        self.key.get(place).map_or(0, |word| word.load(ORDER))
+    }
+
+    fn set_key(&self, key: &FlowKey) {
+        for (place, word) in self.key.iter().enumerate() {
+            word.store(key.word(place), ORDER);
+        }
+    }
+
+    fn next(&self) -> MemoryHalf<'a> {
+        MemoryHalf(&self.next)
+    }
+
     fn expires(&self) -> Nanos {
         Nanos(self.expires.load(ORDER))
     }
@@ -108,13 +159,21 @@ impl FlowEntry for &FlowCell {
         ContainerId(self.responder.load(ORDER))
     }
 
-    fn set_responder(&self, id: ContainerId) {
+    fn change_responder(&self, old: ContainerId, new: ContainerId) {
         self.fill_verdicts(&[[0; VERDICT_WORDS]; 2]);
-        self.responder.store(id.0, ORDER);
+        let _ = self.responder.compare_exchange(old.0, new.0, ORDER, ORDER);
     }
 
-    fn created(&self) -> Nanos {
-        Nanos(self.created.load(ORDER))
+    fn created(&self) -> Ticks {
+        Ticks(self.created.load(ORDER))
+    }
+
+    fn set_ended(&self, at: Ticks) {
+        self.created.store(at.0, ORDER);
+    }
+
+    fn set_gone(&self) {
+        self.state.store(State::GONE, ORDER);
     }
 
     fn state(&self) -> State {
@@ -160,8 +219,18 @@ impl FlowEntry for &FlowCell {
         counter.bytes.fetch_add(traffic.bytes, ORDER);
     }
 
-    fn reopen(&self, flow: &Flow) {
-        // `expires` is claimed, and set by the claimer when all else is.
-        self.fill(flow);
+    fn begin(&self, beginning: &Beginning) {
+        let Beginning { created, out, opener, responder, port_epoch, state } = *beginning;
+        self.created.store(created.0, ORDER);
+        self.out.set(out);
+        self.back.set(Traffic::default());
+        self.opener.store(opener.0, ORDER);
+        self.responder.store(responder.0, ORDER);
+        self.port_epoch.store(port_epoch, ORDER);
+        for (word, value) in self.numbers.iter().zip(Connection::NO_NUMBERS) {
+            word.store(value, ORDER);
+        }
+        self.state.store(state.0, ORDER);
+        self.fill_verdicts(&[[0; VERDICT_WORDS]; 2]);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         units::{ContainerId, Nanos},
     },
     engine::{
-        Headers, Tables as _,
+        Headers,
         classify::{Answer, External, Question},
         external::{
             self, BucketWords, Guards,
@@ -22,6 +22,7 @@ use crate::{
             hashlimit,
             recent::{self, Sight},
         },
+        flow_table::FlowTable as _,
         rules::Case,
         tables::InsertError,
     },

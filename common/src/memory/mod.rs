@@ -8,8 +8,11 @@
 
 mod arena;
 mod bytes;
+mod cells;
 mod control;
+mod faults;
 mod flow;
+mod flow_table;
 mod fragments;
 pub mod generate;
 mod guards;
@@ -24,7 +27,8 @@ mod usage;
 mod word;
 
 pub use bytes::Bytes;
-pub use flow::FlowCell;
+pub use flow::{FlowCell, MemoryHalf};
+pub use flow_table::FlowArrays;
 pub use ruleset::Ruleset;
 pub use sets::holds;
 pub use snapshot::Snapshot;

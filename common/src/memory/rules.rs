@@ -10,10 +10,11 @@ use crate::{
         units::{Nanos, Protocol},
     },
     engine::{
-        Headers, Tables as _,
+        Headers,
         cached::{self, Hits, Scope},
         classify::{Answer, External, Question, State, Surroundings, classify},
         external::connlimit,
+        flow_table::FlowTable as _,
         headers::Kind,
         question::{self, Circumstances},
         rules::{Case, Ruling},

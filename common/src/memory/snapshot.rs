@@ -3,13 +3,12 @@
 use core::sync::atomic::Ordering::SeqCst;
 use std::vec::Vec;
 
-use super::{Capacity, MemoryTables, lock, usage::UsageCell};
+use super::{Capacity, FlowArrays, MemoryTables, flow_table::Arrays, lock, usage::UsageCell};
 use crate::{
     abi::{
         address::{Address, AddressEntry},
         config::{Config, Runtime},
         container::{Container, Usage},
-        flow::{Flow, FlowKey},
         fragment::{Fragment, FragmentKey},
         port::{PortEntry, PortKey},
         units::{ContainerId, Nanos},
@@ -30,8 +29,8 @@ pub struct Snapshot {
     pub usage: Vec<(ContainerId, Usage)>,
     /// `ADDRESSES`.
     pub addresses: Vec<(Address, AddressEntry)>,
-    /// `FLOWS`.
-    pub flows: Vec<(FlowKey, Flow)>,
+    /// `FLOWS` and its neighbours.
+    pub flows: FlowArrays,
     /// `PORTS`.
     pub ports: Vec<(PortKey, PortEntry)>,
     /// `PORT_SUMMARY`, without the zeroes.
@@ -48,7 +47,7 @@ impl Default for Snapshot {
             containers: Vec::new(),
             usage: Vec::new(),
             addresses: Vec::new(),
-            flows: Vec::new(),
+            flows: FlowArrays::default(),
             ports: Vec::new(),
             summaries: Vec::new(),
             fragments: Vec::new(),
@@ -69,16 +68,17 @@ impl MemoryTables {
             containers: lock(&self.containers).iter().map(|(id, container)| (*id, *container)).collect(),
             usage: usage.filter(|(_, usage)| *usage != unused).collect(),
             addresses: lock(&self.addresses).iter().map(|(address, entry)| (*address, *entry)).collect(),
-            flows: self.flows(),
+            flows: self.flows.export(),
             ports: ports.collect(),
             summaries: self.summaries.entries(),
             fragments: self.fragments.entries(),
         }
     }
 
-    /// Tables with the values of `snapshot`, at the time `now`. What `capacity` has no place for is left out.
+    /// Tables with the values of `snapshot`, at the time `now`; its flow table is as large as it was. What `capacity` has no place for is left out.
     pub fn import(snapshot: &Snapshot, capacity: Capacity, now: Nanos) -> Self {
-        let tables = Self::new(capacity);
+        let mut tables = Self::new(capacity);
+        tables.flows = Arrays::import(&snapshot.flows, capacity.containers);
         tables.set_now(now);
         tables.set_drops_unowned(snapshot.unowned == Config::UNOWNED_DROP);
         tables.port_epoch.store(snapshot.runtime.port_epoch, SeqCst);
@@ -91,9 +91,6 @@ impl MemoryTables {
             cell.set(usage);
         }
         lock(&tables.addresses).extend(snapshot.addresses.iter().copied());
-        for (key, flow) in &snapshot.flows {
-            let _ = tables.flows.insert(key, |cell| cell.set(flow));
-        }
         for (key, entry) in &snapshot.ports {
             let _ = tables.ports.insert(key, |word| word.store(entry.claim, SeqCst));
         }

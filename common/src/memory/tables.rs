@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, fragments::Fragments, guards::BucketCell, lock,
-    rules, sets::Sets, sockets::Sockets, usage::UsageCell, word::SparseArray,
+    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, flow_table::Arrays, fragments::Fragments,
+    guards::BucketCell, lock, rules, sets::Sets, sockets::Sockets, usage::UsageCell, word::SparseArray,
 };
 use crate::{
     abi::{
@@ -21,12 +21,14 @@ use crate::{
         guard::{BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{Claim, PortKey},
         rules::Line,
+        timeout::Timeout,
         units::{ContainerId, Nanos},
     },
     engine::{
         Headers, Tables,
+        flow_table::index,
         rules::{Case, Ruling},
-        tables::{Found, InsertError, UsageWord, Which},
+        tables::{Found, InsertError, Which},
     },
     wire::Packet,
 };
@@ -59,8 +61,9 @@ pub struct MemoryTables {
     pub(super) tcp: AtomicU32,
     pub(super) containers: Mutex<BTreeMap<ContainerId, Container>>,
     pub(super) usage: Box<[UsageCell]>,
+    pub(super) timeouts: Mutex<BTreeMap<(ContainerId, u32), u32>>,
     pub(super) addresses: Mutex<BTreeMap<Address, AddressEntry>>,
-    pub(super) flows: Table<FlowKey, FlowCell>,
+    pub(super) flows: Arrays,
     pub(super) ports: Table<PortKey, AtomicU64>,
     pub(super) summaries: SparseArray,
     pub(super) port_epoch: AtomicU64,
@@ -97,8 +100,9 @@ impl MemoryTables {
             tcp: AtomicU32::new(0),
             containers: Mutex::default(),
             usage: (0..capacity.containers).map(|_| UsageCell::default()).collect(),
+            timeouts: Mutex::default(),
             addresses: Mutex::default(),
-            flows: Table::new(capacity.flows),
+            flows: Arrays::of(capacity.flows, capacity.containers),
             ports: Table::new(capacity.ports),
             summaries: SparseArray::default(),
             port_epoch: AtomicU64::new(0),
@@ -151,6 +155,11 @@ impl MemoryTables {
     /// Forgets a container. Its flows and reservations stay until they are flushed.
     pub fn remove_container(&self, id: ContainerId) {
         lock(&self.containers).remove(&id);
+    }
+
+    /// Has flows of a container last so many seconds.
+    pub fn set_timeout(&self, id: ContainerId, timeout: Timeout, seconds: u32) {
+        lock(&self.timeouts).insert((id, timeout.0), seconds);
     }
 
     /// Makes an address local: the node's ([`ContainerId::HOST`]), or one container's alone.
@@ -207,12 +216,15 @@ impl MemoryTables {
 
     /// The flow at `key`, expired or not.
     pub fn flow_at(&self, key: &FlowKey) -> Option<Flow> {
-        Some(self.flows.get(key)?.get())
+        Some(index::find(&self, |place| key.word(place))?.flow.get())
     }
 
     /// All flows, expired or not, in the order of their keys.
     pub fn flows(&self) -> Vec<(FlowKey, Flow)> {
-        self.flows.entries().into_iter().map(|(key, cell)| (key, cell.get())).collect()
+        let flows = self.flows.slots().map(|(_, cell)| cell.get()).filter(|flow| flow.expires.0 != 0);
+        let mut flows: Vec<_> = flows.map(|flow| (flow.key, flow)).collect();
+        flows.sort_unstable_by_key(|(key, _)| *key);
+        flows
     }
 
     /// All reservations, those included that nobody holds and that were not swept yet, in the order of their keys.
@@ -226,19 +238,13 @@ impl MemoryTables {
 }
 
 impl<'a> Tables for &'a MemoryTables {
-    type Flow = &'a FlowCell;
-    type Word = MemoryWord<'a>;
-
-    fn now(&self) -> Nanos {
-        Nanos(self.clock.load(SeqCst))
-    }
-
     fn container(&self, id: ContainerId) -> Option<Container> {
         lock(&self.containers).get(&id).copied().filter(|container| container.generation != 0)
     }
 
-    fn usage(&self, id: ContainerId, word: UsageWord) -> Option<MemoryWord<'a>> {
-        Some(self.usage_cell(id)?.word(word))
+    fn timeout(&self, id: ContainerId, timeout: Timeout) -> Nanos {
+        let seconds = lock(&self.timeouts).get(&(id, timeout.0)).copied();
+        seconds.map_or(timeout.unless_set(), |seconds| Nanos::seconds(seconds.into()))
     }
 
     fn drops_unowned(&self) -> bool {
@@ -257,14 +263,6 @@ impl<'a> Tables for &'a MemoryTables {
 
     fn has_container_addresses(&self) -> bool {
         lock(&self.addresses).values().any(|entry| entry.owner.is_container())
-    }
-
-    fn flow(&self, key: &FlowKey) -> Option<&'a FlowCell> {
-        self.flows.get(key)
-    }
-
-    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
-        self.flows.insert(key, |cell| cell.set(flow))
     }
 
     fn port(&self, key: &PortKey) -> Option<MemoryWord<'a>> {

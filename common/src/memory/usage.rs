@@ -16,6 +16,8 @@ pub(super) struct UsageCell {
     guards: QuotaCell,
     control: AtomicU64,
     notices: AtomicU64,
+    evicted: AtomicU64,
+    new_flows: AtomicU64,
 }
 
 #[derive(Default)]
@@ -47,6 +49,7 @@ impl UsageCell {
             UsageWord::FlowsHeld => &self.flows.held,
             UsageWord::FlowsMax => &self.flows.maxheld,
             UsageWord::FlowsFailed => &self.flows.failcnt,
+            UsageWord::FlowsEvicted => &self.evicted,
             UsageWord::PortsHeld => &self.ports.held,
             UsageWord::PortsMax => &self.ports.maxheld,
             UsageWord::PortsFailed => &self.ports.failcnt,
@@ -55,6 +58,7 @@ impl UsageCell {
             UsageWord::GuardsFailed => &self.guards.failcnt,
             UsageWord::Control => &self.control,
             UsageWord::Notices => &self.notices,
+            UsageWord::NewFlows => &self.new_flows,
         })
     }
 
@@ -65,6 +69,8 @@ impl UsageCell {
             guards: self.guards.get(),
             control: self.control.load(SeqCst),
             notices: self.notices.load(SeqCst),
+            evicted: self.evicted.load(SeqCst),
+            new_flows: self.new_flows.load(SeqCst),
         }
     }
 
@@ -74,5 +80,7 @@ impl UsageCell {
         self.guards.set(&usage.guards);
         self.control.store(usage.control, SeqCst);
         self.notices.store(usage.notices, SeqCst);
+        self.evicted.store(usage.evicted, SeqCst);
+        self.new_flows.store(usage.new_flows, SeqCst);
     }
 }

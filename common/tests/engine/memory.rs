@@ -1,5 +1,6 @@
 //! The tables themselves, and the packets that are made for them.
 
+use berth_common::engine::flow_table::FlowTable as _;
 use berth_common::{
     abi::{
         address::Address,
@@ -44,7 +45,13 @@ fn import_is_the_reverse_of_export() {
     let node = busy();
     let all = node.tables.export();
     assert_eq!(
-        (all.containers.len(), all.addresses.len(), all.flows.len(), all.ports.len(), all.fragments.len()),
+        (
+            all.containers.len(),
+            all.addresses.len(),
+            all.flows.slots.len(),
+            all.ports.len(),
+            all.fragments.len()
+        ),
         (8, 6, 2, 3, 1)
     );
     assert_eq!((all.summaries.len(), all.usage.len(), all.unowned), (2, 4, 1));
@@ -66,8 +73,8 @@ fn import_takes_what_there_is_a_place_for() {
     let small = Capacity { containers: 2, flows: 1, ports: 1, fragments: 0, ..Capacity::default() };
     let left = MemoryTables::import(&all, small, Nanos(1)).export();
     assert_eq!(
-        (left.containers.len(), left.flows.len(), left.ports.len(), left.fragments.len()),
-        (1, 1, 1, 0)
+        (left.containers.len(), left.flows.slots.len(), left.ports.len(), left.fragments.len()),
+        (1, 2, 1, 0)
     );
     assert_eq!(left.usage.len(), 1);
 }
@@ -93,6 +100,7 @@ fn usage_words_are_apart() {
         UsageWord::PortsHeld,
         UsageWord::PortsMax,
         UsageWord::PortsFailed,
+        UsageWord::FlowsEvicted,
         UsageWord::Control,
     ];
     for (value, word) in (1_u64..).zip(words) {
@@ -103,7 +111,8 @@ fn usage_words_are_apart() {
     }
     let usage = node.usage(A);
     assert_eq!((usage.flows.held, usage.flows.maxheld, usage.flows.failcnt), (11, 12, 13));
-    assert_eq!((usage.ports.held, usage.ports.maxheld, usage.ports.failcnt, usage.control), (14, 15, 16, 17));
+    assert_eq!((usage.ports.held, usage.ports.maxheld, usage.ports.failcnt), (14, 15, 16));
+    assert_eq!((usage.evicted, usage.control), (17, 18));
     assert_eq!(node.usage(B), berth_common::abi::container::Usage::default());
 }
 

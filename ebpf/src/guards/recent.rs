@@ -6,7 +6,7 @@ use berth_common::{
         units::{ContainerId, Nanos},
     },
     engine::{
-        Headers, Tables as _,
+        Headers,
         classify::Answer,
         external::{
             self,

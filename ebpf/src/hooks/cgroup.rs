@@ -4,7 +4,7 @@
 use aya_ebpf::{macros::cgroup_skb, programs::SkBuffContext};
 use berth_common::{
     abi::{reason::Reason, rules::interface, units::Zone},
-    engine::{Headers, Tables as _, Trace, Verdict, Way, egress, ingress, parse, quota, verdict::Owner},
+    engine::{Headers, Trace, Verdict, Way, egress, ingress, parse, quota, verdict::Owner},
 };
 
 use crate::{

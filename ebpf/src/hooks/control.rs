@@ -33,16 +33,15 @@ pub fn berth_control(ctx: TcContext) -> i32 {
         return 0;
     }
     // SAFETY: The loader runs one request at a time and waits for its end.
-    let Control { operation, container, key, flags, .. } = unsafe { *request };
+    let Control { operation, container, key, flags, result } = unsafe { *request };
     let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
         Control::RELEASE => release(container, &key),
-        Control::SWEEP => {
-            (0, sweep::all(maps, ContainerId::UNOWNED, true, true).wrapping_add(sweep::guards(maps)))
-        }
-        Control::FLUSH_FLOWS => (0, sweep::all(maps, container, true, false)),
-        Control::FLUSH_PORTS => (0, sweep::all(maps, container, false, true)),
+        Control::SWEEP_FLOWS => (0, result.wrapping_add(sweep::flows(maps, container))),
+        Control::FLUSH_FLOWS => (0, sweep::flush(maps, container)),
+        Control::END_FLOW => (0, result.wrapping_add(sweep::end_flow(&ctx) as u32)),
+        Control::FLUSH_PORTS => (0, sweep::reservations(maps, container)),
         Control::SWEEP_GUARDS => (0, sweep::guards(maps)),
         _ => (u32::MAX, 0),
     };
@@ -91,7 +90,9 @@ fn without_callbacks(ctx: &TcContext, request: *mut Control) {
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&Maps::new(NoContext), container, &key, flags & Control::RAW != 0),
         Control::RELEASE => release(container, &key),
+        Control::SWEEP_FLOWS => (0, result.wrapping_add(sweep::flows(Maps::new(NoContext), container))),
         Control::FLUSH_FLOWS => (0, result.wrapping_add(sweep::named_flow(ctx, container) as u32)),
+        Control::END_FLOW => (0, result.wrapping_add(sweep::end_flow(ctx) as u32)),
         Control::FLUSH_PORTS => (0, result.wrapping_add(sweep::named_port(ctx, container) as u32)),
         Control::SWEEP_GUARDS => (0, result.wrapping_add(sweep::named_bucket(ctx) as u32)),
         Control::SWEEP_LISTS => (0, result.wrapping_add(sweep::named_list(ctx) as u32)),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, plane::Plane, quota::Quota,
+    timeouts::Timeouts,
 };
 
 /// A container, what it has done and what it holds.
@@ -36,6 +37,12 @@ pub struct Container {
     pub rules: Quota,
     /// Flows.
     pub flows: Quota,
+    /// Flows that had not expired, and had to go for newer ones.
+    pub flows_evicted: u64,
+    /// Most flows it may begin in a second; zero for any number.
+    pub max_flow_rate: u32,
+    /// How long its flows last, in seconds, where that was set for it.
+    pub timeouts: Timeouts,
     /// Port reservations.
     pub ports: Quota,
     /// Entries of named sets.

@@ -32,6 +32,8 @@ pub struct Flow {
     /// To the side that opened it.
     #[serde(rename = "in")]
     pub back: Traffic,
+    /// How long ago it began, to 17 ms.
+    pub age_ms: u64,
     /// When it ends unless more packets come.
     pub expires_in_ms: u64,
     /// How it is translated.

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod feature;
 pub mod flow;
+pub mod flow_filter;
 pub mod mode;
 pub mod name;
 pub mod packet_sockets;
@@ -25,6 +26,7 @@ pub mod set;
 pub mod settings;
 pub mod status;
 pub mod target;
+pub mod timeouts;
 pub mod traffic;
 
 /// Path of the requests on the daemon's socket.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    flow_filter::{FlowFilter, Page},
     name::Name,
     reservation::Service,
     rules::{Edit, Family, Restore},
@@ -151,15 +152,24 @@ pub enum Request {
         /// The address; all if none is given.
         address: Option<IpAddr>,
     },
-    /// All flows, or one owner's.
+    /// All flows, or some.
     FlowsList {
         /// A container's name, or `host` or `unowned`.
         owner: Option<String>,
+        /// Which of them.
+        #[serde(default)]
+        filter: FlowFilter,
+        /// In which order, and how many.
+        #[serde(default)]
+        page: Page,
     },
-    /// Delete all flows, or one container's.
+    /// Delete all flows, or some.
     FlowsFlush {
         /// The container.
         owner: Option<Name>,
+        /// Which of them.
+        #[serde(default)]
+        filter: FlowFilter,
     },
     /// The node as a whole.
     Status,

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{allowance::Allowance, feature::Mask, mode::Mode, packet_sockets::PacketSockets};
+use super::{
+    allowance::Allowance, feature::Mask, mode::Mode, packet_sockets::PacketSockets, timeouts::Timeouts,
+};
 
 /// What can be set about a container. What is not given keeps its value, or the node's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,12 @@ pub struct Settings {
     /// Most flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_flows: Option<u32>,
+    /// Most flows begun in a second; zero for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_flow_rate: Option<u32>,
+    /// How long its flows last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<Timeouts>,
     /// Most port reservations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ports: Option<u32>,
@@ -51,6 +59,11 @@ impl Settings {
             features: other.features.or(self.features),
             max_rules: other.max_rules.or(self.max_rules),
             max_flows: other.max_flows.or(self.max_flows),
+            max_flow_rate: other.max_flow_rate.or(self.max_flow_rate),
+            timeouts: match (&self.timeouts, &other.timeouts) {
+                (Some(own), Some(other)) => Some(own.overlaid(other)),
+                (own, other) => other.clone().or_else(|| own.clone()),
+            },
             max_ports: other.max_ports.or(self.max_ports),
             max_set_entries: other.max_set_entries.or(self.max_set_entries),
             max_guards: other.max_guards.or(self.max_guards),

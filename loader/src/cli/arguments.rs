@@ -7,12 +7,17 @@ use clap_complete::Shell;
 
 use super::{container::ContainerCommand, options::Options, rules::RulesCommand, set::SetCommand};
 use crate::{
-    api::{name::Name, request::Request, reservation::Service},
+    api::{
+        flow_filter::{FlowFilter, Page},
+        name::Name,
+        request::Request,
+        reservation::Service,
+    },
     node::Purpose,
 };
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 7)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 8)");
 /// Shown below the commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -22,7 +27,7 @@ Exit codes:
   3  no daemon to be reached and nothing in force
   4  not permitted, or not supported by this kernel (`berth doctor` tells)
   5  the kernel's verifier refuses a program";
-const _: () = assert!(berth_common::abi::VERSION == 7, "VERSION names another");
+const _: () = assert!(berth_common::abi::VERSION == 8, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]
@@ -173,6 +178,12 @@ pub enum FlowsCommand {
         /// Only those in which this container (or `host`, `unowned`) has a part
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
+        /// Which of them
+        #[command(flatten)]
+        filter: FlowFilter,
+        /// In which order, and how many
+        #[command(flatten)]
+        page: Page,
         /// How to print
         #[command(flatten)]
         json: Json,
@@ -182,6 +193,9 @@ pub enum FlowsCommand {
         /// Only those of this container
         #[arg(long, value_name = "NAME")]
         owner: Option<Name>,
+        /// Which of them
+        #[command(flatten)]
+        filter: FlowFilter,
     },
 }
 
@@ -189,8 +203,10 @@ impl FlowsCommand {
     /// What is asked, and how to print the answer.
     pub fn request(self) -> (Request, bool) {
         match self {
-            Self::List { owner, json: Json { json } } => (Request::FlowsList { owner }, json),
-            Self::Flush { owner } => (Request::FlowsFlush { owner }, false),
+            Self::List { owner, filter, page, json: Json { json } } => {
+                (Request::FlowsList { owner, filter, page }, json)
+            }
+            Self::Flush { owner, filter } => (Request::FlowsFlush { owner, filter }, false),
         }
     }
 }

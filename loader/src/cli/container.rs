@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::arguments::Json;
 use crate::api::{
     allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
-    request::Request, settings::Settings, target::Target,
+    request::Request, settings::Settings, target::Target, timeouts::Timeouts,
 };
 
 /// Containers.
@@ -117,6 +117,12 @@ pub struct SettingsArguments {
     /// Most flows it may hold
     #[arg(long, value_name = "N")]
     max_flows: Option<u32>,
+    /// Most flows it may begin in a second; 0 for any number
+    #[arg(long, value_name = "N")]
+    max_flow_rate: Option<u32>,
+    /// How long its flows last, in seconds, as in udp=10,tcp_established=3600; 0 as on the node
+    #[arg(long, value_name = "LIST")]
+    timeouts: Option<Timeouts>,
     /// Most port reservations it may hold
     #[arg(long, value_name = "N")]
     max_ports: Option<u32>,
@@ -142,6 +148,8 @@ impl From<SettingsArguments> for Settings {
             features: arguments.features,
             max_rules: arguments.max_rules,
             max_flows: arguments.max_flows,
+            max_flow_rate: arguments.max_flow_rate,
+            timeouts: arguments.timeouts,
             max_ports: arguments.max_ports,
             max_set_entries: arguments.max_set_entries,
             max_guards: arguments.max_guards,

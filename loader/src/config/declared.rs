@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::ConfigError;
 use crate::api::{
     allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
-    settings::Settings, target::Target,
+    settings::Settings, target::Target, timeouts::Timeouts,
 };
 
 /// A container that is to exist.
@@ -41,6 +41,8 @@ struct Content {
     features: Option<Mask>,
     max_rules: Option<u32>,
     max_flows: Option<u32>,
+    max_flow_rate: Option<u32>,
+    timeouts: Option<Timeouts>,
     max_ports: Option<u32>,
     max_set_entries: Option<u32>,
     max_guards: Option<u32>,
@@ -101,6 +103,8 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         features: content.features,
         max_rules: content.max_rules,
         max_flows: content.max_flows,
+        max_flow_rate: content.max_flow_rate,
+        timeouts: content.timeouts,
         max_ports: content.max_ports,
         max_set_entries: content.max_set_entries,
         max_guards: content.max_guards,

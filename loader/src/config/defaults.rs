@@ -14,6 +14,8 @@ pub struct Defaults {
     pub max_rules: u32,
     /// Most flows.
     pub max_flows: u32,
+    /// Most flows begun in a second; zero for any number.
+    pub max_flow_rate: u32,
     /// Most port reservations.
     pub max_ports: u32,
     /// Most entries of named sets.
@@ -28,6 +30,7 @@ impl Default for Defaults {
             mode: Mode::default(),
             max_rules: 2_000,
             max_flows: 8_192,
+            max_flow_rate: 0,
             max_ports: 4_096,
             max_set_entries: 100_000,
             max_guards: 8_192,

@@ -6,7 +6,7 @@ use berth_common::abi::config::{self as abi, MAX_UPLINKS};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{ConfigError, Defaults, Limits, MarkBits};
-use crate::api::feature::Mask;
+use crate::api::{feature::Mask, timeouts::Timeouts};
 
 /// What `berth.toml` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub tcp_liberal: bool,
     /// Whether TCP connections may be met in mid-stream.
     pub tcp_loose: TcpLoose,
+    /// How long flows last.
+    pub timeouts: Timeouts,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
@@ -135,7 +137,8 @@ mod tests {
             "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\nkeep_verdicts = false\n\
              tcp_liberal = true\ntcp_loose = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
-             [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n",
+             [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n\
+             max_flow_rate = 6\n[timeouts]\nudp = 7\n",
         )
         .unwrap();
         assert_eq!(config.uplinks, ["eth0"]);
@@ -153,8 +156,10 @@ mod tests {
             max_ports: 2,
             max_set_entries: 4,
             max_guards: 5,
+            max_flow_rate: 6,
         };
         assert_eq!(config.defaults, defaults);
+        assert_eq!(config.timeouts.to_string(), "udp=7");
     }
 
     #[test]
@@ -168,6 +173,7 @@ mod tests {
             ("uplinks = []\nuplink = 'x'\n", 2, "unknown field"),
             ("\n\nunowned = 'maybe'\n", 3, "unknown variant"),
             ("mark = 7\n", 1, "four bits"),
+            ("[timeouts]\nudp = 3\nudpx = 3\n", 1, "no timeout is called"),
             ("features = 'limits'\n", 1, "did you mean limit"),
             ("[sizes]\n# many\nflows = 3\n", 3, "3 is not from 1024"),
             ("\nuplinks = ['a'\n", 2, ""),

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
+use berth_common::abi::flow_table::MAX_SLOTS;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::control;
 
 /// Flows that a table may be made for.
-const FLOWS: RangeInclusive<u32> = 1_024..=16_777_216;
+const FLOWS: RangeInclusive<u32> = 1_024..=MAX_SLOTS;
 /// Port reservations that a table may be made for.
 const PORTS: RangeInclusive<u32> = 64..=1_048_576;
 /// Addresses and flows that a table of what rules remember may be made for.

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use berth_common::abi::{
-    control::Control,
-    flow::{Flow, FlowKey},
+    control::{Control, NamedFlow},
+    flow::Flow,
     guard::{Bucket, BucketKey, CountKey, Counted, CountedKey, ObjectKey},
     port::{Claim, PortEntry, PortKey},
     units::ContainerId,
@@ -27,18 +27,17 @@ impl Kernel {
     /// Deletes flows that have ended, reservations that nobody holds, and what rules keep no longer. Returns how many there
     /// were.
     pub fn sweep(&mut self) -> Result<u32, ControlError> {
-        if self.calls_back {
-            return self.clear_all(Control::SWEEP, ContainerId::HOST);
-        }
-        let now = Self::now();
-        let mut flows = self.flow_keys(|flow| flow.expires <= now)?;
-        let mut ports = self.port_keys(Claim::is_free)?;
-        flows.truncate(MOST_NAMED);
-        ports.truncate(MOST_NAMED);
-        // Nobody's: only what has ended.
-        let flows = self.clear(Control::FLUSH_FLOWS, ContainerId::UNOWNED, &flows)?;
-        let ports = self.clear(Control::FLUSH_PORTS, ContainerId::UNOWNED, &ports)?;
+        let (flows, ports) = (self.sweep_flows()?, self.clear_free_ports()?);
         Ok(flows.saturating_add(ports).saturating_add(self.clear_guards()?))
+    }
+
+    fn clear_free_ports(&mut self) -> Result<u32, ControlError> {
+        if self.calls_back {
+            return self.clear_all(Control::FLUSH_PORTS, ContainerId::UNOWNED);
+        }
+        let mut ports = self.port_keys(Claim::is_free)?;
+        ports.truncate(MOST_NAMED);
+        self.clear(Control::FLUSH_PORTS, ContainerId::UNOWNED, &ports)
     }
 
     /// Deletes what rules keep no longer: what has expired, and what was kept for rules that are gone.
@@ -63,7 +62,7 @@ impl Kernel {
     fn clear_counted(&mut self, objects: &HashSet<ObjectKey>) -> Result<u32, ControlError> {
         let now = Self::now();
         let open = |flow: &Flow| flow.expires > now && !flow.state.is_closed();
-        let open: HashSet<_> = self.flow_keys(open)?.into_iter().collect();
+        let open: HashSet<_> = self.slots(open)?.into_iter().map(|(_, flow)| flow.key).collect();
         let counted: Vec<(CountedKey, Counted)> = maps::dump(&self.pins, "COUNTED")?;
         let keys = counted.into_iter().map(|(key, _)| key);
         let keys = keys.filter(|key| !(open.contains(&key.flow) && objects.contains(&key.object)));
@@ -76,13 +75,24 @@ impl Kernel {
         Ok(self.clear(Control::SWEEP_COUNTS, ContainerId::UNOWNED, &keys)?.saturating_add(flows))
     }
 
-    /// Deletes the flows of which `owner` has an end.
-    pub(super) fn clear_flows(&mut self, owner: ContainerId) -> Result<u32, ControlError> {
+    /// Ends the flows of which `owner` has an end. Their slots are freed by the next sweep.
+    pub(super) fn end_flows_of(&mut self, owner: ContainerId) -> Result<u32, ControlError> {
         if self.calls_back {
             return self.clear_all(Control::FLUSH_FLOWS, owner);
         }
-        let keys = self.flow_keys(|flow| flow.opener == owner || flow.responder == owner)?;
-        self.clear(Control::FLUSH_FLOWS, owner, &keys)
+        let slots =
+            self.slots(|flow| flow.expires.0 != 0 && (flow.opener == owner || flow.responder == owner))?;
+        self.clear(Control::FLUSH_FLOWS, owner, &named(&slots))
+    }
+
+    /// Ends the flows that are wanted, and frees their slots. Returns how many there were.
+    pub fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError> {
+        let now = Self::now();
+        let slots = self.slots(|flow| flow.expires > now && wanted(flow))?;
+        let held = self.flows_held()?;
+        let count = self.clear(Control::END_FLOW, ContainerId::UNOWNED, &named(&slots))?;
+        self.sweep_rings(&held)?;
+        Ok(count)
     }
 
     /// Gives up the reservations of `owner`.
@@ -92,11 +102,6 @@ impl Kernel {
         }
         let keys = self.port_keys(|claim| !claim.is_dead() && claim.owner() == owner)?;
         self.clear(Control::FLUSH_PORTS, owner, &keys)
-    }
-
-    fn flow_keys(&self, wanted: impl Fn(&Flow) -> bool) -> Result<Vec<FlowKey>, ControlError> {
-        let flows = maps::dump(&self.pins, "FLOWS")?;
-        Ok(flows.into_iter().filter(|(_, flow)| wanted(flow)).map(|(key, _)| key).collect())
     }
 
     fn port_keys(&self, wanted: impl Fn(Claim) -> bool) -> Result<Vec<PortKey>, ControlError> {
@@ -125,6 +130,11 @@ impl Kernel {
     }
 }
 
+/// Flows as the control program is told them.
+fn named(slots: &[(u32, Flow)]) -> Vec<NamedFlow> {
+    slots.iter().map(|(slot, flow)| NamedFlow { slot: *slot, key: flow.key }).collect()
+}
+
 /// A packet that begins with the key.
 fn packet<K: Layout>(key: &K) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
@@ -145,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_key_fits_into_the_packet() {
-        assert!(size_of::<FlowKey>() <= PACKET && size_of::<PortKey>() <= PACKET);
+        assert!(size_of::<NamedFlow>() <= PACKET && size_of::<PortKey>() <= PACKET);
         assert!(size_of::<BucketKey>() <= PACKET && size_of::<CountedKey>() <= PACKET);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use berth_common::abi::{
     config::{Interface, MAX_CGROUP_LEVELS},
-    container::{Container, MAX_PORT_RANGES, PortRange, Usage},
+    container::{Container, MAX_PORT_RANGES, PortRange, Quota, Usage},
     names,
     socket::CgroupEntry,
     units::{ContainerId, Port},
@@ -29,6 +29,7 @@ impl Kernel {
         let cpus = self.maps.counters.get(id.0)?.len();
         self.maps.counters.set(id.0, vec![zero(); cpus])?;
         self.attach(id, spec)?;
+        self.maps.timeouts.set(id.0, spec.timeouts)?;
         // Last of all: until now everything that carries this generation was void.
         let put = self.maps.containers.set(id.0, entry);
         if put.is_err() {
@@ -50,6 +51,7 @@ impl Kernel {
         }
         let before = self.members.get(&id).cloned().unwrap_or_default();
         self.attach(id, spec)?;
+        self.maps.timeouts.set(id.0, spec.timeouts)?;
         let put = self.maps.containers.set(id.0, entry);
         if put.is_err() {
             self.detach_except(id, &before)?;
@@ -69,7 +71,10 @@ impl Kernel {
         self.flush_flows(Some(id))?;
         self.clear_ports(id)?;
         self.clear_guards()?;
-        self.maps.usage.set(id.0, Usage::default())
+        // A flow that somebody was at work on may be left, and is given back when it expires.
+        let Quota { held, .. } = self.maps.usage.get(id.0)?.flows;
+        let flows = Quota { held, ..Quota::default() };
+        self.maps.usage.set(id.0, Usage { flows, ..Usage::default() })
     }
 
     /// The containers in force, with their generations.
@@ -231,7 +236,7 @@ fn container(id: ContainerId, spec: &Spec) -> Result<Container, ControlError> {
         port_limit: spec.port_limit,
         ranges,
         guard_limit: spec.guard_limit,
-        reserved: 0,
+        flow_rate: spec.flow_rate,
     })
 }
 
@@ -271,7 +276,7 @@ fn interface_places(link: &Link) -> [Place; 2] {
 
 #[cfg(test)]
 mod tests {
-    use berth_common::abi::container::Mode;
+    use berth_common::abi::{container::Mode, timeout::Timeouts};
 
     use super::*;
 
@@ -280,6 +285,8 @@ mod tests {
             generation: 3,
             mode: Mode::Stateful,
             flow_limit: 10,
+            flow_rate: 0,
+            timeouts: Timeouts::default(),
             port_limit: 20,
             guard_limit: 30,
             ranges: vec![PortRange { first: Port(80), last: Port(90) }; ranges],

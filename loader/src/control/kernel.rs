@@ -7,6 +7,7 @@ use aya::programs::SchedClassifier;
 use berth_common::abi::{
     VERSION,
     config::Config,
+    flow_table::Shape,
     names,
     units::{ContainerId, Nanos},
 };
@@ -16,7 +17,7 @@ use super::{
     btf::Offsets,
     cgroups,
     error::Context as _,
-    features,
+    features, flows,
     maps::{self, Maps},
     members::{self, Members},
     object::{self, Object},
@@ -133,9 +134,13 @@ impl Kernel {
     /// Sets what all programs share.
     pub fn configure(&mut self, policy: &Policy) -> Result<(), ControlError> {
         let &Policy { netns_cookie, drop_unowned, keep_verdicts, tcp, mark_mask } = policy;
-        let offsets = Offsets::of_kernel()?;
+        let (offsets, slots) = (Offsets::of_kernel()?, self.maps.flows.len());
         self.change_config(|config| {
             config.abi = VERSION;
+            // Once and for all: flows that are there are where it says.
+            if config.flows.slots == 0 {
+                config.flows = Shape::new(slots, flows::seed());
+            }
             config.unowned = if drop_unowned { Config::UNOWNED_DROP } else { Config::UNOWNED_PASS };
             config.netns = netns_cookie;
             config.sock_net_offset = offsets.sock_net;

@@ -9,9 +9,12 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::Counters,
+    flow::Flow,
+    flow_table::{Pool, Ring},
     guard::{Connlimits, ObjectKey, RecentList},
     port::{PortEntry, PortKey},
     socket::{Adoption, CgroupEntry},
+    timeout::Timeouts,
     units::ContainerId,
 };
 
@@ -31,6 +34,10 @@ pub struct Maps {
     pub control: One<Control>,
     pub containers: Table<Container>,
     pub usage: Table<Usage>,
+    pub flows: Table<Flow>,
+    pub timeouts: Table<Timeouts>,
+    pub flow_pool: One<Pool>,
+    pub flow_rings: Table<Ring>,
     pub counters: PerCpu,
     pub node_counters: PerCpu,
     pub cgroups: Hash<u64, CgroupEntry>,
@@ -49,10 +56,14 @@ impl Maps {
     /// Opens what is pinned.
     pub fn open(pins: &Pins) -> Result<Self, ControlError> {
         Ok(Self {
-            config: One(Table::open(pins, "CONFIG")?),
-            control: One(Table::open(pins, "CONTROL")?),
+            config: One::open(pins, "CONFIG")?,
+            control: One::open(pins, "CONTROL")?,
             containers: Table::open(pins, "CONTAINERS")?,
             usage: Table::open(pins, "USAGE")?,
+            flows: Table::open(pins, "FLOWS")?,
+            timeouts: Table::open(pins, "TIMEOUTS")?,
+            flow_pool: One::open(pins, "FLOW_POOL")?,
+            flow_rings: Table::open(pins, "FLOW_RINGS")?,
             counters: PerCpu::open(pins, "COUNTERS")?,
             node_counters: PerCpu::open(pins, "NODE_COUNTERS")?,
             cgroups: Hash::open(pins, "CGROUPS")?,
@@ -107,8 +118,13 @@ impl<V: Layout> Table<V> {
 
     /// All values, by index.
     pub fn values(&self) -> Result<Vec<V>, ControlError> {
+        self.some(0, self.len())
+    }
+
+    /// So many values from `first` on, by index.
+    pub fn some(&self, first: u32, count: u32) -> Result<Vec<V>, ControlError> {
         let map = IterableMap::map(&self.map).fd().as_fd();
-        sys::read_array(map, 0, self.len() as usize).context(|| format!("read map {}", self.name))
+        sys::read_array(map, first, count as usize).context(|| format!("read map {}", self.name))
     }
 
     pub fn set(&mut self, index: u32, value: V) -> Result<(), ControlError> {
@@ -132,6 +148,10 @@ impl<V: Layout> Table<V> {
 pub struct One<V: Layout>(Table<V>);
 
 impl<V: Layout> One<V> {
+    pub fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
+        Table::open(pins, name).map(Self)
+    }
+
     pub fn get(&self) -> Result<V, ControlError> {
         self.0.get(0)
     }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 
 use aya::{Btf, Ebpf, EbpfLoader};
-use berth_common::abi::names;
+use berth_common::abi::{flow_table::Shape, names};
 
 use super::{ControlError, Sizes, error::Context as _, pins::Pins, refusal::Sources};
 
@@ -93,7 +93,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 15] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -107,6 +107,10 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 15] {
         ("INTERFACES", several),
         ("ADDRESSES", several),
         ("FLOWS", sizes.flows),
+        ("FLOW_INDEX", Shape::buckets(sizes.flows)),
+        ("FLOW_FREE", sizes.flows),
+        ("FLOW_RINGS", containers),
+        ("TIMEOUTS", containers),
         ("PORTS", sizes.ports),
         ("FRAGMENTS", sizes.fragments),
         ("BUCKETS", sizes.guards),

@@ -5,14 +5,16 @@ use berth_common::abi::{
     address::{Address, AddressEntry},
     config::{Config, Interface},
     container::{Container, Usage},
-    control::Control,
+    control::{Control, NamedFlow},
     counters::Counters,
     event::Event,
-    flow::{Flow, FlowKey},
+    flow::Flow,
+    flow_table::{Pool, Ring},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     port::{PortEntry, PortKey},
     rules::Line,
     socket::{Adoption, CgroupEntry},
+    timeout::Timeouts,
 };
 
 /// A layout of [`berth_common::abi`] as the map library takes it; that crate does not name the library.
@@ -55,13 +57,16 @@ layouts! {
     Counters,
     Event,
     Flow,
-    FlowKey,
     Interface,
     Line,
+    NamedFlow,
     ObjectKey,
     PortEntry,
+    Pool,
     PortKey,
     RecentList,
+    Ring,
+    Timeouts,
     Usage,
 }
 

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use berth_common::abi::container::{Mode, PortRange};
+use berth_common::abi::{
+    container::{Mode, PortRange},
+    timeout::Timeouts,
+};
 
 use crate::containers::{Cgroup, Link};
 
@@ -60,6 +63,10 @@ pub struct Spec {
     pub mode: Mode,
     /// Most flows it may hold.
     pub flow_limit: u32,
+    /// Most flows it may begin in a second; zero for any number.
+    pub flow_rate: u32,
+    /// How long its flows last.
+    pub timeouts: Timeouts,
     /// Most port reservations it may hold.
     pub port_limit: u32,
     /// Most addresses and flows that its rules may remember.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use berth_common::abi::{
     container::Usage,
     counters::{Counters, Traffic},
-    flow::{Flow, FlowKey},
+    flow::Flow,
     port::{Claim, PortKey},
     rules::Line,
     units::{ContainerId, Nanos},
@@ -60,8 +60,9 @@ pub trait Enforcer {
     fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError>;
     fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError>;
     fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError>;
-    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError>;
+    fn flows(&self) -> Result<Vec<Flow>, ControlError>;
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError>;
+    fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError>;
     fn sweep(&mut self) -> Result<u32, ControlError>;
     fn counters(&self, id: ContainerId) -> Result<Counters, ControlError>;
     fn unowned(&self) -> Result<Counters, ControlError>;
@@ -177,12 +178,16 @@ impl Enforcer for Kernel {
         Self::ports(self)
     }
 
-    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError> {
+    fn flows(&self) -> Result<Vec<Flow>, ControlError> {
         Self::flows(self)
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
         Self::flush_flows(self, owner)
+    }
+
+    fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError> {
+        Self::end_flows(self, wanted)
     }
 
     fn sweep(&mut self) -> Result<u32, ControlError> {

@@ -9,7 +9,7 @@ use std::{
 use berth_common::abi::{
     container::Usage,
     counters::{Both, Counters, Traffic},
-    flow::{Flow, FlowKey},
+    flow::Flow,
     port::{Claim, PortKey},
     reason::REASONS,
     rules::{Line, chain::SLOTS, counters, header::Header},
@@ -27,7 +27,7 @@ use crate::{
 pub struct FakeKernel {
     pub containers: BTreeMap<u32, Spec>,
     pub ports: Vec<(PortKey, Claim)>,
-    pub flows: Vec<(FlowKey, Flow)>,
+    pub flows: Vec<Flow>,
     pub uplinks: Vec<Link>,
     pub node_addresses: Vec<IpAddr>,
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
@@ -94,7 +94,7 @@ impl Enforcer for FakeKernel {
         self.rulesets.remove(&id.0);
         self.counted.remove(&id.0);
         self.ports.retain(|(_, claim)| claim.owner() != id);
-        self.flows.retain(|(_, flow)| flow.opener != id);
+        self.flows.retain(|flow| flow.opener != id);
         Ok(())
     }
 
@@ -210,13 +210,19 @@ impl Enforcer for FakeKernel {
         Ok(self.ports.clone())
     }
 
-    fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, ControlError> {
+    fn flows(&self) -> Result<Vec<Flow>, ControlError> {
         Ok(self.flows.clone())
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
-        self.flows.retain(|(_, flow)| owner.is_some_and(|id| flow.opener != id));
+        self.flows.retain(|flow| owner.is_some_and(|id| flow.opener != id));
         Ok(0)
+    }
+
+    fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError> {
+        let before = self.flows.len();
+        self.flows.retain(|flow| !wanted(flow));
+        Ok(u32::try_from(before - self.flows.len()).unwrap_or(u32::MAX))
     }
 
     fn sweep(&mut self) -> Result<u32, ControlError> {

@@ -1,47 +1,79 @@
 //! Flows in requests.
 
+use std::net::IpAddr;
+
 use berth_common::{
     abi::{
-        flow::{Flow, FlowKey, State},
+        flow::{Flow, State},
         units::{self, ContainerId, Nanos, Port},
     },
     wire::icmp,
 };
 
 use super::{Enforcer, Node, NodeError, Observer};
-use crate::api::{self, name::Name, protocol::Protocol, response::Response};
+use crate::api::{
+    self,
+    flow_filter::{FlowFilter, FlowOrder, Network, Page},
+    name::Name,
+    protocol::Protocol,
+    response::Response,
+};
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
-    /// All flows, or those in which `owner` has a part.
-    pub(super) fn list_flows(&self, owner: Option<&str>) -> Result<Vec<api::flow::Flow>, NodeError> {
-        let wanted = owner.map(|owner| self.owner_id(owner)).transpose()?;
+    /// The flows that are meant, on this page.
+    pub(super) fn list_flows(
+        &self,
+        owner: Option<&str>,
+        filter: &FlowFilter,
+        page: Page,
+    ) -> Result<Vec<api::flow::Flow>, NodeError> {
+        let owner = owner.map(|owner| self.owner_id(owner)).transpose()?;
         let now = self.kernel.now();
-        let mut flows: Vec<_> = self
-            .kernel
-            .flows()?
-            .into_iter()
-            .filter(|(_, flow)| {
-                wanted.is_none_or(|id| owner_of(flow) == id || flow.opener == id || flow.responder == id)
-            })
-            .map(|(key, flow)| self.flow(&key, &flow, now))
-            .collect();
-        flows.sort_by(|a, b| {
-            let key = |flow: &api::flow::Flow| (flow.src, flow.sport, flow.dst, flow.dport);
-            a.owner.cmp(&b.owner).then_with(|| key(a).cmp(&key(b)))
-        });
-        Ok(flows)
+        let mut flows = self.kernel.flows()?;
+        flows.retain(|flow| matches(flow, owner, filter, now));
+        // Only those that are shown are put into words.
+        flows.sort_by_cached_key(|flow| self.rank(flow, page.sort));
+        let shown = flows.iter().skip(page.offset).take(page.limit.unwrap_or(usize::MAX));
+        Ok(shown.map(|flow| self.flow(flow, now)).collect())
     }
 
-    pub(super) fn flush_flows(&mut self, owner: Option<&Name>) -> Result<Response, NodeError> {
+    pub(super) fn flush_flows(
+        &mut self,
+        owner: Option<&Name>,
+        filter: &FlowFilter,
+    ) -> Result<Response, NodeError> {
         let owner = match owner {
             Some(name) => Some(ContainerId(self.known(name)?.0.id)),
             None => None,
         };
-        let count = self.kernel.flush_flows(owner)?;
+        let now = self.kernel.now();
+        let count = if filter.is_empty() {
+            self.kernel.flush_flows(owner)?
+        } else {
+            self.kernel.end_flows(&|flow| matches(flow, owner, filter, now))?
+        };
         Ok(Response::Done { notes: vec![format!("{count} flows deleted")] })
     }
 
-    fn flow(&self, key: &FlowKey, flow: &Flow, now: Nanos) -> api::flow::Flow {
+    /// Flows of lower rank come first.
+    fn rank(&self, flow: &Flow, order: FlowOrder) -> (String, u64, [(IpAddr, u16); 2]) {
+        let (low, high) = ((flow.key.low, flow.key.low_port), (flow.key.high, flow.key.high_port));
+        let ends = if flow.state.has(State::OPENER_LOW) { [low, high] } else { [high, low] };
+        let ends = ends.map(|(address, port)| (IpAddr::from(address), port.0));
+        let most = |one: u64, other: u64| u64::MAX - one.saturating_add(other);
+        let number = match order {
+            FlowOrder::Owner => return (self.owner(owner_of(flow)), 0, ends),
+            // The one that began first has the greatest age.
+            FlowOrder::Age => u64::MAX - flow.created.age(self.kernel.now()).0,
+            FlowOrder::Packets => most(flow.out.packets, flow.back.packets),
+            FlowOrder::Bytes => most(flow.out.bytes, flow.back.bytes),
+            FlowOrder::Expiry => flow.expires.0,
+        };
+        (String::new(), number, ends)
+    }
+
+    fn flow(&self, flow: &Flow, now: Nanos) -> api::flow::Flow {
+        let key = &flow.key;
         let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
         let opener_low = flow.state.has(State::OPENER_LOW);
         let (source, destination) = if opener_low { (low, high) } else { (high, low) };
@@ -57,6 +89,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             assured: flow.state.has(State::ASSURED),
             out: flow.out.into(),
             back: flow.back.into(),
+            age_ms: flow.created.age(now).0 / 1_000_000,
             expires_in_ms: flow.expires.0.saturating_sub(now.0) / 1_000_000,
             nat: None,
         }
@@ -95,6 +128,24 @@ pub(super) fn far_port(protocol: units::Protocol, source: Port, destination: Por
         _ => return destination.0,
     };
     if class == icmp::Class::Request { kind } else { destination.0 }
+}
+
+/// Whether the flow is one of those that are meant.
+fn matches(flow: &Flow, owner: Option<ContainerId>, filter: &FlowFilter, now: Nanos) -> bool {
+    let FlowFilter { address, port, protocol, state, older_than_ms } = filter;
+    let key = &flow.key;
+    let is_in =
+        |network: &Network| [key.low, key.high].iter().any(|end| network.0.contains(&IpAddr::from(*end)));
+    let has_port = |port: &u16| key.low_port.0 == *port || key.high_port.0 == *port;
+    let of_protocol = |name: &String| Protocol(key.protocol()).to_string().eq_ignore_ascii_case(name);
+    let in_state = |name: &String| flow.state.name(key.protocol()).eq_ignore_ascii_case(name);
+    let is_older = |age: &u64| flow.created.age(now).0 / 1_000_000 > *age;
+    owner.is_none_or(|id| flow.opener == id || flow.responder == id)
+        && address.as_ref().is_none_or(is_in)
+        && port.as_ref().is_none_or(has_port)
+        && protocol.as_ref().is_none_or(of_protocol)
+        && state.as_ref().is_none_or(in_state)
+        && older_than_ms.as_ref().is_none_or(is_older)
 }
 
 /// Whose a flow is: the opener's where that is on this node, or else whoever holds the other end.

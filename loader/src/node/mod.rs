@@ -130,8 +130,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 self.reserve(&name, service, address, raw)
             }
             Request::PortRelease { name, service, address } => self.release(&name, service, address),
-            Request::FlowsList { owner } => self.list_flows(owner.as_deref()).map(Response::Flows),
-            Request::FlowsFlush { owner } => self.flush_flows(owner.as_ref()),
+            Request::FlowsList { owner, filter, page } => {
+                self.list_flows(owner.as_deref(), &filter, page).map(Response::Flows)
+            }
+            Request::FlowsFlush { owner, filter } => self.flush_flows(owner.as_ref(), &filter),
             Request::Status => self.status(daemon),
             Request::Events { .. } => Err(NodeError::NeedsDaemon("events are kept by the daemon")),
             Request::Shutdown => Err(NodeError::NeedsDaemon("only a daemon can be shut down")),

@@ -14,6 +14,8 @@ impl<E, O> Node<E, O> {
             generation: record.generation,
             mode: self.mode(&settings).into(),
             flow_limit: self.flow_limit(&settings),
+            flow_rate: self.flow_rate(&settings),
+            timeouts: settings.timeouts.clone().unwrap_or_default().resolved(&self.config.timeouts),
             port_limit: self.port_limit(&settings),
             guard_limit: self.guard_limit(&settings),
             ranges: settings.ports.as_ref().map(Allowance::ranges).unwrap_or_default(),
@@ -35,6 +37,10 @@ impl<E, O> Node<E, O> {
 
     pub(super) fn flow_limit(&self, settings: &Settings) -> u32 {
         settings.max_flows.unwrap_or(self.config.defaults.max_flows)
+    }
+
+    pub(super) fn flow_rate(&self, settings: &Settings) -> u32 {
+        settings.max_flow_rate.unwrap_or(self.config.defaults.max_flow_rate)
     }
 
     pub(super) fn set_limit(&self, settings: &Settings) -> u32 {

@@ -145,13 +145,14 @@ impl Column {
     }
 }
 
-fn datagram(port: u16) -> Result<Vec<u8>> {
+/// A datagram to one of the node's ports.
+pub fn datagram(port: u16) -> Result<Vec<u8>> {
     let packet = Packet::udp(at(SOURCE, 0), at(NODE_V4, port)).payload([0; 18]).build();
     Ok(ethernet_ip(REMOTE_MAC, NODE_MAC, &packet.context("make a packet")?))
 }
 
 /// An acknowledgement, which opens a connection in mid-stream.
-fn segment() -> Result<Vec<u8>> {
+pub fn segment() -> Result<Vec<u8>> {
     let packet = Packet::tcp(at(SOURCE, 0), at(NODE_V4, TRACKED_PORT), |header| header.ack = true).build();
     Ok(ethernet_ip(REMOTE_MAC, NODE_MAC, &packet.context("make a packet")?))
 }

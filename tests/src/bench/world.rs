@@ -1,5 +1,8 @@
 //! The tables of a node, as far as the benchmarks need one.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use berth_common::abi::{
     address::{Address, AddressEntry},
@@ -10,10 +13,11 @@ use berth_common::abi::{
     port::PortKey,
     rules::Line,
     socket::CgroupEntry,
+    timeout::{Timeout, Timeouts},
     units::{ContainerId, Port, Protocol},
 };
 
-use crate::object::{Array, Hash, Input, Object, PerCpu, zero};
+use crate::object::{Array, Hash, Input, Object, PerCpu, shape, zero};
 use crate::topology::NODE_V4;
 
 /// A container all of whose traffic has flows.
@@ -26,6 +30,8 @@ pub const TRACKED_PORT: u16 = 7001;
 pub const PLAIN_PORT: u16 = 7002;
 
 const GENERATION: u32 = 1;
+/// Longer than slots rest.
+const RESTED: Duration = Duration::from_millis(50);
 const IDS: u32 = 3;
 
 /// A loaded object with the tables of a node with two containers.
@@ -36,6 +42,7 @@ pub struct World {
     node_counters: PerCpu<Counters>,
     usage: Array<Usage>,
     containers: Array<Container>,
+    timeouts: Array<Timeouts>,
 }
 
 impl World {
@@ -47,6 +54,7 @@ impl World {
         let mut config: Config = zero();
         config.abi = berth_common::abi::VERSION;
         config.netns = 1;
+        config.flows = shape(flows);
         config.uplinks[0] = uplink;
         config.cgroup_levels[0] = cgroup.map_or(0, |(_, level)| level);
         object.array("CONFIG")?.set(0, config)?;
@@ -66,6 +74,7 @@ impl World {
             node_counters: object.per_cpu("NODE_COUNTERS")?,
             usage: object.array("USAGE")?,
             containers,
+            timeouts: object.array("TIMEOUTS")?,
             object,
         };
         world.reserve(TRACKED, Protocol::UDP, TRACKED_PORT)?;
@@ -90,9 +99,40 @@ impl World {
         self.containers.set(id.0, Container { flags: before.flags | flags, ..before })
     }
 
-    /// Forgets every flow of a container.
+    /// Sets how many flows a container may have.
+    pub fn limit(&mut self, id: ContainerId, limit: u32) -> Result<()> {
+        let before = self.containers.get(id.0)?;
+        self.containers.set(id.0, Container { flow_limit: limit, ..before })
+    }
+
+    /// Sets how long flows of a container last; zero is as long as unless set.
+    pub fn timeout(&mut self, id: ContainerId, timeout: Timeout, seconds: u32) -> Result<()> {
+        let Timeouts(mut all) = self.timeouts.get(id.0)?;
+        *all.get_mut(timeout.0 as usize).context("no such timeout")? = seconds;
+        self.timeouts.set(id.0, Timeouts(all))
+    }
+
+    /// Flows of a container that had to go for others.
+    pub fn evicted(&self, id: ContainerId) -> Result<u64> {
+        Ok(self.usage.get(id.0)?.evicted)
+    }
+
+    /// Has the hand of a container go over so many slots; returns how many nanoseconds that takes for each slot.
+    pub fn sweep(&mut self, id: ContainerId, slots: u32) -> Result<f64> {
+        let turns = slots / Control::LOOKS + 1;
+        self.control.set(0, Control { operation: Control::SWEEP_FLOWS, container: id, ..zero() })?;
+        let input = Input { frame: &[0; 64], segments: 0, repeat: turns };
+        let run = self.object.run("berth_control", &input).context("run the control program")?;
+        Ok(run.duration.as_secs_f64() * 1e9 / f64::from(Control::LOOKS))
+    }
+
+    /// Forgets every flow of a container, and waits until their slots may be used again.
     pub fn flush(&mut self, container: ContainerId) -> Result<()> {
-        self.request(Control { operation: Control::FLUSH_FLOWS, container, ..zero() }).map(drop)
+        let held = u32::try_from(self.flows(container)?)?;
+        self.request(Control { operation: Control::FLUSH_FLOWS, container, ..zero() })?;
+        self.sweep(container, held)?;
+        thread::sleep(RESTED);
+        Ok(())
     }
 
     /// How many flows a container has.
@@ -138,6 +178,6 @@ pub fn container(mode: Mode) -> Container {
         port_limit: u32::MAX,
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
         guard_limit: 1_000,
-        reserved: 0,
+        flow_rate: 0,
     }
 }

@@ -60,6 +60,17 @@ impl Object {
 }
 
 impl<V: Layout> Array<V> {
+    /// One that is pinned.
+    pub fn pinned(path: &Path) -> Result<Self> {
+        let map = MapData::from_pin(path).with_context(|| format!("no map at {}", path.display()))?;
+        Ok(Self(maps::Array::try_from(Map::Array(map))?))
+    }
+
+    /// All values, each with its index.
+    pub fn values(&self) -> Result<Vec<(u32, V)>> {
+        (0..self.0.len()).map(|index| Ok((index, self.get(index)?))).collect()
+    }
+
     /// The value at `index`.
     pub fn get(&self, index: u32) -> Result<V> {
         Ok(self.0.get(&index, 0)?.0)
@@ -98,12 +109,6 @@ impl<V: Layout> PerCpu<V> {
 }
 
 impl<K: Layout, V: Layout> Hash<K, V> {
-    /// One that is pinned.
-    pub fn pinned(path: &Path) -> Result<Self> {
-        let map = MapData::from_pin(path).with_context(|| format!("no map at {}", path.display()))?;
-        Ok(Self(maps::HashMap::try_from(Map::HashMap(map))?))
-    }
-
     /// The value at `key`.
     pub fn get(&self, key: K) -> Result<Option<V>> {
         match self.0.get(&Plain(key), 0) {

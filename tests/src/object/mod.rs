@@ -1,5 +1,6 @@
 //! The eBPF object, loaded by a test itself and attached nowhere: what it does is seen by `BPF_PROG_TEST_RUN`.
 
+mod flows;
 mod maps;
 mod plain;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
 
+pub use flows::{FlowMaps, shape};
 pub use maps::{Array, Arrays, Hash, PerCpu, Storage};
 pub use plain::{Layout, Plain, zero};
 
@@ -37,19 +39,23 @@ pub struct Input<'a> {
 }
 
 impl Object {
-    /// Creates the maps, those of `sizes` with as many entries, and loads the named programs.
-    pub fn load(programs: &[&str], sizes: &[(&str, u32)]) -> Result<Self> {
+    /// Creates the maps, those of `sizes` with as many entries (and what goes with them in proportion), and loads the named programs.
+    pub fn load(programs: &[&str], sizes: &[(&'static str, u32)]) -> Result<Self> {
         Self::load_with(programs, sizes, &[])
     }
 
     /// As [`Object::load`], with other values for some of the object's constants.
-    pub fn load_with(programs: &[&str], sizes: &[(&str, u32)], constants: &[(&str, u32)]) -> Result<Self> {
+    pub fn load_with(
+        programs: &[&str],
+        sizes: &[(&'static str, u32)],
+        constants: &[(&str, u32)],
+    ) -> Result<Self> {
         let path = path()?;
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let btf = Btf::from_sys_fs().context("this kernel has no type information (BTF)")?;
         let mut loader = EbpfLoader::new();
         loader.btf(Some(&btf));
-        for &(map, entries) in sizes {
+        for (map, entries) in flows::sizes(sizes) {
             loader.map_max_entries(map, entries);
         }
         for (name, value) in constants {

@@ -7,11 +7,13 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::Counters,
-    flow::{Flow, FlowKey},
+    flow::Flow,
+    flow_table::{IndexBucket, Pool, Ring},
     fragment::{Fragment, FragmentKey},
     port::{PortEntry, PortKey},
     rules::Line,
     socket::{CgroupEntry, SocketOwner},
+    timeout::Timeouts,
 };
 
 /// A layout of [`berth_common::abi`]: that crate does not name the library.
@@ -46,15 +48,18 @@ layouts! {
     Control,
     Counters,
     Flow,
-    FlowKey,
     Fragment,
     FragmentKey,
+    IndexBucket,
     Interface,
     Line,
+    Pool,
     PortEntry,
     PortKey,
+    Ring,
     Runtime,
     SocketOwner,
+    Timeouts,
     Usage,
 }
 

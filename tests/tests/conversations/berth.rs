@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 use berth_common::abi::{
-    flow::{Flow, FlowKey, State},
+    flow::State,
     units::{ContainerId, Nanos, Protocol, Zone},
 };
 use berth_common::engine::headers::Place;
 use berth_common::memory::Bytes;
-use berth_tests::object::Hash;
+use berth_tests::object::FlowMaps;
 use berth_tests::{Berth, Host};
 use nix::time::{ClockId, clock_gettime};
 
@@ -21,7 +21,7 @@ const CONTAINER: ContainerId = ContainerId(1);
 /// An instance, and its flows.
 pub struct Berthed {
     _berth: Berth,
-    flows: Hash<FlowKey, Flow>,
+    flows: FlowMaps,
 }
 
 impl Berthed {
@@ -52,7 +52,7 @@ impl Berthed {
         let file = berth.state_dir().join("left.rules");
         std::fs::write(&file, rules + "COMMIT\n")?;
         berth.ok(["rules", "restore", "left", &file.to_string_lossy()])?;
-        let flows = Hash::pinned(&berth.pin_dir().join("maps/FLOWS"))?;
+        let flows = FlowMaps::pinned(&berth.pin_dir().join("maps"))?;
         Ok(Self { _berth: berth, flows })
     }
 
@@ -60,7 +60,7 @@ impl Berthed {
     pub fn connection(&self, packet: &[u8]) -> Result<Option<Connection>> {
         let headers = Bytes(packet).in_packet().context("no packet")?;
         let key = Place::in_zone(Zone::of(CONTAINER)).key(&headers);
-        let Some(flow) = self.flows.get(key)? else { return Ok(None) };
+        let Some(flow) = self.flows.get(&key)? else { return Ok(None) };
         let is_tcp = headers.protocol == Protocol::TCP;
         let left = flow.expires.0.saturating_sub(now()?.0);
         if left == 0 || flow.state.has(State::OVER) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 
 use berth_common::abi::flow::Flow;
+use berth_common::abi::flow_table::Ring;
 use berth_common::abi::fragment::Fragment;
 use berth_common::abi::units::Nanos;
 use berth_common::memory::Snapshot;
@@ -31,7 +32,12 @@ pub fn snapshots(loaded: &Snapshot, engine: &Snapshot) -> Option<String> {
     lists(&mut text, "container", &loaded.containers, &engine.containers, PartialEq::eq);
     lists(&mut text, "usage", &loaded.usage, &engine.usage, PartialEq::eq);
     lists(&mut text, "address", &loaded.addresses, &engine.addresses, PartialEq::eq);
-    lists(&mut text, "flow", &loaded.flows, &engine.flows, same_flow);
+    let (slots, flows) = (&loaded.flows, &engine.flows);
+    lists(&mut text, "flow", &slots.slots, &flows.slots, same_flow);
+    lists(&mut text, "bucket", &slots.index, &flows.index, PartialEq::eq);
+    lists(&mut text, "free slot", &slots.free, &flows.free, PartialEq::eq);
+    lists(&mut text, "pool", &[((), slots.pool)], &[((), flows.pool)], PartialEq::eq);
+    lists(&mut text, "ring", &slots.rings, &flows.rings, same_ring);
     lists(&mut text, "port", &loaded.ports, &engine.ports, PartialEq::eq);
     lists(&mut text, "summary", &loaded.summaries, &engine.summaries, PartialEq::eq);
     lists(&mut text, "fragment", &loaded.fragments, &engine.fragments, same_fragment);
@@ -63,8 +69,13 @@ fn lists<K: Copy + Ord + Debug, V: Debug>(
 /// All but the times, which may be some way apart.
 fn same_flow(loaded: &Flow, engine: &Flow) -> bool {
     close(loaded.expires, engine.expires)
-        && close(loaded.created, engine.created)
+        && close(loaded.created.start(), engine.created.start())
         && *loaded == Flow { expires: loaded.expires, created: loaded.created, ..*engine }
+}
+
+fn same_ring(loaded: &Ring, engine: &Ring) -> bool {
+    close(Nanos(loaded.dry_until), Nanos(engine.dry_until))
+        && *loaded == Ring { dry_until: loaded.dry_until, ..*engine }
 }
 
 fn same_fragment(loaded: &Fragment, engine: &Fragment) -> bool {

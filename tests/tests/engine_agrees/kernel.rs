@@ -10,7 +10,6 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::{Both, Counters, Traffic},
-    flow::{Flow, FlowKey},
     fragment::{Fragment, FragmentKey},
     port::{PortEntry, PortKey},
     socket::{CgroupEntry, SocketOwner},
@@ -18,7 +17,7 @@ use berth_common::abi::{
 };
 use berth_common::memory::generate::Scene;
 use berth_common::memory::{Capacity, Snapshot, Socket};
-use berth_tests::object::{Array, Hash, Input, Object, PerCpu, Storage, zero};
+use berth_tests::object::{Array, FlowMaps, Hash, Input, Object, PerCpu, Storage, shape, zero};
 use berth_tests::{Endpoint as _, Host};
 use socket2::{Domain, Type};
 
@@ -45,7 +44,7 @@ pub struct Kernel {
     cgroups: Hash<u64, CgroupEntry>,
     interfaces: Hash<u32, Interface>,
     addresses: Hash<Address, AddressEntry>,
-    flows: Hash<FlowKey, Flow>,
+    flows: FlowMaps,
     ports: Hash<PortKey, PortEntry>,
     summaries: Array<u64>,
     fragments: Hash<FragmentKey, Fragment>,
@@ -61,11 +60,12 @@ impl Kernel {
     /// Loads the programs and makes the sockets that lookups find.
     pub fn load(place: &Place, scene: &Scene, capacity: Capacity) -> Result<Self> {
         let entries = |count: usize| u32::try_from(count);
+        let flows = entries(capacity.flows)?;
         let sizes = [
             ("CONTAINERS", entries(capacity.containers)?),
             ("USAGE", entries(capacity.containers)?),
             ("COUNTERS", entries(capacity.containers)?),
-            ("FLOWS", entries(capacity.flows)?),
+            ("FLOWS", flows),
             ("PORTS", entries(capacity.ports)?),
             ("FRAGMENTS", entries(capacity.fragments)?),
         ];
@@ -80,7 +80,7 @@ impl Kernel {
             cgroups: object.hash("CGROUPS")?,
             interfaces: object.hash("INTERFACES")?,
             addresses: object.hash("ADDRESSES")?,
-            flows: object.hash("FLOWS")?,
+            flows: FlowMaps::take(&mut object, shape(flows))?,
             ports: object.hash("PORTS")?,
             summaries: object.array("PORT_SUMMARY")?,
             fragments: object.hash("FRAGMENTS")?,
@@ -109,9 +109,7 @@ impl Kernel {
         for &(address, entry) in addresses {
             self.addresses.insert(address, entry)?;
         }
-        for &(key, flow) in flows {
-            self.flows.insert(key, flow)?;
-        }
+        self.flows.import(flows)?;
         for &(key, entry) in ports {
             self.ports.insert(key, entry)?;
         }
@@ -166,7 +164,7 @@ impl Kernel {
             unowned: self.config.get(0)?.unowned,
             runtime: self.runtime.get(0)?,
             addresses: self.addresses.entries()?,
-            flows: self.flows.entries()?,
+            flows: self.flows.export()?,
             ports: self.ports.entries()?,
             fragments: self.fragments.entries()?,
             ..Snapshot::default()
@@ -181,7 +179,6 @@ impl Kernel {
             snapshot.summaries.extend((word != 0).then_some((index, word)));
         }
         snapshot.addresses.sort_unstable_by_key(|(key, _)| *key);
-        snapshot.flows.sort_unstable_by_key(|(key, _)| *key);
         snapshot.ports.sort_unstable_by_key(|(key, _)| *key);
         snapshot.fragments.sort_unstable_by_key(|(key, _)| *key);
         Ok(snapshot)
@@ -223,7 +220,6 @@ impl Kernel {
             self.summaries.set(index, 0)?;
         }
         self.addresses.clear()?;
-        self.flows.clear()?;
         self.ports.clear()?;
         self.fragments.clear()
     }

@@ -27,8 +27,11 @@ const PASS: u32 = 1;
 const DROP: u32 = 0;
 
 /// The tables and what has been counted.
-pub struct Memory {
+pub struct Memory<'a> {
     tables: MemoryTables,
+    setting: &'a Setting,
+    scene: &'a Scene,
+    capacity: Capacity,
     tally: Tally,
     /// Of the packets of sockets.
     zone: Zone,
@@ -42,15 +45,18 @@ struct Seen<'a> {
     offset: u32,
 }
 
-impl Memory {
+impl<'a> Memory<'a> {
     /// The tables as the setting has them.
-    pub fn new(setting: &Setting, scene: &Scene, capacity: Capacity) -> Self {
-        let tables = MemoryTables::import(&setting.snapshot, capacity, Nanos(0));
-        for (socket, owner) in sockets(scene).zip(&setting.owners) {
-            tables.add_socket(socket, setting.found(owner));
-        }
+    pub fn new(setting: &'a Setting, scene: &'a Scene, capacity: Capacity) -> Self {
+        let tables = tables(&setting.snapshot, setting, scene, capacity);
         let zone = if setting.on_uplink { Zone::UPLINK } else { Zone::LOCAL };
-        Self { tables, tally: [zero(); CONTAINERS + 2], zone }
+        Self { tables, setting, scene, capacity, tally: [zero(); CONTAINERS + 2], zone }
+    }
+
+    /// Makes the tables, and what has been counted, what they are on the other side.
+    pub fn follow(&mut self, snapshot: &Snapshot, tally: &Tally) {
+        self.tables = tables(snapshot, self.setting, self.scene, self.capacity);
+        self.tally = *tally;
     }
 
     /// Sets the clock.
@@ -96,8 +102,9 @@ impl Memory {
                 self.tables.release_and_delete(key, Claim::permanent(*container, false));
                 0
             }
-            Control::SWEEP => self.tables.sweep(),
+            Control::SWEEP_FLOWS => self.tables.sweep_ring(*container),
             Control::FLUSH_FLOWS => self.tables.flush_flows(*container),
+            _ if *container == ContainerId::UNOWNED => self.tables.sweep_ports(),
             _ => self.tables.flush_ports(*container),
         };
         Answer { code: 0, result: result as u32 }
@@ -267,6 +274,14 @@ impl Seen<'_> {
         let repeated = headers.map_or(0, |headers| u64::from(headers.payload));
         Traffic { packets, bytes: self.bytes.0.len() as u64 + repeated * (packets - 1) }
     }
+}
+
+fn tables(snapshot: &Snapshot, setting: &Setting, scene: &Scene, capacity: Capacity) -> MemoryTables {
+    let tables = MemoryTables::import(snapshot, capacity, Nanos(0));
+    for (socket, owner) in sockets(scene).zip(&setting.owners) {
+        tables.add_socket(socket, setting.found(owner));
+    }
+    tables
 }
 
 fn add(both: &mut Both, inward: bool, traffic: Traffic) {

@@ -101,6 +101,7 @@ impl Setting {
         config.uplinks[0] = u32::from(self.on_uplink);
         config.container_addresses = own as u32;
         config.cgroup_levels[0] = cgroup_level;
+        config.flows = self.snapshot.flows.shape;
         config
     }
 
@@ -131,7 +132,7 @@ impl Setting {
             memory.step(&Step::random(scene, random));
         }
         let mut snapshot = memory.snapshot();
-        for (_, flow) in &mut snapshot.flows {
+        for (_, flow) in snapshot.flows.slots.iter_mut().filter(|(_, flow)| flow.expires.0 != 0) {
             age(flow, now, random);
         }
         for (_, fragment) in &mut snapshot.fragments {
@@ -164,8 +165,9 @@ fn age(flow: &mut Flow, now: Nanos, random: &mut Random) {
 }
 
 fn container(random: &mut Random) -> Container {
+    let generation = 1 + random.below(3) as u32;
     Container {
-        generation: 1 + random.below(3) as u32,
+        generation,
         mode: random.below(5) as u8,
         flags: random.below(4) as u8,
         range_count: 0,
@@ -174,7 +176,8 @@ fn container(random: &mut Random) -> Container {
         port_limit: random.pick(&[0, 2, 100_000, 100_000]).unwrap_or(0),
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
         guard_limit: 1_000,
-        reserved: 0,
+        // One in a second, of some.
+        flow_rate: u32::from(generation == 3),
     }
 }
 

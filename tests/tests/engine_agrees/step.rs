@@ -186,11 +186,15 @@ fn request(scene: &Scene, random: &mut Random) -> Control {
     let operation = match random.below(12) {
         0..=5 => Control::RESERVE,
         6..=8 => Control::RELEASE,
-        9 => Control::SWEEP,
+        9 => Control::SWEEP_FLOWS,
         10 => Control::FLUSH_FLOWS,
         _ => Control::FLUSH_PORTS,
     };
-    let container = ContainerId(random.below(CONTAINERS) as u32);
+    let mut container = ContainerId(random.below(CONTAINERS) as u32);
+    if operation == Control::FLUSH_PORTS && random.once_in(3) {
+        // Those that nobody holds.
+        container = ContainerId::UNOWNED;
+    }
     let flags = if operation == Control::RESERVE && random.once_in(4) { Control::RAW } else { 0 };
     Control { operation, container, key: port_key(scene, random), flags, ..zero() }
 }

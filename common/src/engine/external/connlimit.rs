@@ -93,7 +93,10 @@ pub fn ask<G: Guards>(guards: &G, connection: &Connection, asked: &Connlimit) ->
     }
     // What begins in the place of a flow that has come to its end is a flow of its own.
     let is_another = |flow: &G::Flow| connection.begins != 0 && flow.state().is_closed();
-    let flow = guards.flow(&key.flow).filter(|flow| flow.expires() > guards.now() && !is_another(flow));
+    let flow = guards
+        .flow(&key.flow)
+        .map(|slot| slot.flow)
+        .filter(|flow| flow.expires() > guards.now() && !is_another(flow));
     let is_closed = flow.as_ref().is_some_and(|flow| flow.state().is_closed());
     if guards.counted(key).is_some() {
         if let Some(flow) = &flow {
@@ -224,7 +227,7 @@ fn forget<G: Guards>(guards: &G, key: &CountedKey) -> bool {
 pub fn retire<G: Guards>(guards: &G, key: &CountedKey) -> bool {
     let Some(counted) = guards.counted(key) else { return false };
     let now = guards.now();
-    let flow = guards.flow(&key.flow);
+    let flow = guards.flow(&key.flow).map(|slot| slot.flow);
     let is_open = flow.is_some_and(|flow| flow.expires() > now && !flow.state().is_closed());
     let stays = is_open || counted.since.after(OPENING) > now;
     !(stays && guards.has_object(&key.object)) && forget(guards, key)

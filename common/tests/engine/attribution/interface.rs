@@ -70,8 +70,15 @@ fn zones_are_apart() {
 fn quota_holds_both_ways() {
     let node = Node::new();
     node.container(S, Mode::Stateful, 2, 10);
-    assert_eq!(node.on_interface(S, false, &udp(INSIDE, FAR)), Reason::None);
-    assert_eq!(node.on_interface(S, true, &udp("198.51.100.7:54", INSIDE)), Reason::None);
+    let (out, back) = (udp(INSIDE, FAR), udp(FAR, INSIDE));
+    let (there, answer) = (udp("198.51.100.7:54", INSIDE), udp(INSIDE, "198.51.100.7:54"));
+    for _ in 0..2 {
+        for (inward, packet) in [(false, &out), (true, &back), (true, &there), (false, &answer)] {
+            assert_eq!(node.on_interface(S, inward, packet), Reason::None);
+        }
+        // Long enough for both to be kept.
+        node.wait(3);
+    }
     assert_eq!(node.on_interface(S, true, &udp("198.51.100.7:55", INSIDE)), Reason::FlowQuota);
     assert_eq!(node.on_interface(S, false, &udp(INSIDE, "198.51.100.7:56")), Reason::FlowQuota);
     // Known flows go on.

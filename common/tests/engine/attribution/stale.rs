@@ -161,12 +161,27 @@ fn taking_over_is_within_the_quota() {
     let node = Node::new();
     node.container(B, Mode::Stateless, 1, 10);
     node.send(A, &there());
-    node.send(B, &udp("192.0.2.1:6000", FAR));
+    node.send_kept(B, &udp("192.0.2.1:6000", FAR), &udp(FAR, "192.0.2.1:6000"));
     node.socket(B, UDP, "0.0.0.0:5000");
     assert_eq!(node.send(B, &there()), Reason::FlowQuota);
     assert_eq!(node.owner(&back()), (A, Way::Flow));
     assert_eq!((node.flows_held(A), node.flows_held(B)), (1, 1));
     assert_eq!(node.usage(B).flows.failcnt, 1);
+    node.check();
+}
+
+/// What is taken over takes the place of another flow of the container's.
+#[test]
+fn taking_over_may_cost_the_container_another_flow() {
+    let node = Node::new();
+    node.container(B, Mode::Stateless, 1, 10);
+    node.send(A, &there());
+    node.send(B, &udp("192.0.2.1:6000", FAR));
+    node.socket(B, UDP, "0.0.0.0:5000");
+    assert_eq!(node.send(B, &there()), Reason::None);
+    assert_eq!(node.owner(&back()), (B, Way::Flow));
+    assert!(node.flow(&udp("192.0.2.1:6000", FAR)).is_none());
+    assert_eq!((node.flows_held(A), node.flows_held(B), node.usage(B).evicted), (0, 1, 1));
     node.check();
 }
 

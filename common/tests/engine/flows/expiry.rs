@@ -4,7 +4,8 @@ use berth_common::{
     abi::{
         container::Mode,
         reason::Reason,
-        units::{Nanos, Zone},
+        timeout::Timeout,
+        units::{Nanos, Ticks, Zone},
     },
     engine::{Verdict, Way, verdict::Owner},
 };
@@ -48,7 +49,7 @@ fn opened_again_in_place() {
     node.wait(1_000);
     assert_eq!(node.send(A, &udp(OUT, FAR)), Reason::None);
     let flow = node.flow(&udp(OUT, FAR)).unwrap();
-    assert_eq!((flow.out.packets, flow.back.packets, flow.created), (1, 0, node.now()));
+    assert_eq!((flow.out.packets, flow.back.packets, flow.created), (1, 0, Ticks::of(node.now())));
     assert_eq!(flow.expires, node.now().after(Nanos::seconds(30)));
     assert_eq!(node.tables.flows().len(), 1);
     assert_eq!(node.flows_held(A), 1);
@@ -132,4 +133,26 @@ fn swept_places_are_used_again() {
         assert!(node.tables.flows().len() <= 2);
         node.check();
     }
+}
+
+/// Each container's flows last as long as it is set for them.
+#[test]
+fn as_long_as_the_container_s_last() {
+    let node = Node::new();
+    node.tables.set_timeout(A, Timeout::UDP, 7);
+    node.tables.set_timeout(A, Timeout::TCP_SYN_SENT, 9);
+    let others = udp("192.0.2.1:6000", FAR);
+    node.send(A, &udp(OUT, FAR));
+    node.send(A, &tcp(OUT, FAR, SYN));
+    node.send(B, &others);
+    let left = |packet: &[u8]| node.flow(packet).map(|flow| (flow.expires.0 - node.now().0) / 1_000_000_000);
+    assert_eq!(
+        (left(&udp(OUT, FAR)), left(&tcp(OUT, FAR, SYN)), left(&others)),
+        (Some(7), Some(9), Some(30))
+    );
+    // A change holds from the next packet on.
+    node.tables.set_timeout(A, Timeout::UDP, 20);
+    assert_eq!(left(&udp(OUT, FAR)), Some(7));
+    node.send(A, &udp(OUT, FAR));
+    assert_eq!(left(&udp(OUT, FAR)), Some(20));
 }

@@ -124,7 +124,7 @@ fn modes_by_number() {
             port_limit: 0,
             ranges: [PortRange { first: Port(0), last: Port(0) }; 8],
             guard_limit: 1_000,
-            reserved: 0,
+            flow_rate: 0,
         };
         let expected = match number {
             1 => Mode::Stateless,

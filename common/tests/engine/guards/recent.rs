@@ -1,3 +1,4 @@
+use berth_common::engine::flow_table::FlowTable as _;
 use berth_common::{
     abi::{
         address::Address,

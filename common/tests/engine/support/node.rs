@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use berth_common::engine::flow_table::FlowTable as _;
 use berth_common::{
     abi::{
         container::{Container, MAX_PORT_RANGES, Mode, PortRange, Usage},
         counters::Traffic,
-        flow::{End, Flow, FlowKey},
+        flow::{End, Flow, FlowKey, State},
         port::{Claim, PortKey},
         reason::Reason,
         units::{ContainerId, Nanos, Port, Protocol, Zone},
@@ -115,7 +116,7 @@ impl Node {
             port_limit,
             ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],
             guard_limit: 1_000,
-            reserved: 0,
+            flow_rate: 0,
         };
         assert!(self.tables.add_container(id, container));
     }
@@ -290,6 +291,21 @@ impl Node {
         (&self.tables).now()
     }
 
+    /// A container may begin so many flows in a second.
+    pub fn flow_rate(&self, id: ContainerId, rate: u32) {
+        let container = (&self.tables).container(id).expect("a container");
+        self.tables.add_container(id, Container { flow_rate: rate, ..container });
+    }
+
+    /// Sends so that the flow, of UDP, has gone to and fro for long enough to be kept.
+    pub fn send_kept(&self, id: ContainerId, packet: &[u8], back: &[u8]) {
+        assert_eq!(self.send(id, packet), Reason::None);
+        assert_eq!(self.arrive(back).reason, Reason::None);
+        self.wait(3);
+        assert_eq!(self.send(id, packet), Reason::None);
+        assert!(self.flow(packet).expect("a flow").state.has(State::ASSURED));
+    }
+
     /// The uplink flow of a packet, whichever way it goes, if it has not expired.
     pub fn flow(&self, packet: &[u8]) -> Option<Flow> {
         self.flow_in(Zone::UPLINK, packet)
@@ -314,8 +330,9 @@ impl Node {
         self.usage(id).ports.held
     }
 
-    /// Holds what is counted against what is there. (Shared entries and expired ones count until they are deleted.)
+    /// Holds what is counted against what is there, and the flow table against what must be. (Shared entries and expired ones count until they are deleted.)
     pub fn check(&self) {
+        assert_eq!(self.tables.export().flows.faults(), Vec::<String>::new());
         for id in (0..16).map(ContainerId) {
             let charged = |flow: &Flow| if flow.opener.is_container() { flow.opener } else { flow.responder };
             let flows = self.tables.flows().iter().filter(|(_, flow)| charged(flow) == id).count();

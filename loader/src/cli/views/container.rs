@@ -30,9 +30,7 @@ pub fn all(containers: &[Container], output: &Output) -> Result<(), ApiError> {
 /// All about one container.
 pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
     output.heading(&format!("{} (id {})", container.name, container.id))?;
-    let listed = |texts: Vec<String>| {
-        if texts.is_empty() { "-".to_owned() } else { texts.join(" ") }
-    };
+    let listed = |texts: Vec<String>| or_dash(texts.join(" "));
     let addresses = container.addresses.iter().map(ToString::to_string).collect();
     let lines = [
         ("mode", container.mode.to_string()),
@@ -41,6 +39,9 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("own addresses", listed(addresses)),
         ("ports it may bind", container.allowed_ports.to_string()),
         ("packet sockets", container.packet_sockets.to_string()),
+        ("new flows", rate(container.max_flow_rate)),
+        ("timeouts", or_dash(container.timeouts.to_string())),
+        ("flows evicted", container.flows_evicted.to_string()),
     ];
     let quotas = [
         ("flows", container.flows),
@@ -72,6 +73,14 @@ pub fn drops(drops: &BTreeMap<String, u64>) -> String {
     }
     let each: Vec<_> = drops.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     each.join(", ")
+}
+
+fn rate(flows: u32) -> String {
+    if flows == 0 { "any number".to_owned() } else { format!("{flows} a second") }
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 fn held(quota: Quota) -> String {

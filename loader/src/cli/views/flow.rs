@@ -8,7 +8,7 @@ use crate::{
 
 /// A table of flows.
 pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
-    let columns = ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "ASSURED", "OUT", "IN", "EXPIRES IN"];
+    let columns = ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "ASSURED", "OUT", "IN", "AGE", "EXPIRES IN"];
     let row = |flow: &Flow| {
         vec![
             flow.owner.clone(),
@@ -19,6 +19,7 @@ pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
             if flow.assured { "yes" } else { "no" }.to_owned(),
             number::traffic(flow.out),
             number::traffic(flow.back),
+            number::milliseconds(flow.age_ms),
             number::milliseconds(flow.expires_in_ms),
         ]
     };

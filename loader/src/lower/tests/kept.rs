@@ -43,7 +43,7 @@ fn node(memory: Memory, keeps: bool) -> MemoryTables {
         port_limit: 0,
         ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],
         guard_limit: 0,
-        reserved: 0,
+        flow_rate: 0,
     };
     assert!(tables.add_container(OWNER, container));
     tables.set_ruleset(OWNER, memory);

@@ -1,6 +1,7 @@
 //! The node on a kernel and a system that exist in memory only.
 
 mod declared;
+mod flows;
 mod membership;
 mod presence;
 mod reservations;

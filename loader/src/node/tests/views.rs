@@ -4,11 +4,12 @@ use berth_common::abi::{
     flow::{End, Flow, FlowKey, NUMBERS, Phase, State},
     port::Claim,
     reason::Reason,
-    units::{ContainerId, Nanos, Port, Protocol, Zone},
+    units::{ContainerId, Nanos, Port, Protocol, Ticks, Zone},
 };
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::flow_filter::{FlowFilter, Page};
 
 fn answer(bench: &mut Bench, request: Request) -> Value {
     serde_json::to_value(bench.execute(request).unwrap()).unwrap()["value"].take()
@@ -32,7 +33,9 @@ fn flow(bench: &mut Bench, opener: ContainerId, responder: ContainerId) {
     let flags = State::REPLIED | State::ASSURED | if opener_low { State::OPENER_LOW } else { 0 };
     let flow = Flow {
         expires: Nanos::seconds(160),
-        created: Nanos(0),
+        key,
+        next: 0,
+        created: Ticks(0),
         out: Traffic { packets: 3, bytes: 300 },
         back: Traffic { packets: 2, bytes: 200 },
         numbers: [0; NUMBERS],
@@ -42,7 +45,15 @@ fn flow(bench: &mut Bench, opener: ContainerId, responder: ContainerId) {
         state: State(flags).with_connection((Phase::Established as u32) << (2 * State::END_BITS)),
         verdicts: [[0; 2]; 2],
     };
-    bench.node.kernel.flows.push((key, flow));
+    bench.node.kernel.flows.push(flow);
+}
+
+fn list(owner: Option<&str>) -> Request {
+    Request::FlowsList {
+        owner: owner.map(str::to_owned),
+        filter: FlowFilter::default(),
+        page: Page::default(),
+    }
 }
 
 #[test]
@@ -80,6 +91,9 @@ fn containers_have_the_documented_shape() {
         "ports": quota(4_096),
         "set_entries": quota(100_000),
         "guards": quota(8_192),
+        "flows_evicted": 0,
+        "max_flow_rate": 0,
+        "timeouts": {},
     });
     assert_eq!(answer(&mut bench, Request::ContainerShow { name: name("a") }), expected);
     assert_eq!(answer(&mut bench, Request::ContainerList), json!([expected]));
@@ -117,10 +131,11 @@ fn flows_are_told_from_their_opener() {
         "assured": true,
         "out": {"packets": 3, "bytes": 300},
         "in": {"packets": 2, "bytes": 200},
+        "age_ms": 99_992,
         "expires_in_ms": 60_000,
         "nat": null,
     }]);
-    assert_eq!(answer(&mut bench, Request::FlowsList { owner: None }), expected);
+    assert_eq!(answer(&mut bench, list(None)), expected);
 }
 
 #[test]
@@ -131,14 +146,12 @@ fn flows_are_chosen_by_either_end() {
     flow(&mut bench, ContainerId(1), ContainerId(2));
     flow(&mut bench, ContainerId(7), ContainerId::UNOWNED);
     let mut count = |owner: &str| {
-        let request = Request::FlowsList { owner: Some(owner.to_owned()) };
+        let request = list(Some(owner));
         answer(&mut bench, request).as_array().unwrap().len()
     };
     assert_eq!((count("a"), count("b"), count("unowned"), count("host")), (1, 1, 1, 0));
-    bench.refuses("there is no container c", |it| {
-        it.execute(Request::FlowsList { owner: Some("c".to_owned()) })
-    });
-    let listed = answer(&mut bench, Request::FlowsList { owner: None });
+    bench.refuses("there is no container c", |it| it.execute(list(Some("c"))));
+    let listed = answer(&mut bench, list(None));
     assert_eq!(listed[0]["owner"], "#7");
 }
 

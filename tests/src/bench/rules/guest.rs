@@ -5,14 +5,13 @@ use berth_common::abi::{
     config::{Config, Interface},
     container::{Container, Mode, Usage},
     counters::Traffic,
-    flow::{Flow, FlowKey},
     rules::{Line, chain::SLOTS, counters, header::Header},
     units::ContainerId,
 };
 
 use super::super::tuple::Tuple;
 use super::super::world;
-use crate::object::{Array, Arrays, Hash, Input, Object, zero};
+use crate::object::{Array, Arrays, FlowMaps, Hash, Input, Object, shape, zero};
 
 /// To a container, and from it.
 pub const TO: &str = "berth_if_out";
@@ -20,6 +19,7 @@ const FROM: &str = "berth_if_in";
 /// `lo`, on which the kernel has test runs take place.
 const LO: u32 = 1;
 const GENERATION: u32 = 1;
+const FLOWS: u32 = 65_536;
 
 /// A loaded object, and the tables of a node with containers behind `lo`.
 pub struct Node {
@@ -46,8 +46,8 @@ struct Ruleset {
 impl Node {
     /// Loads it, with no container.
     pub fn load() -> Result<Self> {
-        let mut object = Object::load(&[TO, FROM], &[])?;
-        let config = Config { abi: berth_common::abi::VERSION, netns: 1, ..zero() };
+        let mut object = Object::load(&[TO, FROM], &[("FLOWS", FLOWS)])?;
+        let config = Config { abi: berth_common::abi::VERSION, netns: 1, flows: shape(FLOWS), ..zero() };
         let mut shared = object.array("CONFIG")?;
         shared.set(0, config)?;
         Ok(Self {
@@ -95,8 +95,8 @@ impl Node {
     }
 
     /// All flows.
-    pub fn flow_table(&mut self) -> Result<Hash<FlowKey, Flow>> {
-        self.object.hash("FLOWS")
+    pub fn flow_table(&mut self) -> Result<FlowMaps> {
+        FlowMaps::take(&mut self.object, shape(FLOWS))
     }
 
     /// A packet comes to the container that is selected; tells whether it passes.

@@ -2,7 +2,7 @@
 
 use berth_common::abi::{
     reason::Reason,
-    units::{ContainerId, Zone},
+    units::{ContainerId, Nanos, Ticks, Zone},
 };
 
 use super::{Flow, Model, Place, SECOND};
@@ -18,11 +18,13 @@ impl Model {
     pub(super) fn touch(&mut self, (index, from_opener): Place) {
         let now = self.now;
         let flow = &mut self.flows[index];
+        let age = Ticks::of(Nanos(flow.began)).age(Nanos(now)).0;
         let lifetime = match flow.protocol {
-            UDP if flow.replied && now > flow.began + 2 * SECOND => 120 * SECOND,
+            UDP if flow.replied && age > 2 * SECOND => 120 * SECOND,
             GRE if flow.replied => 180 * SECOND,
             protocol => Self::timeout(protocol),
         };
+        flow.assured |= lifetime != Self::timeout(flow.protocol);
         flow.replied |= !from_opener;
         flow.expires = now + lifetime;
         *(if from_opener { &mut flow.out } else { &mut flow.back }) += 1;
@@ -40,7 +42,8 @@ impl Model {
         sharer: Option<ContainerId>,
         (opener, responder): (ContainerId, ContainerId),
     ) -> Reason {
-        let flow = Flow {
+        let mut flow = Flow {
+            node: self.nodes,
             zone,
             protocol: talk.protocol,
             ends: (talk.from, talk.to),
@@ -50,27 +53,33 @@ impl Model {
             began: self.now,
             expires: self.now + Self::timeout(talk.protocol),
             replied: false,
+            assured: false,
             out: 1,
             back: 0,
         };
         let id = flow.charged();
         let place = self.find(talk, zone, sharer);
-        let is_his = place.is_some_and(|(index, _)| self.flows[index].charged() == id);
+        let former = place.map(|(index, _)| &self.flows[index]);
+        let (is_his, claimed) =
+            (former.is_some_and(|flow| flow.charged() == id), former.map(|flow| flow.node));
         if !is_his && self.held(id) >= self.tenants[&id].flow_limit {
-            *self.flow_failures.entry(id).or_default() += 1;
-            return Reason::FlowQuota;
+            // A limit that was lowered is come to one by one.
+            let is_over = self.held(id) > self.tenants[&id].flow_limit;
+            if !self.displace(id, claimed) || is_over {
+                *self.flow_failures.entry(id).or_default() += 1;
+                return Reason::FlowQuota;
+            }
         }
-        match place {
-            Some((index, _)) => self.flows[index] = flow,
-            None if self.flows.len() == self.room => return Reason::FlowTableFull,
-            None => self.flows.push(flow),
+        // Its place in the list may be another by now.
+        if let Some((index, _)) = self.find(talk, zone, sharer) {
+            flow.node = self.flows[index].node;
+            self.flows[index] = flow;
+        } else {
+            self.push(id, self.nodes);
+            self.nodes += 1;
+            self.flows.push(flow);
         }
         Reason::None
-    }
-
-    pub fn sweep(&mut self) {
-        let now = self.now;
-        self.flows.retain(|flow| flow.expires > now);
     }
 
     pub fn flush_flows(&mut self, id: ContainerId) {

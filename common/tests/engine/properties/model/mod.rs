@@ -5,8 +5,12 @@ mod flows;
 mod lookup;
 mod packets;
 mod ports;
+mod rings;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use berth_common::abi::units::{ContainerId, Zone};
 
@@ -24,6 +28,8 @@ pub struct Tenant {
 
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// Which node of the rings it is.
+    node: usize,
     zone: Zone,
     protocol: u8,
     /// The opener's end, then the other.
@@ -35,6 +41,7 @@ pub struct Flow {
     began: u64,
     pub expires: u64,
     replied: bool,
+    assured: bool,
     pub out: u64,
     pub back: u64,
 }
@@ -60,15 +67,21 @@ type Place = (usize, bool);
 pub struct Model {
     pub now: u64,
     pub strict: bool,
-    pub room: usize,
     pub tenants: BTreeMap<ContainerId, Tenant>,
     pub addresses: Vec<(IpAddr, ContainerId)>,
     pub flows: Vec<Flow>,
+    /// Nodes there ever were.
+    nodes: usize,
+    /// The nodes of flows, and of such as are no more, in the order in which they are looked at.
+    rings: BTreeMap<ContainerId, VecDeque<usize>>,
+    /// Until when nobody looks for flows that have expired.
+    dry_until: BTreeMap<ContainerId, u64>,
     ports: Vec<Reservation>,
     /// Ports that more than one container has held keys of since they were last free.
     mixed: Vec<(u8, bool, u16)>,
     sockets: Vec<(u8, (IpAddr, u16), ContainerId)>,
     pub flow_failures: BTreeMap<ContainerId, u64>,
+    pub evicted: BTreeMap<ContainerId, u64>,
 }
 
 fn any_of(address: IpAddr) -> IpAddr {
@@ -76,18 +89,21 @@ fn any_of(address: IpAddr) -> IpAddr {
 }
 
 impl Model {
-    pub fn new(now: u64, room: usize) -> Self {
+    pub fn new(now: u64) -> Self {
         Self {
             now,
             strict: false,
-            room,
             tenants: BTreeMap::new(),
             addresses: Vec::new(),
             flows: Vec::new(),
+            nodes: 0,
+            rings: BTreeMap::new(),
+            dry_until: BTreeMap::new(),
             ports: Vec::new(),
             mixed: Vec::new(),
             sockets: Vec::new(),
             flow_failures: BTreeMap::new(),
+            evicted: BTreeMap::new(),
         }
     }
 

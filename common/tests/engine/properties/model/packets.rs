@@ -147,7 +147,7 @@ impl Model {
         let place = self.find_live(talk, Zone::UPLINK, None);
         if let (Tag::Port(_), Some(place)) = (talk.from.1, place) {
             if self.sender(place).is_container() {
-                self.flows[place.0].expires = 1;
+                self.flows[place.0].expires = self.now;
             }
         }
     }

@@ -1,0 +1,64 @@
+//! Where a key's entry may be.
+
+use crate::abi::flow_table::Shape;
+
+/// The two buckets that a key may be in, and what its entry says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hash {
+    /// One bucket.
+    pub first: u32,
+    /// The other one; mostly another.
+    pub second: u32,
+    /// Eight bits, that tell most of those who share a bucket apart.
+    pub tag: u8,
+}
+
+impl Hash {
+    /// Of the key with these words.
+    ///
+    /// NH (Black, Halevi, Krawczyk, Krovetz, Rogaway, "UMAC: Fast and Secure Message Authentication", 1999): for two keys that
+    /// are chosen without knowing the seed the chance to fall together is 2⁻³², whatever they are. Then `MurmurHash3`'s finalizer,
+    /// since of a sum of products some bits are better than others.
+    #[inline(always)]
+    pub fn of(shape: &Shape, word: impl Fn(usize) -> u32) -> Self {
+        let seed = &shape.seed.0;
+        let product = |place: usize, first: u32, second: u32| {
+            let one = word(place).wrapping_add(first) as u64;
+            one.wrapping_mul(word(place.wrapping_add(1)).wrapping_add(second) as u64)
+        };
+        let sum = product(0, seed[0], seed[1])
+            .wrapping_add(product(2, seed[2], seed[3]))
+            .wrapping_add(product(4, seed[4], seed[5]))
+            .wrapping_add(product(6, seed[6], seed[7]))
+            .wrapping_add(product(8, seed[8], seed[9]));
+        let hash = mix(sum);
+        Self { first: scale(hash as u32, shape), second: scale((hash >> 32) as u32, shape), tag: hash as u8 }
+    }
+
+    /// What an entry says that leads from this key to a slot.
+    #[inline(always)]
+    pub const fn entry(self, number: u32) -> u32 {
+        (self.tag as u32) << 24 | number.wrapping_add(1) & 0xff_ffff
+    }
+
+    /// The slot that an entry leads to, if it may be this key's.
+    #[inline(always)]
+    pub const fn slot(self, entry: u32) -> Option<u32> {
+        let number = entry & 0xff_ffff;
+        if number == 0 || entry >> 24 != self.tag as u32 { None } else { Some(number.wrapping_sub(1)) }
+    }
+}
+
+/// Lemire, "Fast Random Integer Generation in an Interval", 2019.
+#[inline(always)]
+const fn scale(hash: u32, shape: &Shape) -> u32 {
+    ((hash as u64).wrapping_mul(shape.buckets as u64) >> 32) as u32
+}
+
+/// Appleby's `fmix64`.
+#[inline(always)]
+const fn mix(sum: u64) -> u64 {
+    let sum = (sum ^ sum >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let sum = (sum ^ sum >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    sum ^ sum >> 33
+}

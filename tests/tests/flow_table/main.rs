@@ -1,0 +1,6 @@
+//! The flow table under load: quotas are exact, nobody is hurt by a neighbour, and nothing waits for a daemon.
+
+mod flood;
+mod orphaned;
+mod set;
+mod together;
