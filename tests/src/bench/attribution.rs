@@ -25,11 +25,5 @@ pub fn run(options: &Options) -> Result<()> {
     stay_on_one().context("stay on one processor")?;
     let mut cases = ingress::measure(&options.flows, options.rounds)?;
     cases.extend(egress::measure(options.rounds)?);
-    let report = Report::new(options.rounds, cases);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", report.table());
-    }
-    Ok(())
+    Report::new("Attribution", options.rounds, cases).print(options.json)
 }

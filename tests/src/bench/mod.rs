@@ -2,6 +2,7 @@
 
 pub mod attribution;
 mod egress;
+pub mod flows;
 mod ingress;
 mod machine;
 mod report;

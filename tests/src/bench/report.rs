@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
 use serde::Serialize;
 
 use super::machine;
@@ -48,6 +49,7 @@ pub struct Case {
 /// All that was measured in one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    title: &'static str,
     kernel: String,
     processor: String,
     rounds: u32,
@@ -56,15 +58,24 @@ pub struct Report {
 
 impl Report {
     /// Of a run on this machine.
-    pub fn new(rounds: u32, cases: Vec<Case>) -> Self {
-        Self { kernel: machine::kernel(), processor: machine::name(), rounds, cases }
+    pub fn new(title: &'static str, rounds: u32, cases: Vec<Case>) -> Self {
+        Self { title, kernel: machine::kernel(), processor: machine::name(), rounds, cases }
     }
 
-    /// For people.
-    pub fn table(&self) -> String {
-        let Self { kernel, processor, rounds, .. } = self;
+    /// Prints it, for people or programs.
+    pub fn print(&self, json: bool) -> Result<()> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(self)?);
+        } else {
+            print!("{}", self.table());
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> String {
+        let Self { title, kernel, processor, rounds, .. } = self;
         let mut text = format!(
-            "Attribution: ns per packet above an empty program; median of {rounds} rounds (least to most)\n\
+            "{title}: ns per packet above an empty program; median of {rounds} rounds (least to most)\n\
              Linux {kernel}, {processor}\n"
         );
         for hook in Hook::ALL {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, rules, sets};
+use berth_tests::bench::{attribution, flows, rules, sets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -16,6 +16,8 @@ struct Arguments {
 enum Benchmark {
     /// What it costs to find out whose a packet is, by way of finding it
     Attribution(attribution::Options),
+    /// What the flow table costs, by how many flows there are
+    Flows(flows::Options),
     /// What rules cost, by how many there are
     Rules(rules::Options),
     /// What it costs to ask whether a packet is in a named set
@@ -25,6 +27,7 @@ enum Benchmark {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Attribution(options) => attribution::run(&options),
+        Benchmark::Flows(options) => flows::run(&options),
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Sets(options) => sets::run(&options),
     }
