@@ -155,7 +155,7 @@ fn windows_count_unless_told() -> Result<()> {
         // The rule that counts what is invalid, or the one for what is established.
         let place = usize::from(!is_invalid);
         let grows = || Ok(counted(&node, "b", "INPUT")?[place] >= before[place] + 4);
-        wait::until_true("strays to be counted", LIMIT, grows)?;
+        wait::until_true(&format!("strays to be counted with {config:?}"), LIMIT, grows)?;
         assert_eq!(invalid(&node, "b")?[0] > 0, is_invalid, "{config}");
     }
     Ok(())
