@@ -86,6 +86,9 @@ impl Report {
 
     fn section(&self, hook: Hook, text: &mut String) {
         let cases: Vec<&Case> = self.cases.iter().filter(|case| case.hook == hook).collect();
+        if cases.is_empty() {
+            return;
+        }
         let (mut names, mut columns) = (Vec::new(), Vec::new());
         for case in &cases {
             if !names.contains(&case.name) {
