@@ -7,7 +7,7 @@ use berth_common::{
         self,
         address::Address,
         reason::{REASONS, Reason},
-        units::{ContainerId, Nanos, Zone},
+        units::{ContainerId, Nanos, Ticks, Zone},
     },
     engine::Way,
 };
@@ -170,4 +170,15 @@ fn layouts() {
     assert_eq!(maps.len(), abi::names::MAPS.len());
     // The kernel keeps fifteen bytes of a map's or program's name.
     assert!(abi::names::MAPS.iter().chain(abi::names::CGROUP_PROGRAMS).all(|name| name.len() <= 15));
+}
+
+/// Ticks are counted round, and processors may see them a step apart.
+#[test]
+fn ticks_have_an_age() {
+    let step = |count: u64| Nanos(count << 24);
+    assert_eq!(Ticks::of(step(5)).age(step(9)), step(4));
+    assert_eq!(Ticks::of(step(5)).age(step(4)), Nanos(0));
+    // Over the end of what they can tell, and nearly as old as that.
+    assert_eq!(Ticks::of(step((1 << 32) - 1)).age(step((1 << 32) + 2)), step(3));
+    assert_eq!(Ticks(0).age(step(1 << 31)), step(1 << 31));
 }

@@ -13,7 +13,7 @@ use berth_common::{
         tables::{Found, UsageWord, Which, Word as _},
     },
     memory::{
-        Bytes, Capacity, MemoryTables, Socket,
+        Bytes, Capacity, FlowArrays, MemoryTables, Socket,
         generate::{Direction, Mutation, Random, Scene, Shape, noise},
     },
     wire::Packet as _,
@@ -308,4 +308,24 @@ fn mutations() {
         mutation.apply(&mut nothing);
         assert!(nothing.len() <= 2);
     }
+}
+
+/// What holds flow tables against what must be sees each thing that may be wrong.
+#[test]
+fn broken_flow_tables_are_told() {
+    let whole = busy().tables.export().flows;
+    assert_eq!(whole.faults(), Vec::<String>::new());
+    let broken = |change: fn(&mut FlowArrays), told: &str| {
+        let mut arrays = whole.clone();
+        change(&mut arrays);
+        let faults = arrays.faults().join("\n");
+        assert!(faults.contains(told), "{told}: {faults}");
+    };
+    broken(|it| it.index.clear(), "is found [false, false]");
+    broken(|it| it.slots[0].1.key = it.slots[1].1.key, "have the same key");
+    broken(|it| it.slots[0].1.expires = Nanos(0), "entries of the index for 1 flows");
+    broken(|it| it.rings.clear(), "slot 0 is []");
+    broken(|it| it.rings[0].1.tail = 9, "and its back is 9");
+    broken(|it| it.rings[0].1.lock = 1, "locked");
+    broken(|it| it.pool.tail = 1, "no slot is free at 0");
 }

@@ -2,9 +2,12 @@
 
 use std::{net::IpAddr, str::FromStr};
 
+use berth_common::abi::{flow::Phase, units};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use super::protocol::Protocol;
 
 /// Which flows are meant: those of which all holds that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
@@ -21,11 +24,11 @@ pub struct FlowFilter {
     /// Only those of this protocol
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
+    pub protocol: Option<ProtocolName>,
     /// Only those in this state, as the list shows it
     #[arg(long, value_name = "STATE")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub state: Option<StateName>,
     /// Only those that began longer ago, as in 90s or 2h
     #[arg(long = "older-than", value_name = "TIME", value_parser = milliseconds)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +70,72 @@ impl TryFrom<String> for Network {
 impl From<Network> for String {
     fn from(Network(net): Network) -> Self {
         net.to_string()
+    }
+}
+
+/// A protocol as the list shows it: by its name, or by its number where it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProtocolName(pub String);
+
+impl FromStr for ProtocolName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = match text.parse::<u8>() {
+            Ok(number) => Some(Protocol(units::Protocol(number))),
+            Err(_) => text.parse().ok(),
+        };
+        let known =
+            known.ok_or_else(|| format!("{text:?} is no protocol that is known by name; give its number"))?;
+        Ok(Self(known.to_string()))
+    }
+}
+
+impl TryFrom<String> for ProtocolName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ProtocolName> for String {
+    fn from(ProtocolName(name): ProtocolName) -> Self {
+        name
+    }
+}
+
+/// A state as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StateName(pub String);
+
+impl FromStr for StateName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let upper = text.to_ascii_uppercase();
+        let of_tcp = (0..=9).map(|number| Phase::from_number(number).name());
+        let all: Vec<&str> = of_tcp.chain(["REPLIED", "UNREPLIED"]).collect();
+        if all.contains(&upper.as_str()) {
+            return Ok(Self(upper));
+        }
+        Err(format!("{text:?} is no state of flows; there are {}", all.join(", ")))
+    }
+}
+
+impl TryFrom<String> for StateName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<StateName> for String {
+    fn from(StateName(name): StateName) -> Self {
+        name
     }
 }
 

@@ -13,7 +13,7 @@ use berth_common::{
 use super::{Enforcer, Node, NodeError, Observer};
 use crate::api::{
     self,
-    flow_filter::{FlowFilter, FlowOrder, Network, Page},
+    flow_filter::{FlowFilter, FlowOrder, Network, Page, ProtocolName, StateName},
     name::Name,
     protocol::Protocol,
     response::Response,
@@ -137,8 +137,8 @@ fn matches(flow: &Flow, owner: Option<ContainerId>, filter: &FlowFilter, now: Na
     let is_in =
         |network: &Network| [key.low, key.high].iter().any(|end| network.0.contains(&IpAddr::from(*end)));
     let has_port = |port: &u16| key.low_port.0 == *port || key.high_port.0 == *port;
-    let of_protocol = |name: &String| Protocol(key.protocol()).to_string().eq_ignore_ascii_case(name);
-    let in_state = |name: &String| flow.state.name(key.protocol()).eq_ignore_ascii_case(name);
+    let of_protocol = |name: &ProtocolName| Protocol(key.protocol()).to_string() == name.0;
+    let in_state = |name: &StateName| flow.state.name(key.protocol()) == name.0;
     let is_older = |age: &u64| flow.created.age(now).0 / 1_000_000 > *age;
     owner.is_none_or(|id| flow.opener == id || flow.responder == id)
         && address.as_ref().is_none_or(is_in)

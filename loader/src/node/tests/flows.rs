@@ -6,7 +6,7 @@ use berth_common::abi::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::flow_filter::{FlowFilter, FlowOrder, Page};
+use crate::api::flow_filter::{FlowFilter, FlowOrder, Page, ProtocolName, StateName};
 use crate::node::Enforcer as _;
 
 /// Ten seconds apart: the first one has begun at zero.
@@ -72,13 +72,13 @@ fn those_of_which_all_holds() {
         (filter(|it| it.address = network("192.0.2.1")), vec![1000, 1001, 1002]),
         (filter(|it| it.port = Some(82)), vec![1002]),
         (filter(|it| it.port = Some(1000)), vec![1000]),
-        (filter(|it| it.protocol = Some("TCP".to_owned())), vec![1000, 1002]),
-        (filter(|it| it.state = Some("syn_sent".to_owned())), vec![1002]),
-        (filter(|it| it.state = Some("unreplied".to_owned())), vec![1001]),
+        (filter(|it| it.protocol = Some("TCP".parse().unwrap())), vec![1000, 1002]),
+        (filter(|it| it.state = Some("syn_sent".parse().unwrap())), vec![1002]),
+        (filter(|it| it.state = Some("unreplied".parse().unwrap())), vec![1001]),
         (filter(|it| it.older_than_ms = Some(now - 15_000)), vec![1000, 1001]),
         (
             filter(|it| {
-                it.protocol = Some("tcp".to_owned());
+                it.protocol = Some("tcp".parse().unwrap());
                 it.older_than_ms = Some(now - 15_000);
             }),
             vec![1000],
@@ -109,7 +109,7 @@ fn pages_of_a_sorted_list() {
 #[test]
 fn only_those_are_deleted_that_are_meant() {
     let mut bench = bench();
-    let filter = filter(|it| it.protocol = Some("tcp".to_owned()));
+    let filter = filter(|it| it.protocol = Some("tcp".parse().unwrap()));
     let answer = bench.execute(Request::FlowsFlush { owner: None, filter }).unwrap();
     assert_eq!(serde_json::to_value(answer).unwrap()["value"]["notes"], json!(["2 flows deleted"]));
     assert_eq!(listed(&mut bench, FlowFilter::default(), Page::default()), [1001]);
@@ -121,4 +121,9 @@ fn mistakes_are_told() {
         let error = text.parse::<crate::api::flow_filter::Network>().unwrap_err();
         assert!(error.contains("neither an address nor a network"), "{error}");
     }
+    let error = "tpc".parse::<ProtocolName>().unwrap_err();
+    assert!(error.contains("no protocol that is known by name"), "{error}");
+    assert_eq!("6".parse(), Ok(ProtocolName("tcp".to_owned())));
+    let error = "open".parse::<StateName>().unwrap_err();
+    assert!(error.contains("no state of flows; there are NONE, SYN_SENT"), "{error}");
 }
