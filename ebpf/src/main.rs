@@ -14,6 +14,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "the signature that the entry point macros want")]
 #![feature(asm_experimental_arch, core_intrinsics)]
 
+mod association;
 mod atomic;
 mod count;
 mod event;

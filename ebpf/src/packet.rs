@@ -6,10 +6,10 @@ use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 use berth_common::{
     abi::counters::Traffic,
     engine::Headers,
-    wire::{Packet, tcp::Scan},
+    wire::{Packet, sctp, tcp::Scan},
 };
 
-use crate::segment;
+use crate::{association, segment};
 
 /// Offsets above this are read through the helper: the verifier wants a bound.
 const DIRECT_LIMIT: u32 = 0x3fff;
@@ -78,6 +78,11 @@ impl Packet for Skb {
     fn scan_step(&self, offset: u32, scan: Scan) -> Scan {
         segment::scan_step(*self, offset, scan)
     }
+
+    #[inline(always)]
+    fn chunks(&self, offset: u32, length: u32) -> sctp::Scan {
+        association::chunks(*self, offset, length)
+    }
 }
 
 /// A packet that is read by copy, through the helper alone. For what is rare: it spares the verifier most of its walk
@@ -89,6 +94,11 @@ impl Packet for Copied {
     #[inline(always)]
     fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
         self.0.copy(offset)
+    }
+
+    #[inline(always)]
+    fn chunk_step(&self, offset: u32, length: u32, scan: sctp::Scan) -> sctp::Scan {
+        association::chunk_step(self.0, offset, length, scan)
     }
 }
 

@@ -3,7 +3,10 @@
 
 use aya_ebpf::bindings::__sk_buff;
 use berth_common::{
-    abi::{flow::Flow, units::Nanos},
+    abi::{
+        flow::Flow,
+        units::{Nanos, Protocol},
+    },
     engine::{
         Headers,
         connection::{self, Meeting},
@@ -13,6 +16,7 @@ use berth_common::{
 };
 
 use crate::{
+    association,
     flow::MapFlow,
     packet::{Copied, Skb},
     seams::NoContext,
@@ -22,6 +26,9 @@ use crate::{
 /// As [`Tables::meet`](berth_common::engine::Tables::meet).
 #[inline(always)]
 pub fn meet(skb: Skb, headers: &Headers, flow: *mut Flow, now: Nanos, from_opener: bool) -> Meeting {
+    if headers.protocol == Protocol::SCTP {
+        return association::meet(skb, headers, flow, now, from_opener);
+    }
     if seam_segment(skb.0, headers) == 0 {
         return Meeting::Invalid;
     }

@@ -2,6 +2,7 @@
 
 use super::{
     address::Address,
+    association::Phase as Association,
     counters::Traffic,
     units::{ContainerId, Nanos, Port, Protocol, Ticks, Zone},
 };
@@ -93,7 +94,7 @@ pub struct Flow {
     pub out: Traffic,
     /// To the opener.
     pub back: Traffic,
-    /// TCP: what its segments are held against, as [`crate::engine::tcp`] packs it.
+    /// TCP and SCTP: what its packets are held against, as [`crate::engine::tcp`] and [`crate::engine::association`] pack it.
     pub numbers: [u64; NUMBERS],
     /// What the rules of the container whose flow this is say of packets to it and from it: see
     /// [`crate::engine::cached`]. Zero: not known.
@@ -108,7 +109,7 @@ pub const VERDICT_WORDS: usize = 2;
 
 /// Where a flow stands, in a word that processors change as a whole: from the lowest bit on eight of
 /// [`State::OPENER_LOW`] and its neighbours, and of TCP 18 about its two ends and 4 of the [`Phase`], as
-/// [`crate::engine::tcp`] packs them.
+/// [`crate::engine::tcp`] packs them; of SCTP 4 of the [`Association`]'s phase and 4 about who has begun it.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State(pub u32);
@@ -124,9 +125,9 @@ impl State {
     pub const COUNTED: u32 = 8;
     /// It has ended before anybody answered it: what comes now is none of it.
     pub const OVER: u32 = 16;
-    /// TCP: a segment is being looked at, and others wait.
+    /// A segment (TCP) or chunks (SCTP) are being looked at, and others wait.
     pub const LOCKED: u32 = 32;
-    /// TCP: a segment has not been looked at, since it could not wait.
+    /// One has not been looked at, since it could not wait.
     pub const MISSED: u32 = 64;
     /// It has been deleted, and its slot waits for the hand of the ring that it is in.
     pub const GONE: u32 = 128;
@@ -147,13 +148,13 @@ impl State {
         Self(self.0 | flags)
     }
 
-    /// TCP: its ends and its phase.
+    /// TCP: its ends and its phase. SCTP: its phase, and more.
     #[inline(always)]
     pub const fn connection(self) -> u32 {
         self.0 >> Self::FLAGS
     }
 
-    /// The same with other ends and another phase.
+    /// The same with another such.
     #[inline(always)]
     pub const fn with_connection(self, connection: u32) -> Self {
         Self(self.0 & ((1 << Self::FLAGS) - 1) | connection << Self::FLAGS)
@@ -171,10 +172,11 @@ impl State {
         matches!(self.phase(), Phase::TimeWait | Phase::Close)
     }
 
-    /// Its name in output: nf_conntrack's for TCP, and for others whether they were answered.
+    /// Its name in output: nf_conntrack's for TCP and SCTP, and for others whether they were answered.
     pub const fn name(self, protocol: Protocol) -> &'static str {
         match protocol {
             Protocol::TCP => self.phase().name(),
+            Protocol::SCTP => Association::from_number(self.connection() as u8 & 0xf).name(),
             _ if self.has(Self::REPLIED) => "REPLIED",
             _ => "UNREPLIED",
         }

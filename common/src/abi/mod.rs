@@ -4,6 +4,7 @@
 //! them. A change to any of them, or to a map's key, is a change of [`VERSION`].
 
 pub mod address;
+pub mod association;
 pub mod config;
 pub mod container;
 pub mod control;

@@ -1,6 +1,6 @@
 //! How long flows last.
 
-use super::{flow::Phase, units::Nanos};
+use super::{association, flow::Phase, units::Nanos};
 
 /// Places for kinds of timeouts: room for kinds to come without a change of layout.
 pub const TIMEOUTS: usize = 32;
@@ -29,8 +29,8 @@ macro_rules! timeouts {
 }
 
 timeouts! {
-    /// TCP, of no phase: it but tells whose the ends are.
-    TCP_NONE = 0, 60;
+    /// TCP and SCTP, of no phase: it but tells whose the ends are.
+    NO_PHASE = 0, 60;
     /// TCP: a SYN.
     TCP_SYN_SENT = 1, 120, "tcp_syn_sent";
     /// TCP: its answer.
@@ -67,6 +67,22 @@ timeouts! {
     GRE_STREAM = 17, 180, "gre_stream";
     /// All other protocols.
     GENERIC = 18, 600, "generic";
+    /// SCTP that is over, or of which INIT alone was seen.
+    SCTP_CLOSED = 19, 10, "sctp_closed";
+    /// SCTP: INIT ACK.
+    SCTP_COOKIE_WAIT = 20, 3, "sctp_cookie_wait";
+    /// SCTP: COOKIE ECHO.
+    SCTP_COOKIE_ECHOED = 21, 3, "sctp_cookie_echoed";
+    /// SCTP, open: seven times as long as it takes to find out that a path is dead.
+    SCTP_ESTABLISHED = 22, 210, "sctp_established";
+    /// SCTP: who has opened it shuts it down.
+    SCTP_SHUTDOWN_SENT = 23, 3, "sctp_shutdown_sent";
+    /// SCTP: the other end shuts it down.
+    SCTP_SHUTDOWN_RECD = 24, 3, "sctp_shutdown_recd";
+    /// SCTP: that was acknowledged.
+    SCTP_SHUTDOWN_ACK_SENT = 25, 3, "sctp_shutdown_ack_sent";
+    /// SCTP: HEARTBEAT on another path.
+    SCTP_HEARTBEAT_SENT = 26, 30, "sctp_heartbeat_sent";
 }
 
 impl Timeout {
@@ -74,6 +90,16 @@ impl Timeout {
     #[inline(always)]
     pub const fn of_phase(phase: Phase) -> Self {
         Self(phase as u32)
+    }
+
+    /// That of an SCTP association in this phase.
+    #[inline(always)]
+    pub const fn of_association(phase: association::Phase) -> Self {
+        match phase {
+            association::Phase::None => Self::NO_PHASE,
+            // Those come in the same order.
+            phase => Self((phase as u32).wrapping_add(Self::SCTP_CLOSED.0 - 1)),
+        }
     }
 
     /// As [`Self::seconds`], in nanoseconds.

@@ -3,7 +3,7 @@
 use super::{
     Headers, flow,
     headers::Part,
-    state,
+    lock, state,
     tables::{FlowEntry, Tables},
     tcp::{Connection, Facts, Lasts, Parts, Segment, Step},
 };
@@ -40,9 +40,7 @@ impl Meeting {
 
 /// As [`Tables::meet`], of the segment that was read.
 ///
-/// A segment has the connection to itself, as in nf_conntrack, whose lock is this bit of the state. One that comes upon it while
-/// it is locked waits a little; it cannot wait if it has interrupted who holds the lock. Then it is missed, and since what it said
-/// is not known, nothing is held against the window from then on.
+/// Of a segment that was missed it is not known what it said: nothing is held against the window from then on.
 #[inline(always)]
 pub fn meet<T: Tables>(
     tables: &T,
@@ -50,56 +48,8 @@ pub fn meet<T: Tables>(
     (headers, segment): (&Headers, Segment),
     (entry, from_opener): (&T::Flow, bool),
 ) -> Meeting {
-    let Some(before) = lock(entry) else {
-        add(entry, State::MISSED);
-        return Meeting::GoesOn;
-    };
-    let (meeting, after) = meet_alone(tables, parts, (headers, segment), (entry, from_opener), before);
-    unlock(entry, after);
-    meeting
+    lock::alone(entry, |before| meet_alone(tables, parts, (headers, segment), (entry, from_opener), before))
 }
-
-/// How often one who waits looks again. Whoever holds the lock needs some hundred nanoseconds.
-const LOOKS: u32 = 256;
-
-/// The state in which the connection was locked.
-#[inline(always)]
-fn lock<F: FlowEntry>(entry: &F) -> Option<State> {
-    for _ in 0..LOOKS {
-        let state = entry.state();
-        if !state.has(State::LOCKED) && entry.change_state(state, state.with(State::LOCKED)) {
-            return Some(state);
-        }
-    }
-    None
-}
-
-/// Lets others have it, in this state and with what was added meanwhile. An entry that has been begun anew meanwhile, as
-/// another's flow, is locked no more.
-#[inline(always)]
-fn unlock<F: FlowEntry>(entry: &F, after: State) {
-    for _ in 0..TRIES {
-        let now = entry.state();
-        let added = State(now.0 & (State::MISSED | State::COUNTED));
-        if !now.has(State::LOCKED) || entry.change_state(now, after.with(added.0)) {
-            break;
-        }
-    }
-}
-
-/// Adds flags to the state, whoever else may be changing it.
-#[inline(always)]
-pub fn add<F: FlowEntry>(entry: &F, flags: u32) {
-    for _ in 0..TRIES {
-        let state = entry.state();
-        if state.0 & flags == flags || entry.change_state(state, state.with(flags)) {
-            break;
-        }
-    }
-}
-
-/// How often the state is tried, which others may change at the same time.
-const TRIES: u32 = 8;
 
 /// What a segment comes to, and the state after it.
 #[inline(always)]
@@ -114,9 +64,9 @@ fn meet_alone<T: Tables>(
     let is_new = before.phase() == Phase::None;
     if is_new || before.has(State::OVER) {
         // There is no connection: the entry but tells whose it is.
-        if !state::may_begin(headers.detail, policy) {
+        if !state::may_begin(headers, policy) {
             if is_new && from_opener {
-                flow::prolong(tables, entry, Timeout::TCP_NONE);
+                flow::prolong(tables, entry, Timeout::NO_PHASE);
             }
             return (Meeting::Invalid, before);
         }

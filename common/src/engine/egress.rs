@@ -5,7 +5,7 @@ use super::{
     connection::Meeting,
     exempt, flow,
     headers::{Headers, Kind, Part, Place},
-    quota, rules,
+    quota, rules, state,
     tables::{FlowEntry, Found, Tables, Which},
     trace::Trace,
     track::{self, Opening, Track},
@@ -17,7 +17,7 @@ use crate::{
         counters::Traffic,
         reason::Reason,
         rules::BuiltIn,
-        units::{ContainerId, Protocol, Zone},
+        units::{ContainerId, Zone},
     },
     wire::{Packet, arp, ether::EtherType},
 };
@@ -73,7 +73,7 @@ pub fn by_host<T: Tables>(tables: &T, headers: &Headers, zone: Zone) {
     }
 }
 
-/// The kernel sends a segment of a container's connection, which no other hook sees; tells whether it has moved that on, and was
+/// The kernel sends a packet of a container's connection, which no other hook sees; tells whether it has moved that on, and was
 /// counted in it.
 #[inline(always)]
 pub fn by_kernel<T: Tables, P: Packet>(
@@ -82,7 +82,7 @@ pub fn by_kernel<T: Tables, P: Packet>(
     zone: Zone,
     traffic: Traffic,
 ) -> bool {
-    if headers.protocol != Protocol::TCP || headers.fragment != Part::Whole {
+    if !state::has_phases(headers.protocol) || headers.fragment != Part::Whole {
         return false;
     }
     let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) else { return false };

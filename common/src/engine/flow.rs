@@ -2,10 +2,10 @@
 
 use super::{
     attribute,
-    connection::{self, Meeting},
+    connection::Meeting,
     flow_table::open::{self, Opened},
     headers::{Headers, Kind, Place},
-    ports, quota, state,
+    lock, ports, quota, state,
     tables::{Beginning, FlowEntry, Found, Tables, Which},
     tcp::Connection,
     trace::Trace,
@@ -108,16 +108,10 @@ pub fn touch<T: Tables, P: Packet>(
     meeting
 }
 
-/// Whether a packet can be the first one of a flow. A TCP segment may be none: what comes after it is no answer to it.
-#[inline(always)]
-pub fn may_begin<T: Tables>(tables: &T, headers: &Headers) -> bool {
-    headers.protocol != Protocol::TCP || state::may_begin(headers.detail, tables.tcp())
-}
-
-/// A flow that has been opened meets the segment that has opened it.
+/// A flow that has been opened meets the packet that has opened it.
 #[inline(always)]
 pub fn begin<T: Tables, P: Packet>(tables: &T, packet: &P, headers: &Headers, place: Place) {
-    if headers.protocol != Protocol::TCP {
+    if !state::has_phases(headers.protocol) {
         return;
     }
     // If another processor was faster, that is what this packet is in.
@@ -128,7 +122,7 @@ pub fn begin<T: Tables, P: Packet>(tables: &T, packet: &P, headers: &Headers, pl
 
 #[inline(always)]
 fn meet<T: Tables, P: Packet>(tables: &T, hit: &Hit<T::Flow>, packet: &P, headers: &Headers) -> Meeting {
-    if headers.protocol != Protocol::TCP {
+    if !state::has_phases(headers.protocol) {
         tables.refresh(hit.entry, headers.protocol, hit.from_opener);
         return Meeting::GoesOn;
     }
@@ -173,7 +167,7 @@ pub fn extend<F: FlowEntry>(entry: &F, expires: Nanos) {
 /// A connlimit counts the flow from now on.
 #[inline(always)]
 pub fn set_counted<F: FlowEntry>(entry: &F) {
-    connection::add(entry, State::COUNTED);
+    lock::add(entry, State::COUNTED);
 }
 
 /// Whom a new flow belongs to.
@@ -287,7 +281,7 @@ pub fn admit<T: Tables>(tables: &T, id: ContainerId) -> Option<u32> {
 const fn first_timeout(headers: &Headers) -> Timeout {
     match headers.protocol {
         // Until it meets the packet.
-        Protocol::TCP => Timeout::TCP_NONE,
+        protocol if state::has_phases(protocol) => Timeout::NO_PHASE,
         protocol => state::unreplied(protocol),
     }
 }

@@ -37,7 +37,7 @@ pub struct Headers {
     pub kind: Kind,
     /// Which part of a fragmented packet this is.
     pub fragment: Part,
-    /// TCP: the flags. ICMP: the type.
+    /// TCP: the flags. ICMP: the type. SCTP: one if an association can begin with it.
     pub detail: u8,
 }
 

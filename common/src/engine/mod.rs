@@ -11,6 +11,7 @@
 )]
 
 pub mod address;
+pub mod association;
 pub mod attribute;
 pub mod bare;
 pub mod cached;
@@ -23,12 +24,14 @@ pub mod flow;
 pub mod flow_table;
 pub mod headers;
 pub mod ingress;
+pub mod lock;
 pub mod notice;
 pub mod parse;
 pub mod ports;
 pub mod question;
 pub mod quota;
 pub mod rules;
+pub mod sctp;
 pub mod set;
 pub mod state;
 pub mod tables;

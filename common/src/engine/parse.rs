@@ -1,6 +1,9 @@
 //! Stage 1: from bytes to [`Headers`].
 
-use super::headers::{Headers, Kind, Part};
+use super::{
+    headers::{Headers, Kind, Part},
+    sctp::Chunks,
+};
 use crate::{
     abi::units::{Port, Protocol},
     wire::{
@@ -97,7 +100,8 @@ fn transport<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     }
     match headers.protocol {
         Protocol::TCP => tcp(packet, headers),
-        Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => ports(packet, headers),
+        Protocol::UDP | Protocol::UDPLITE => ports(packet, headers),
+        Protocol::SCTP => sctp(packet, headers),
         Protocol::ICMP if headers.source.is_v4() => icmp(packet, headers),
         Protocol::ICMPV6 if !headers.source.is_v4() => icmp(packet, headers),
         Protocol::GRE => gre(packet, headers),
@@ -122,6 +126,15 @@ fn tcp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     if let Some([word]) = packet.words::<1>(headers.transport.wrapping_add(tcp::FLAGS_OFFSET)) {
         headers.detail = tcp::flags(word);
         headers.payload = headers.transport.wrapping_add(tcp::header_len(word)) as u16;
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn sctp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
+    ports(packet, headers)?;
+    if let Some(chunks) = Chunks::read(packet, headers, 0) {
+        headers.detail = chunks.may_begin() as u8;
     }
     Some(())
 }

@@ -3,6 +3,7 @@
 use super::{
     attribute, flow,
     headers::{Headers, Part},
+    state,
     tables::Tables,
     track::{Standing, Track},
     verdict::{Owner, Verdict, Way},
@@ -144,8 +145,8 @@ pub fn settle<T: Tables, P: Packet>(
     };
     // What arrives for a container and opens no connection leaves nothing. What it sends does, so that it stays known whose the
     // connection is when its socket is gone.
-    let opens =
-        track.opening.is_wanted() && (!track.opening.is_received() || flow::may_begin(tables, headers));
+    let opens = track.opening.is_wanted()
+        && (!track.opening.is_received() || state::may_begin(headers, tables.tcp()));
     if ruling.reason != Reason::None || !opens {
         let makes_sense = track.standing != Standing::Invalid;
         return Verdict { owner, reason: ruling.reason, code: ruling.code, makes_sense };

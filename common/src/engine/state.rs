@@ -1,8 +1,9 @@
 //! How flows stand, and how long they last.
 //!
 //! All of it is nf_conntrack's (net/netfilter/nf_conntrack_proto_{tcp,udp,gre,icmp,generic}.c). How TCP moves on is in
-//! [`super::tcp`].
+//! [`super::tcp`], and SCTP in [`super::sctp`].
 
+use super::Headers;
 use crate::{
     abi::{
         config::Config,
@@ -20,10 +21,25 @@ pub const OVER: Nanos = Nanos::seconds(1);
 /// UDP that goes to and fro for so long is a stream.
 const STREAM: Nanos = Nanos::seconds(2);
 
-/// Whether a flow of TCP can begin with a packet of these flags: with a SYN, or in mid-stream with a plain ACK
-/// (`nf_conntrack_tcp_loose`). `policy` is [`Tables::tcp`](super::Tables::tcp).
+/// Whether a protocol's packets say where a flow stands, and may make no sense in it.
 #[inline(always)]
-pub const fn may_begin(flags: u8, policy: u32) -> bool {
+pub const fn has_phases(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::TCP | Protocol::SCTP)
+}
+
+/// Whether a flow can begin with a packet. `policy` is [`Tables::tcp`](super::Tables::tcp).
+#[inline(always)]
+pub const fn may_begin(headers: &Headers, policy: u32) -> bool {
+    match headers.protocol {
+        Protocol::TCP => segment_may_begin(headers.detail, policy),
+        Protocol::SCTP => headers.detail != 0,
+        _ => true,
+    }
+}
+
+/// A connection begins with a SYN, or in mid-stream with a plain ACK (`nf_conntrack_tcp_loose`).
+#[inline(always)]
+const fn segment_may_begin(flags: u8, policy: u32) -> bool {
     let ack = flags & tcp::ACK != 0;
     match flags & (tcp::SYN | tcp::FIN | tcp::RST) {
         tcp::SYN => !ack,
@@ -32,7 +48,7 @@ pub const fn may_begin(flags: u8, policy: u32) -> bool {
     }
 }
 
-/// A flow of another protocol than TCP that nobody has answered.
+/// A flow of a protocol without phases that nobody has answered.
 #[inline(always)]
 pub const fn unreplied(protocol: Protocol) -> Timeout {
     match protocol {
@@ -54,7 +70,7 @@ const fn assured(protocol: Protocol) -> Option<Timeout> {
     }
 }
 
-/// Where a flow of another protocol than TCP stands after one more packet, at the `age` that it has, and how long it lasts
+/// Where a flow of a protocol without phases stands after one more packet, at the `age` that it has, and how long it lasts
 /// then.
 #[inline(always)]
 pub fn next(state: State, from_opener: bool, protocol: Protocol, age: Nanos) -> (State, Timeout) {

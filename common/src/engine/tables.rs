@@ -1,13 +1,14 @@
 //! What the engine asks of the tables: maps in the kernel, plain memory elsewhere.
 
 use super::{
-    attribute,
+    association, attribute,
     connection::{self, Meeting},
     flow::{self, Parties},
     flow_table::{FlowTable, Half, Slot, index},
     headers::{Headers, Place},
     ports,
     rules::{Case, Ruling},
+    sctp::Chunks,
     tcp::{Segment, Whole},
 };
 use crate::abi::{
@@ -247,19 +248,24 @@ pub trait Tables: FlowTable + Sized {
         flow::admit(self, id)
     }
 
-    /// Moves a flow of another protocol than TCP on.
+    /// Moves a flow of a protocol without phases on.
     #[inline(always)]
     fn refresh(&self, flow: Self::Flow, protocol: Protocol, from_opener: bool) {
         flow::refresh(self, &flow, protocol, from_opener);
     }
 
-    /// What a TCP segment is to the flow that it is in, which it moves on.
+    /// What a packet whose protocol [has phases](state::has_phases) is to the flow that it is in, which it moves on.
     #[inline(always)]
     fn meet<P: Packet>(&self, packet: &P, headers: &Headers, flow: Self::Flow, from_opener: bool) -> Meeting {
-        match Segment::read(packet, headers, 0) {
-            Some(segment) => connection::meet(self, &Whole, (headers, segment), (&flow, from_opener)),
-            None => Meeting::Invalid,
+        let flow = (&flow, from_opener);
+        if headers.protocol == Protocol::SCTP {
+            let chunks = Chunks::read(packet, headers, 0);
+            return chunks.map_or(Meeting::Invalid, |chunks| {
+                association::meet(self, &association::Whole, (headers, &chunks), flow)
+            });
         }
+        let segment = Segment::read(packet, headers, 0);
+        segment.map_or(Meeting::Invalid, |segment| connection::meet(self, &Whole, (headers, segment), flow))
     }
 
     /// Whose one end (the local one) is of the packet that an ICMP error quotes.

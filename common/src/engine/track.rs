@@ -203,9 +203,7 @@ fn outside(headers: &Headers, policy: u32) -> u32 {
         Kind::Link | Kind::IcmpError => ct::INVALID,
         // An answer to nothing.
         Kind::Query if !headers.is_requester(Which::Source) => ct::INVALID,
-        Kind::Ports if headers.protocol == Protocol::TCP && !state::may_begin(headers.detail, policy) => {
-            ct::INVALID
-        }
+        Kind::Ports if !state::may_begin(headers, policy) => ct::INVALID,
         _ => ct::NEW,
     }
 }

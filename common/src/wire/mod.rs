@@ -7,6 +7,7 @@ pub mod gre;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod sctp;
 pub mod tcp;
 
 /// The bytes of one packet.
@@ -26,6 +27,18 @@ pub trait Packet: Sized {
     #[inline(always)]
     fn scan_step(&self, offset: u32, scan: tcp::Scan) -> tcp::Scan {
         scan.step(self, offset)
+    }
+
+    /// As [`sctp::Scan::step`], likewise.
+    #[inline(always)]
+    fn chunk_step(&self, offset: u32, length: u32, scan: sctp::Scan) -> sctp::Scan {
+        scan.step(self, offset, length)
+    }
+
+    /// As [`sctp::Scan::of`], likewise.
+    #[inline(always)]
+    fn chunks(&self, offset: u32, length: u32) -> sctp::Scan {
+        sctp::Scan::of(self, offset, length)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which flows are meant.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
 
-use berth_common::abi::{flow::Phase, units};
+use berth_common::abi::{association, flow::Phase, units};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -117,10 +117,12 @@ impl FromStr for StateName {
     fn from_str(text: &str) -> Result<Self, String> {
         let upper = text.to_ascii_uppercase();
         let of_tcp = (0..=9).map(|number| Phase::from_number(number).name());
-        let all: Vec<&str> = of_tcp.chain(["REPLIED", "UNREPLIED"]).collect();
+        let of_sctp = association::Phase::ALL.iter().map(|phase| phase.name());
+        let all: BTreeSet<&str> = of_tcp.chain(of_sctp).chain(["REPLIED", "UNREPLIED"]).collect();
         if all.contains(&upper.as_str()) {
             return Ok(Self(upper));
         }
+        let all: Vec<&str> = all.into_iter().collect();
         Err(format!("{text:?} is no state of flows; there are {}", all.join(", ")))
     }
 }

@@ -61,14 +61,14 @@ impl Berthed {
         let headers = Bytes(packet).in_packet().context("no packet")?;
         let key = Place::in_zone(Zone::of(CONTAINER)).key(&headers);
         let Some(flow) = self.flows.get(&key)? else { return Ok(None) };
-        let is_tcp = headers.protocol == Protocol::TCP;
+        let has_phase = matches!(headers.protocol, Protocol::TCP | Protocol::SCTP);
         let left = flow.expires.0.saturating_sub(now()?.0);
         if left == 0 || flow.state.has(State::OVER) {
             return Ok(None);
         }
         ensure!(flow.opener == CONTAINER || flow.responder == CONTAINER, "a flow of nobody: {flow:?}");
         Ok(Some(Connection {
-            phase: if is_tcp { flow.state.phase().name() } else { "" }.to_owned(),
+            phase: if has_phase { flow.state.name(headers.protocol) } else { "" }.to_owned(),
             is_assured: flow.state.has(State::ASSURED),
             is_answered: flow.state.has(State::REPLIED),
             lasts: u32::try_from(left / Nanos::seconds(1).0)?,

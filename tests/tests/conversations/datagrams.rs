@@ -9,8 +9,8 @@ use berth_tests::frame::Packet;
 use berth_tests::topology::at;
 use berth_tests::{cases, privileged};
 
-use crate::conversation::{LEFT, RIGHT};
 use crate::router::{Router, State};
+use crate::{LEFT, RIGHT};
 
 const CONVERSATIONS: usize = 300;
 const LEAST: usize = 100;

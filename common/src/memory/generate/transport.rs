@@ -56,9 +56,21 @@ pub(super) fn udp(protocol: u8, (source, destination): (u16, u16), random: &mut 
 }
 
 pub(super) fn sctp((source, destination): (u16, u16), random: &mut Random) -> Segment {
+    // Few tags, so that some are right.
+    let tag = random.pick(&[0, 0, 1, 2]).unwrap_or(0);
     let mut segment = Segment::new(132).with(&source.to_be_bytes()).with(&destination.to_be_bytes());
-    random.fill(&mut segment.bytes, 8);
-    segment.filled(random)
+    segment.bytes.extend([0, 0, 0, tag]);
+    random.fill(&mut segment.bytes, 4);
+    for _ in 0..=random.below(3) {
+        // INIT, INIT ACK, COOKIE ECHO, COOKIE ACK, and everything else.
+        let usual = random.pick(&[1, 1, 2, 10, 11, 0, 3, 4, 5, 6, 7, 8, 9, 14]).unwrap_or(0);
+        let kind = if random.once_in(16) { random.byte() } else { usual };
+        let (flags, body) = (random.byte() & 1, if matches!(kind, 1 | 2) { 16 } else { random.below(3) * 4 });
+        segment.bytes.extend([kind, flags, 0, 4 + body as u8, 0, 0, 0, random.byte() & 3]);
+        segment.bytes.truncate(segment.bytes.len() - 4 + body.min(4));
+        segment.bytes.extend(core::iter::repeat_n(0, body.saturating_sub(4)));
+    }
+    if random.once_in(4) { segment.filled(random) } else { segment }
 }
 
 /// A query or its answer.

@@ -4,5 +4,14 @@ mod begin;
 mod expiry;
 mod modes;
 mod quota;
+mod sctp;
 mod state;
 mod threads;
+
+use berth_common::abi::{flow::Flow, units::Nanos};
+
+use crate::support::Node;
+
+fn seconds_left(node: &Node, flow: &Flow) -> u64 {
+    (flow.expires.0 - node.now().0) / Nanos::seconds(1).0
+}

@@ -4,18 +4,17 @@ use berth_common::{
     abi::{
         config::Config,
         flow::{
-            Flow,
             Phase::{
                 self, Close, CloseWait, Established, FinWait, LastAck, SynRecv, SynSent, SynSent2, TimeWait,
             },
             State,
         },
         reason::Reason,
-        units::Nanos,
     },
     engine::Way,
 };
 
+use super::seconds_left;
 use crate::support::*;
 
 const OUT: &str = "192.0.2.1:5000";
@@ -23,10 +22,6 @@ const FAR: &str = "198.51.100.7:80";
 
 /// Five days.
 const ESTABLISHED: u64 = 432_000;
-
-fn seconds_left(node: &Node, flow: &Flow) -> u64 {
-    (flow.expires.0 - node.now().0) / Nanos::seconds(1).0
-}
 
 /// One segment of a connection: whether the opener sends it, its flags, sequence number and acknowledgement, and the phase
 /// and seconds after it.
@@ -242,7 +237,6 @@ fn other_protocols() {
     let cases = [
         ("UDP", udp(OUT, FAR), udp(FAR, OUT), 30, 120, true),
         ("UDP-Lite", ported(UDPLITE, OUT, FAR), ported(UDPLITE, FAR, OUT), 30, 120, true),
-        ("SCTP", ported(SCTP, OUT, FAR), ported(SCTP, FAR, OUT), 600, 600, false),
         ("echo", ping(L4, R4, 5), pong(R4, L4, 5), 30, 30, false),
         ("echo of IPv6", ping(L6, R6, 5), pong(R6, L6, 5), 30, 30, false),
         ("GRE", gre(L4, R4, Some(5)), gre(R4, L4, Some(5)), 30, 180, true),

@@ -200,6 +200,22 @@ pub fn ported(protocol: u8, source: &str, destination: &str) -> Vec<u8> {
     Ip::default().build(from.0, to.0, protocol, &udp_datagram(from.1, to.1, b"data"))
 }
 
+/// An SCTP packet with this verification tag and these chunks: type, flags, and what it carries, padded.
+pub fn sctp(source: &str, destination: &str, tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
+    let (from, to) = (end(source), end(destination));
+    let mut bytes = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    bytes.extend(tag.to_be_bytes());
+    bytes.extend([0; 4]);
+    for (kind, flags, body) in chunks {
+        let length = u16::try_from(4 + body.len()).unwrap();
+        bytes.extend([*kind, *flags]);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(*body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    Ip::default().build(from.0, to.0, SCTP, &bytes)
+}
+
 /// An ICMP message of either family: type, code, the four bytes that follow the checksum, and the rest.
 pub fn icmp_message(v6: bool, kind: u8, code: u8, word: [u8; 4], rest: &[u8]) -> Vec<u8> {
     let header = if v6 {

@@ -1,16 +1,39 @@
-//! Two ends that mostly do as TCP does, and whose segments get lost, come again, and are tampered with.
+//! Connections of TCP: two ends that mostly do as it does, and whose segments get lost, come again, and are tampered with.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use berth_common::memory::generate::Random;
 use berth_common::wire::tcp::{ACK, FIN, RST, SYN};
 use berth_tests::frame::{Packet, TcpHeader};
+use berth_tests::privileged;
 use berth_tests::topology::at;
 
-pub const LEFT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 2));
-pub const RIGHT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 2, 0, 2));
+use crate::compare::{self, Sent};
+use crate::{LEFT, RIGHT};
+
+/// How many connections.
+const CONNECTIONS: usize = 5_000;
+const LEAST: usize = 250;
+
+/// How a connection can stand.
+const PHASES: [&str; 9] = [
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
+#[test]
+fn of_tcp_agree_with_netfilter() -> Result<()> {
+    privileged!();
+    compare::all((CONNECTIONS, LEAST), random, &PHASES)
+}
 
 /// Most segments of a conversation.
 const MOST: usize = 24;
@@ -37,8 +60,8 @@ const FLAGS: [u8; 12] =
 
 /// A segment.
 #[derive(Clone)]
-pub struct Segment {
-    pub from_left: bool,
+struct Segment {
+    from_left: bool,
     flags: u8,
     sequence: u32,
     acknowledgement: u32,
@@ -47,9 +70,12 @@ pub struct Segment {
     options: Vec<u8>,
 }
 
-impl Segment {
-    /// As a packet of IPv4 between the two ends' ports.
-    pub fn packet(&self, ports: [u16; 2]) -> Result<Vec<u8>> {
+impl Sent for Segment {
+    fn is_from_left(&self) -> bool {
+        self.from_left
+    }
+
+    fn packet(&self, ports: [u16; 2]) -> Result<Vec<u8>> {
         let ends = [at(LEFT, ports[0]), at(RIGHT, ports[1])];
         let [source, destination] = if self.from_left { ends } else { [ends[1], ends[0]] };
         let mut failed = None;
@@ -92,46 +118,36 @@ struct End {
     has_closed: bool,
 }
 
-/// A conversation.
-pub struct Conversation {
-    pub segments: Vec<Segment>,
-}
-
-impl Conversation {
-    pub fn random(random: &mut Random) -> Self {
-        let mut segments: Vec<Segment> = Vec::new();
-        let fresh = |random: &mut Random| End {
-            next: number(random),
-            expected: 0,
-            is_open: false,
-            has_closed: false,
-        };
-        let mut ends = [fresh(random), fresh(random)];
-        let in_mid_stream = random.once_in(8);
-        if in_mid_stream {
-            ends[0] = End { expected: ends[1].next, is_open: true, ..ends[0] };
-            ends[1] = End { expected: ends[0].next, is_open: true, ..ends[1] };
-        }
-        let tampers = 2 + random.below(10);
-        for _ in 0..=random.below(MOST) {
-            let segment = match random.below(16) {
-                // Again, which may be out of order.
-                0 | 1 if !segments.is_empty() => segments[random.below(segments.len())].clone(),
-                // The same ends begin anew.
-                2 if random.once_in(2) => {
-                    ends = [fresh(random), fresh(random)];
-                    next(random, &mut ends)
-                }
-                _ => next(random, &mut ends),
-            };
-            let segment = if random.once_in(tampers) { tampered(random, segment) } else { segment };
-            // Some are lost.
-            if !random.once_in(10) {
-                segments.push(segment);
-            }
-        }
-        Self { segments }
+/// A connection.
+fn random(random: &mut Random) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let fresh =
+        |random: &mut Random| End { next: number(random), expected: 0, is_open: false, has_closed: false };
+    let mut ends = [fresh(random), fresh(random)];
+    let in_mid_stream = random.once_in(8);
+    if in_mid_stream {
+        ends[0] = End { expected: ends[1].next, is_open: true, ..ends[0] };
+        ends[1] = End { expected: ends[0].next, is_open: true, ..ends[1] };
     }
+    let tampers = 2 + random.below(10);
+    for _ in 0..=random.below(MOST) {
+        let segment = match random.below(16) {
+            // Again, which may be out of order.
+            0 | 1 if !segments.is_empty() => segments[random.below(segments.len())].clone(),
+            // The same ends begin anew.
+            2 if random.once_in(2) => {
+                ends = [fresh(random), fresh(random)];
+                next(random, &mut ends)
+            }
+            _ => next(random, &mut ends),
+        };
+        let segment = if random.once_in(tampers) { tampered(random, segment) } else { segment };
+        // Some are lost.
+        if !random.once_in(10) {
+            segments.push(segment);
+        }
+    }
+    segments
 }
 
 /// Any number.
