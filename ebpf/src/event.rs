@@ -49,7 +49,7 @@ pub fn dropped(now: Nanos, headers: &Headers, verdict: &Verdict, ifindex: u32) {
 pub fn report(now: Nanos, headers: &Headers, incident: &Incident) {
     let key = (incident.owner.0 as u64) << 8 | incident.reason as u64;
     let Some(suppressed) = admit(now, key, PER_SECOND) else { return };
-    let Some(mut entry) = EVENTS.reserve(0) else { return };
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return };
     entry.write(Event {
         time: now,
         source: headers.source,
@@ -82,7 +82,7 @@ pub fn logged((skb, headers): (Skb, &Headers), case: &Case, question: &Question,
     let now = Nanos(unsafe { bpf_ktime_get_coarse_ns() });
     let key = 1 << 63 | (case.container.0 as u64) << 32 | logged.id as u64;
     let Some(suppressed) = admit(now, key, LOGS_PER_SECOND) else { return };
-    let Some(mut entry) = EVENTS.reserve(0) else { return };
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return };
     entry.write(Event {
         time: now,
         source: headers.source,

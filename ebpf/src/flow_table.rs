@@ -3,6 +3,7 @@
 use berth_common::{
     abi::{
         flow::{Flow, FlowKey},
+        flow_event::Change,
         flow_table::{IndexBucket, PLACES, Pool, Ring, Shape},
         timeout::{Timeout, Timeouts},
         units::{ContainerId, Nanos, Protocol},
@@ -25,6 +26,7 @@ use crate::{
     maps::{FLOW_FREE, FLOW_INDEX, FLOW_POOL, FLOW_RINGS, FLOWS, TIMEOUTS},
     seams::{self, NoContext},
     tables::{Context, Maps, config, usage},
+    told,
 };
 
 /// No slot has this number.
@@ -151,6 +153,11 @@ impl<C: Context> FlowTable for Maps<C> {
                 next: MapHalf::new(&raw mut (*ring).next),
             })
         }
+    }
+
+    #[inline(always)]
+    fn tell(&self, flow: &MapFlow, change: Change, at: Nanos) {
+        told::tell(flow, change, at);
     }
 
     #[inline(always)]

@@ -34,6 +34,7 @@ mod sets;
 mod socket;
 mod sweep;
 mod tables;
+mod told;
 
 /// Lets the programs call helpers that the kernel keeps for GPL-compatible ones.
 #[unsafe(link_section = "license")]

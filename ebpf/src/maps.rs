@@ -18,6 +18,7 @@ use berth_common::abi::{
     counters::Counters,
     event::Event,
     flow::Flow,
+    flow_event::FlowEvent,
     flow_table::{IndexBucket, Pool, Ring, Shape},
     fragment::{Fragment, FragmentKey},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
@@ -32,6 +33,13 @@ use crate::{
     rules::{Ruleset, SCRATCHES, Scratch},
     sets::Table,
 };
+
+/// What records of `EVENTS` are: either. (So that type information has both.)
+#[repr(C)]
+pub union Records {
+    incident: Event,
+    flow: FlowEvent,
+}
 
 const CONTAINER_ENTRIES: usize = 4097;
 const FLOW_ENTRIES: usize = 65_536;
@@ -82,7 +90,7 @@ pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usiz
 #[btf_map]
 pub static CONTROL: Array<Control, 1> = Array::new();
 #[btf_map]
-pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
+pub static EVENTS: RingBuf<Records, 262_144> = RingBuf::new();
 /// The rules of each container that has any.
 #[btf_map]
 pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();

@@ -28,8 +28,8 @@ pub struct Container {
     pub flags: u8,
     /// How many of `ranges` are in use; none means that every port may be bound.
     pub range_count: u8,
-    /// Unused.
-    pub padding: u8,
+    /// Of how many flows user space is told when they begin and end: of none (zero), or of one in 2ⁿ⁻¹.
+    pub flow_events: u8,
     /// Most flows it may hold.
     pub flow_limit: u32,
     /// Most port reservations it may hold.

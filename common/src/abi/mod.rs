@@ -11,6 +11,7 @@ pub mod control;
 pub mod counters;
 pub mod event;
 pub mod flow;
+pub mod flow_event;
 pub mod flow_table;
 pub mod fragment;
 pub mod guard;
@@ -77,7 +78,7 @@ layouts! {
         mode,
         flags,
         range_count,
-        padding,
+        flow_events,
         flow_limit,
         port_limit,
         ranges,
@@ -128,6 +129,7 @@ layouts! {
         numbers,
         verdicts,
     },
+    flow_event::FlowEvent = 192 { time, change, lost, flow },
     flow_table::IndexBucket = 32 { 0 },
     flow_table::Pool = 32 { fresh, head, tail, hand },
     flow_table::Ring = 32 { lock, dry_until, head, tail, next, padding },

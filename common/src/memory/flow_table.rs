@@ -3,15 +3,18 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::{boxed::Box, vec::Vec};
 
-use super::{FlowCell, MemoryHalf, MemoryTables, MemoryWord, cells::Cells};
+use super::{FlowCell, MemoryHalf, MemoryTables, MemoryWord, cells::Cells, lock};
 use crate::{
     abi::{
         flow::Flow,
+        flow_event::{Change, FlowEvent},
         flow_table::{IndexBucket, PLACES, Pool, Ring, Shape},
         units::{ContainerId, Nanos},
     },
     engine::{
-        flow_table::{FlowTable, Places, PoolWord, RingWords},
+        Tables as _,
+        flow::charged_for,
+        flow_table::{FlowTable, Places, PoolWord, RingWords, is_told},
         tables::UsageWord,
     },
 };
@@ -201,6 +204,14 @@ impl<'a> FlowTable for &'a MemoryTables {
 
     fn shape(&self) -> Option<&Shape> {
         Some(&self.flows.shape)
+    }
+
+    fn tell(&self, flow: &&'a FlowCell, change: Change, at: Nanos) {
+        let container = self.container(charged_for(flow));
+        if is_told(self, flow, container.map_or(0, |container| container.flow_events)) {
+            let event = FlowEvent { time: at, change: change as u32, lost: 0, flow: flow.get() };
+            lock(&self.told).push(event);
+        }
     }
 
     fn slot(&self, number: u32) -> Option<&'a FlowCell> {

@@ -17,6 +17,7 @@ use crate::{
         address::{Address, AddressEntry},
         container::{Container, Usage},
         flow::{Flow, FlowKey},
+        flow_event::FlowEvent,
         fragment::{Fragment, FragmentKey},
         guard::{BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{Claim, PortKey},
@@ -64,6 +65,7 @@ pub struct MemoryTables {
     pub(super) timeouts: Mutex<BTreeMap<(ContainerId, u32), u32>>,
     pub(super) addresses: Mutex<BTreeMap<Address, AddressEntry>>,
     pub(super) flows: Arrays,
+    pub(super) told: Mutex<Vec<FlowEvent>>,
     pub(super) ports: Table<PortKey, AtomicU64>,
     pub(super) summaries: SparseArray,
     pub(super) port_epoch: AtomicU64,
@@ -102,6 +104,7 @@ impl MemoryTables {
             usage: (0..capacity.containers).map(|_| UsageCell::default()).collect(),
             timeouts: Mutex::default(),
             addresses: Mutex::default(),
+            told: Mutex::default(),
             flows: Arrays::of(capacity.flows, capacity.containers),
             ports: Table::new(capacity.ports),
             summaries: SparseArray::default(),
@@ -212,6 +215,11 @@ impl MemoryTables {
     /// What a container uses of its quotas; nothing for ids beyond the capacity.
     pub fn usage_of(&self, id: ContainerId) -> Option<Usage> {
         Some(self.usage_cell(id)?.get())
+    }
+
+    /// What user space has been told of flows since this was last asked.
+    pub fn told(&self) -> Vec<FlowEvent> {
+        core::mem::take(&mut *lock(&self.told))
     }
 
     /// The flow at `key`, expired or not.

@@ -5,8 +5,8 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, mode::Mode, name::Name, packet_sockets::PacketSockets, plane::Plane, quota::Quota,
-    timeouts::Timeouts,
+    allowance::Allowance, flow_events::FlowEvents, mode::Mode, name::Name, packet_sockets::PacketSockets,
+    plane::Plane, quota::Quota, timeouts::Timeouts,
 };
 
 /// A container, what it has done and what it holds.
@@ -41,6 +41,8 @@ pub struct Container {
     pub flows_evicted: u64,
     /// Most flows it may begin in a second; zero for any number.
     pub max_flow_rate: u32,
+    /// Of which of its flows events tell when they begin and end.
+    pub flow_events: FlowEvents,
     /// How long its flows last, in seconds, where that was set for it.
     pub timeouts: Timeouts,
     /// Port reservations.

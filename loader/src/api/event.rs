@@ -4,26 +4,32 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that was dropped, refused or logged.
+use super::flow::Flow;
+
+/// Something that was dropped, refused or logged, or a flow that has begun or ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When (RFC 3339, UTC).
     pub time: String,
     /// `drop` for packets, `bind` for calls of bind(), `bypass` for socket options and families that go round checks, `log`
-    /// for packets that a rule logs.
+    /// for packets that a rule logs, `flow-start` and `flow-end` for flows.
     pub kind: String,
-    /// Whose packet or call it was.
+    /// Whose packet, call or flow it was.
     pub container: String,
-    /// Why; of what a rule logs, its target (`log` or `nflog`).
+    /// Why; of what a rule logs, its target (`log` or `nflog`); of a flow `begun`, `expired`, `evicted` (it had to go for a newer
+    /// one), `flushed` (it was deleted) or `replaced` (another began between the same ends).
     pub reason: String,
     /// For a bind conflict, the container that holds the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-    /// The packet, or what was to be bound.
+    /// The packet, or what was to be bound; of a flow, one from the end that opened it.
     pub packet: Packet,
     /// What the rule that logs it says, and more of the packet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Logged>,
+    /// The flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
     /// How many like it were not reported since the last that was.
     pub suppressed: u64,
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod feature;
 pub mod flow;
+pub mod flow_events;
 pub mod flow_filter;
 pub mod mode;
 pub mod name;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, feature::Mask, mode::Mode, packet_sockets::PacketSockets, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, packet_sockets::PacketSockets,
+    timeouts::Timeouts,
 };
 
 /// What can be set about a container. What is not given keeps its value, or the node's default.
@@ -27,6 +28,9 @@ pub struct Settings {
     /// Most flows begun in a second; zero for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_flow_rate: Option<u32>,
+    /// Of which of its flows events tell when they begin and end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_events: Option<FlowEvents>,
     /// How long its flows last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
@@ -60,6 +64,7 @@ impl Settings {
             max_rules: other.max_rules.or(self.max_rules),
             max_flows: other.max_flows.or(self.max_flows),
             max_flow_rate: other.max_flow_rate.or(self.max_flow_rate),
+            flow_events: other.flow_events.or(self.flow_events),
             timeouts: match (&self.timeouts, &other.timeouts) {
                 (Some(own), Some(other)) => Some(own.overlaid(other)),
                 (own, other) => other.clone().or_else(|| own.clone()),

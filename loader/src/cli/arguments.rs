@@ -75,7 +75,7 @@ pub enum Command {
     Flows(FlowsCommand),
     /// The node as a whole
     Status(Json),
-    /// What was dropped or refused lately
+    /// What was dropped, refused or logged lately, and which flows have begun and ended
     Events(Events),
     /// What this kernel has and lacks of what berth uses, and what is in force
     Doctor(Json),
@@ -211,13 +211,13 @@ impl FlowsCommand {
     }
 }
 
-/// What was dropped or refused lately.
+/// What was dropped, refused or logged lately, and which flows have begun and ended.
 #[derive(Args, Debug)]
 pub struct Events {
     /// Go on with those to come
     #[arg(short, long)]
     pub follow: bool,
-    /// How many to begin with; the daemon keeps 1024
+    /// How many to begin with; the daemon keeps 1024, and as many of flows
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub last: usize,
     /// How to print

@@ -6,8 +6,8 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::arguments::Json;
 use crate::api::{
-    allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
-    request::Request, settings::Settings, target::Target, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, name::Name,
+    packet_sockets::PacketSockets, request::Request, settings::Settings, target::Target, timeouts::Timeouts,
 };
 
 /// Containers.
@@ -120,6 +120,9 @@ pub struct SettingsArguments {
     /// Most flows it may begin in a second; 0 for any number
     #[arg(long, value_name = "N")]
     max_flow_rate: Option<u32>,
+    /// Of which of its flows `berth events` tells when they begin and end: `all`, `none`, or one in N, as in 1/64
+    #[arg(long, value_name = "WHICH")]
+    flow_events: Option<FlowEvents>,
     /// How long its flows last, in seconds, as in udp=10,tcp_established=3600; 0 as on the node
     #[arg(long, value_name = "LIST")]
     timeouts: Option<Timeouts>,
@@ -149,6 +152,7 @@ impl From<SettingsArguments> for Settings {
             max_rules: arguments.max_rules,
             max_flows: arguments.max_flows,
             max_flow_rate: arguments.max_flow_rate,
+            flow_events: arguments.flow_events,
             timeouts: arguments.timeouts,
             max_ports: arguments.max_ports,
             max_set_entries: arguments.max_set_entries,

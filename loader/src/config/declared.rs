@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use crate::api::{
-    allowance::Allowance, feature::Mask, mode::Mode, name::Name, packet_sockets::PacketSockets,
-    settings::Settings, target::Target, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, name::Name,
+    packet_sockets::PacketSockets, settings::Settings, target::Target, timeouts::Timeouts,
 };
 
 /// A container that is to exist.
@@ -42,6 +42,7 @@ struct Content {
     max_rules: Option<u32>,
     max_flows: Option<u32>,
     max_flow_rate: Option<u32>,
+    flow_events: Option<FlowEvents>,
     timeouts: Option<Timeouts>,
     max_ports: Option<u32>,
     max_set_entries: Option<u32>,
@@ -104,6 +105,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         max_rules: content.max_rules,
         max_flows: content.max_flows,
         max_flow_rate: content.max_flow_rate,
+        flow_events: content.flow_events,
         timeouts: content.timeouts,
         max_ports: content.max_ports,
         max_set_entries: content.max_set_entries,

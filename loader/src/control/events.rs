@@ -3,9 +3,28 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use aya::maps::{Map, MapData, RingBuf};
-use berth_common::abi::event::Event;
+use berth_common::abi::{event::Event, flow_event::FlowEvent, units::Nanos};
 
 use super::{ControlError, Kernel, maps, plain::read};
+
+/// A record of the programs.
+#[derive(Clone, Copy, Debug)]
+pub enum Record {
+    /// Something that was dropped, refused or logged.
+    Incident(Event),
+    /// A flow that has begun or ended.
+    Flow(FlowEvent),
+}
+
+impl Record {
+    /// When it happened.
+    pub const fn time(&self) -> Nanos {
+        match self {
+            Self::Incident(event) => event.time,
+            Self::Flow(event) => event.time,
+        }
+    }
+}
 
 /// Reads events. Its descriptor becomes readable when there are some: read until there are none, then wait again.
 pub struct Events {
@@ -26,11 +45,13 @@ impl Kernel {
 
 /// The events there are at present; more may come after the end.
 impl Iterator for Events {
-    type Item = Event;
+    type Item = Record;
 
-    fn next(&mut self) -> Option<Event> {
-        // A record of another length would be another version's, which is refused before we get here.
-        self.ring.next().and_then(|record| read(&record))
+    fn next(&mut self) -> Option<Record> {
+        let record = self.ring.next()?;
+        // One of another length would be another version's, which is refused before we get here.
+        let incident = || read(&record).map(Record::Incident);
+        read(&record).map(Record::Flow).or_else(incident)
     }
 }
 

@@ -34,7 +34,7 @@ mod uplinks;
 
 pub use bpffs::{Bpffs, ensure_bpffs};
 pub use error::ControlError;
-pub use events::Events;
+pub use events::{Events, Record};
 pub use features::{Feature, Finding, Need, Presence, survey};
 pub use in_force::{Attached, InForce};
 pub use kernel::Kernel;

@@ -65,6 +65,8 @@ pub struct Spec {
     pub flow_limit: u32,
     /// Most flows it may begin in a second; zero for any number.
     pub flow_rate: u32,
+    /// Of how many flows events tell ([`Container::flow_events`](berth_common::abi::container::Container::flow_events)).
+    pub flow_events: u8,
     /// How long its flows last.
     pub timeouts: Timeouts,
     /// Most port reservations it may hold.

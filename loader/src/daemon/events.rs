@@ -6,18 +6,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use berth_common::abi::{self, units::Nanos};
+use berth_common::abi::units::Nanos;
 use log::error;
 use tokio::sync::broadcast;
 
 use super::{DaemonError, keeper::Keeper, readable::Readable};
 use crate::{
     api::event::Event,
-    control::{Events, Kernel},
+    control::{Events, Kernel, Record},
     node::Node,
 };
 
-/// How many events are kept.
+/// How many events are kept: of flows, and of all else, which there may be many fewer of.
 const KEPT: usize = 1_024;
 /// How many events somebody who follows them may be behind before some are lost to them.
 const QUEUED: usize = 4_096;
@@ -26,36 +26,56 @@ const BATCH: usize = 256;
 
 /// The latest events, and those who follow them.
 pub struct EventLog {
-    kept: Mutex<VecDeque<Event>>,
+    kept: Mutex<Kept>,
     followers: broadcast::Sender<Event>,
+}
+
+/// The latest events, of flows apart.
+#[derive(Default)]
+struct Kept {
+    flows: VecDeque<Event>,
+    others: VecDeque<Event>,
+}
+
+impl Kept {
+    fn push(&mut self, event: Event) {
+        let queue = if event.flow.is_some() { &mut self.flows } else { &mut self.others };
+        if queue.len() == KEPT {
+            queue.pop_front();
+        }
+        queue.push_back(event);
+    }
+
+    /// The latest, oldest first.
+    fn last(&self, count: usize) -> Vec<Event> {
+        let mut all: Vec<&Event> = self.flows.iter().chain(&self.others).collect();
+        // As texts they are in the order in which they came; what came at once stays as it is.
+        all.sort_by(|one, other| one.time.cmp(&other.time));
+        all.split_off(all.len().saturating_sub(count)).into_iter().cloned().collect()
+    }
 }
 
 impl EventLog {
     /// Without events.
     pub fn new() -> Self {
-        Self { kept: Mutex::new(VecDeque::with_capacity(KEPT)), followers: broadcast::Sender::new(QUEUED) }
+        Self { kept: Mutex::default(), followers: broadcast::Sender::new(QUEUED) }
     }
 
     /// The latest events, oldest first.
     pub fn last(&self, count: usize) -> Vec<Event> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().skip(kept.len().saturating_sub(count)).cloned().collect()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).last(count)
     }
 
     /// The latest events, and those to come, without a gap between them.
     pub fn follow(&self, count: usize) -> (Vec<Event>, broadcast::Receiver<Event>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = kept.iter().skip(kept.len().saturating_sub(count)).cloned().collect();
-        (last, self.followers.subscribe())
+        (kept.last(count), self.followers.subscribe())
     }
 
     fn push(&self, events: Vec<Event>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            if kept.len() == KEPT {
-                kept.pop_front();
-            }
-            kept.push_back(event.clone());
+            kept.push(event.clone());
             // An error only means that nobody follows.
             let _ = self.followers.send(event);
         }
@@ -87,15 +107,15 @@ impl Source {
     }
 }
 
-fn next_batch(events: &mut Events) -> (Vec<abi::event::Event>, bool) {
+fn next_batch(events: &mut Events) -> (Vec<Record>, bool) {
     let batch: Vec<_> = events.by_ref().take(BATCH).collect();
     let nothing_left = batch.len() < BATCH;
     (batch, nothing_left)
 }
 
-fn in_words(node: &Node, batch: &[abi::event::Event]) -> Vec<Event> {
+fn in_words(node: &Node, batch: &[Record]) -> Vec<Event> {
     let (kernel_now, now) = (Kernel::now(), SystemTime::now());
-    batch.iter().map(|event| node.event(event, wall_clock(event.time, kernel_now, now))).collect()
+    batch.iter().map(|event| node.event(event, wall_clock(event.time(), kernel_now, now))).collect()
 }
 
 /// The kernel stamps events with a clock that began when it did.
@@ -122,6 +142,7 @@ mod tests {
             holder: None,
             packet,
             log: None,
+            flow: None,
             suppressed: number,
         }
     }

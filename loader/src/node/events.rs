@@ -2,6 +2,7 @@
 
 use berth_common::abi::{
     event::Event,
+    flow_event::{Change, FlowEvent},
     reason::Reason,
     rules::BuiltIn,
     units::{ContainerId, Protocol},
@@ -13,12 +14,44 @@ use crate::{
         self,
         event::{Logged, Packet},
     },
+    control::Record,
     lower::Report,
 };
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
-    /// An event in words. `time` is when it happened.
-    pub fn event(&self, event: &Event, time: String) -> api::event::Event {
+    /// A record in words. `time` is when it happened.
+    pub fn event(&self, record: &Record, time: String) -> api::event::Event {
+        match record {
+            Record::Incident(event) => self.incident(event, time),
+            Record::Flow(event) => self.change(event, time),
+        }
+    }
+
+    /// A flow that has begun or ended.
+    fn change(&self, event: &FlowEvent, time: String) -> api::event::Event {
+        let (change, flow) = (Change::from_number(event.change), self.flow(&event.flow, event.time));
+        let packet = Packet {
+            protocol: flow.protocol.clone(),
+            src: flow.src,
+            sport: flow.sport,
+            dst: flow.dst,
+            dport: flow.dport,
+            ifindex: 0,
+        };
+        api::event::Event {
+            time,
+            kind: if change == Change::Begun { "flow-start" } else { "flow-end" }.to_owned(),
+            container: flow.owner.clone(),
+            reason: change.name().to_owned(),
+            holder: None,
+            packet,
+            log: None,
+            flow: Some(flow),
+            suppressed: event.lost.into(),
+        }
+    }
+
+    fn incident(&self, event: &Event, time: String) -> api::event::Event {
         let (kind, reason, log) = if event.log == 0 {
             let (kind, reason) = refusal(event);
             (kind, reason, None)
@@ -43,6 +76,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 ifindex: event.ifindex,
             },
             log,
+            flow: None,
             suppressed: event.suppressed,
         }
     }

@@ -72,7 +72,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         (String::new(), number, ends)
     }
 
-    fn flow(&self, flow: &Flow, now: Nanos) -> api::flow::Flow {
+    pub(super) fn flow(&self, flow: &Flow, now: Nanos) -> api::flow::Flow {
         let key = &flow.key;
         let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
         let opener_low = flow.state.has(State::OPENER_LOW);

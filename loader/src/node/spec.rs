@@ -15,6 +15,7 @@ impl<E, O> Node<E, O> {
             mode: self.mode(&settings).into(),
             flow_limit: self.flow_limit(&settings),
             flow_rate: self.flow_rate(&settings),
+            flow_events: settings.flow_events.unwrap_or_default().number(),
             timeouts: settings.timeouts.clone().unwrap_or_default().resolved(&self.config.timeouts),
             port_limit: self.port_limit(&settings),
             guard_limit: self.guard_limit(&settings),

@@ -81,6 +81,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             flows: Quota::new(usage.flows, self.flow_limit(&settings)),
             flows_evicted: usage.evicted,
             max_flow_rate: self.flow_rate(&settings),
+            flow_events: settings.flow_events.unwrap_or_default(),
             timeouts: settings.timeouts.clone().unwrap_or_default(),
             ports: Quota::new(usage.ports, self.port_limit(&settings)),
             set_entries: self.set_quota(record),

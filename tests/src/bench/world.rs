@@ -173,7 +173,7 @@ pub fn container(mode: Mode) -> Container {
         mode: mode as u8,
         flags: 0,
         range_count: 0,
-        padding: 0,
+        flow_events: 0,
         flow_limit: u32::MAX,
         port_limit: u32::MAX,
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],

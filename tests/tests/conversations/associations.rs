@@ -103,7 +103,7 @@ impl Chunk {
 
 /// A packet.
 #[derive(Clone)]
-struct Chunks {
+struct Sctp {
     from_left: bool,
     tag: u32,
     chunks: Vec<Chunk>,
@@ -111,7 +111,7 @@ struct Chunks {
     cut: usize,
 }
 
-impl Sent for Chunks {
+impl Sent for Sctp {
     fn is_from_left(&self) -> bool {
         self.from_left
     }
@@ -133,7 +133,7 @@ impl Sent for Chunks {
     }
 }
 
-impl fmt::Display for Chunks {
+impl fmt::Display for Sctp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tag {}", if self.from_left { "->" } else { "<-" }, self.tag)?;
         for Chunk { kind, flags, length, body } in &self.chunks {
@@ -168,8 +168,8 @@ const USUAL: [(bool, u8); 12] = [
     (true, SHUTDOWN_COMPLETE),
 ];
 
-fn random(random: &mut Random) -> Vec<Chunks> {
-    let mut sent: Vec<Chunks> = Vec::new();
+fn random(random: &mut Random) -> Vec<Sctp> {
+    let mut sent: Vec<Sctp> = Vec::new();
     let (mut ends, mut left_opens) = ([fresh(random), fresh(random)], random.once_in(2));
     // Some are met when they are open.
     let mut step = random.pick(&[0, 0, 0, 0, 0, 3, 6, 9]).unwrap_or(0);
@@ -179,7 +179,7 @@ fn random(random: &mut Random) -> Vec<Chunks> {
     let tampers = 2 + random.below(12);
     for _ in 0..=random.below(MOST) {
         let (opener, usual) = USUAL[step % USUAL.len()];
-        let chunks = match random.below(16) {
+        let packet = match random.below(16) {
             0 | 1 if !sent.is_empty() => sent[random.below(sent.len())].clone(),
             // The same ends begin anew, the other one perhaps.
             2 if random.once_in(2) => {
@@ -200,10 +200,10 @@ fn random(random: &mut Random) -> Vec<Chunks> {
                 say(random, &mut ends, (opener == left_opens, usual))
             }
         };
-        let chunks = if random.once_in(tampers) { tampered(random, chunks, &ends) } else { chunks };
+        let packet = if random.once_in(tampers) { tampered(random, packet, &ends) } else { packet };
         // Some are lost.
         if !random.once_in(12) {
-            sent.push(chunks);
+            sent.push(packet);
         }
     }
     sent
@@ -219,7 +219,7 @@ fn number(random: &mut Random) -> u32 {
 }
 
 /// What an end says, and what the other learns by it.
-fn say(random: &mut Random, ends: &mut [End; 2], (from_left, kind): (bool, u8)) -> Chunks {
+fn say(random: &mut Random, ends: &mut [End; 2], (from_left, kind): (bool, u8)) -> Sctp {
     let place = usize::from(!from_left);
     let own = ends[place];
     let mut chunks = match kind {
@@ -239,22 +239,22 @@ fn say(random: &mut Random, ends: &mut [End; 2], (from_left, kind): (bool, u8)) 
             chunks.push(Chunk::new(random.pick(&RIDERS).unwrap_or(DATA)));
         }
     }
-    Chunks { from_left, tag, chunks, cut: 0 }
+    Sctp { from_left, tag, chunks, cut: 0 }
 }
 
-fn tampered(random: &mut Random, mut chunks: Chunks, ends: &[End; 2]) -> Chunks {
-    let place = random.below(chunks.chunks.len().max(1));
-    let Some(chunk) = chunks.chunks.get_mut(place) else { return chunks };
+fn tampered(random: &mut Random, mut packet: Sctp, ends: &[End; 2]) -> Sctp {
+    let place = random.below(packet.chunks.len().max(1));
+    let Some(chunk) = packet.chunks.get_mut(place) else { return packet };
     match random.below(9) {
-        0 => chunks.tag = number(random),
-        1 => chunks.tag = 0,
-        2 => chunks.tag = ends[random.below(2)].tag,
+        0 => packet.tag = number(random),
+        1 => packet.tag = 0,
+        2 => packet.tag = ends[random.below(2)].tag,
         3 => chunk.kind = random.pick(&KINDS).unwrap_or(DATA),
         4 => chunk.flags ^= 1,
         5 => chunk.length = random.pick(&[0, 1, 3, 5, 40, 0xffff]),
-        6 => chunks.from_left = !chunks.from_left,
-        7 => chunks.chunks.push(Chunk::new(random.pick(&KINDS).unwrap_or(DATA))),
-        _ => chunks.cut = random.below(20),
+        6 => packet.from_left = !packet.from_left,
+        7 => packet.chunks.push(Chunk::new(random.pick(&KINDS).unwrap_or(DATA))),
+        _ => packet.cut = random.below(20),
     }
-    chunks
+    packet
 }

@@ -171,7 +171,7 @@ fn container(random: &mut Random) -> Container {
         mode: random.below(5) as u8,
         flags: random.below(4) as u8,
         range_count: 0,
-        padding: 0,
+        flow_events: 0,
         flow_limit: random.pick(&[0, 3, 60, 100_000, 100_000, 100_000]).unwrap_or(0),
         port_limit: random.pick(&[0, 2, 100_000, 100_000]).unwrap_or(0),
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],

@@ -4,3 +4,4 @@ mod flood;
 mod orphaned;
 mod set;
 mod together;
+mod told;

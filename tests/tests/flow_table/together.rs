@@ -67,7 +67,7 @@ fn container(limit: u32) -> Container {
         mode: Mode::Stateful as u8,
         flags: 0,
         range_count: 0,
-        padding: 0,
+        flow_events: 0,
         flow_limit: limit,
         port_limit: 10,
         ranges: [PortRange { first: Port(0), last: Port(0) }; 8],

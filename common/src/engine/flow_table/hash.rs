@@ -49,6 +49,14 @@ impl Hash {
     }
 }
 
+/// A number that stands for the key with these words, and tells nothing of where it is in the table.
+#[inline(always)]
+pub fn chosen(shape: &Shape, word: impl Fn(usize) -> u32) -> u32 {
+    let Hash { first, tag, .. } = Hash::of(shape, word);
+    // 2³² divided by the golden ratio (Knuth, The Art of Computer Programming, 6.4).
+    (first.wrapping_shl(8) ^ tag as u32).wrapping_mul(0x9e37_79b9) >> 8
+}
+
 /// Lemire, "Fast Random Integer Generation in an Interval", 2019.
 #[inline(always)]
 const fn scale(hash: u32, shape: &Shape) -> u32 {

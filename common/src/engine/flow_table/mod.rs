@@ -20,12 +20,15 @@ pub mod open;
 pub mod pool;
 pub mod reclaim;
 pub mod ring;
+mod told;
 
 pub use hash::Hash;
 pub use reclaim::Grant;
+pub use told::is_told;
 
 use super::tables::{FlowEntry, UsageWord, Word};
 use crate::abi::{
+    flow_event::Change,
     flow_table::Shape,
     units::{ContainerId, Nanos},
 };
@@ -117,6 +120,12 @@ pub trait FlowTable {
     fn pool(&self, word: PoolWord) -> Option<Self::Word>;
     /// The ring of a container.
     fn ring(&self, id: ContainerId) -> Option<RingWords<Self::Word, Self::Half>>;
+
+    /// Tells user space, if it wants to hear of it, what has become of a flow, with which the caller is alone unless it has begun.
+    #[inline(always)]
+    fn tell(&self, flow: &Self::Flow, change: Change, at: Nanos) {
+        let _ = (flow, change, at);
+    }
 
     // Where the kernel's tables cut the engine in two for the verifier's sake; they do nothing else than the body.
 

@@ -2,7 +2,10 @@
 
 use super::{FlowTable, Grant, index::Entered, ring};
 use crate::{
-    abi::units::{ContainerId, Nanos},
+    abi::{
+        flow_event::Change,
+        units::{ContainerId, Nanos},
+    },
     engine::{flow::charged_for, quota, tables::FlowEntry as _},
 };
 
@@ -38,6 +41,7 @@ pub fn open<M: FlowTable + ?Sized>(
     let entered = table.enter(number);
     if entered == Entered::Found {
         flow.claim(Nanos(0), expires());
+        table.tell(&flow, Change::Begun, table.now());
     } else {
         quota::give_flow(table, id);
         flow.set_gone();
@@ -78,7 +82,14 @@ pub fn renew<M: FlowTable + ?Sized>(
         }
         quota::give_flow(table, former);
     }
+    let now = table.now();
+    if old > now {
+        table.tell(flow, Change::Replaced, now);
+    } else {
+        table.tell(flow, Change::Expired, old);
+    }
     fill();
     flow.claim(Nanos(0), expires());
+    table.tell(flow, Change::Begun, now);
     Opened::Yes
 }

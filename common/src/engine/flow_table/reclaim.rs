@@ -4,6 +4,7 @@ use super::{FlowTable, PoolWord, pool, ring};
 use crate::{
     abi::{
         flow::State,
+        flow_event::Change,
         units::{ContainerId, Nanos, Ticks},
     },
     engine::{
@@ -191,6 +192,7 @@ pub fn look<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Look {
     }
     if expires.0 != 0 && expires <= table.now() && flow.claim(expires, Nanos(0)) {
         table.delete(number);
+        table.tell(&flow, Change::Expired, expires);
         flow.set_ended(Ticks::of(expires));
         let charged = charged_for(&flow);
         if charged == id {
@@ -246,8 +248,10 @@ pub fn retire<M: FlowTable + ?Sized>(table: &M, number: u32, is_meant: impl Fn(&
         return false;
     }
     table.delete(number);
+    let (change, at) = if old < now { (Change::Expired, old) } else { (Change::Flushed, now) };
+    table.tell(&flow, change, at);
     // Before anything that others wait for.
-    flow.set_ended(Ticks::of(if old < now { old } else { now }));
+    flow.set_ended(Ticks::of(at));
     quota::give_flow(table, charged_for(&flow));
     flow.set_gone();
     true
@@ -267,6 +271,7 @@ fn evict<M: FlowTable + ?Sized>(table: &M, id: ContainerId, number: u32) -> bool
         return false;
     }
     table.delete(number);
+    table.tell(&flow, Change::Evicted, table.now());
     flow.set_ended(Ticks::of(table.now()));
     if let Some(evicted) = table.usage(id, UsageWord::FlowsEvicted) {
         evicted.add(1);

@@ -7,6 +7,7 @@ mod quota;
 mod sctp;
 mod state;
 mod threads;
+mod told;
 
 use berth_common::abi::{flow::Flow, units::Nanos};
 

@@ -119,7 +119,7 @@ fn modes_by_number() {
             mode: number,
             flags: 0,
             range_count: 0,
-            padding: 0,
+            flow_events: 0,
             flow_limit: 0,
             port_limit: 0,
             ranges: [PortRange { first: Port(0), last: Port(0) }; 8],

@@ -25,15 +25,18 @@ const FAR: &str = "198.51.100.7:80";
 const OPENER: u32 = 0x0a0a_0a0a;
 const RESPONDER: u32 = 0x0b0b_0b0b;
 
+/// Type, flags, and what it carries.
+type Chunk<'a> = (u8, u8, &'a [u8]);
+
 fn init(tag: u32) -> Vec<u8> {
     [&tag.to_be_bytes()[..], &[0; 12]].concat()
 }
 
-fn there(tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
+fn there(tag: u32, chunks: &[Chunk<'_>]) -> Vec<u8> {
     sctp(OUT, FAR, tag, chunks)
 }
 
-fn back(tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
+fn back(tag: u32, chunks: &[Chunk<'_>]) -> Vec<u8> {
     sctp(FAR, OUT, tag, chunks)
 }
 
@@ -83,7 +86,7 @@ fn it_is_shut_down_by_either_end() {
 /// Whoever is not between the ends does not know the tags.
 #[test]
 fn what_bears_another_tag_moves_nothing() {
-    let others: [&[(u8, u8, &[u8])]; 4] = [
+    let others: [&[Chunk<'_>]; 4] = [
         &[(ABORT, 0, b"")],
         &[(SHUTDOWN_COMPLETE, 0, b"")],
         &[(DATA, 3, b"data")],
@@ -139,7 +142,7 @@ fn a_heartbeat_shows_new_tags() {
 /// What a container sends that begins nothing but says whose it is; what arrives for it so leaves nothing.
 #[test]
 fn what_begins_nothing() {
-    let chunks: [(u32, &[(u8, u8, &[u8])]); 5] = [
+    let chunks: [(u32, &[Chunk<'_>]); 5] = [
         (1, &[(DATA, 3, b"data")]),
         (0, &[(ABORT, 0, b"")]),
         (0, &[(INIT, 0, &[0; 8])]),

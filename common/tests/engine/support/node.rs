@@ -111,7 +111,7 @@ impl Node {
             mode: mode as u8,
             flags: 0,
             range_count: 0,
-            padding: 0,
+            flow_events: 0,
             flow_limit,
             port_limit,
             ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],
@@ -295,6 +295,12 @@ impl Node {
     pub fn flow_rate(&self, id: ContainerId, rate: u32) {
         let container = (&self.tables).container(id).expect("a container");
         self.tables.add_container(id, Container { flow_rate: rate, ..container });
+    }
+
+    /// User space is told of flows of this container: as [`Container::flow_events`] has it.
+    pub fn flow_events(&self, id: ContainerId, wanted: u8) {
+        let container = (&self.tables).container(id).expect("a container");
+        self.tables.add_container(id, Container { flow_events: wanted, ..container });
     }
 
     /// Sends so that the flow, of UDP, has gone to and fro for long enough to be kept.

@@ -40,6 +40,7 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("ports it may bind", container.allowed_ports.to_string()),
         ("packet sockets", container.packet_sockets.to_string()),
         ("new flows", rate(container.max_flow_rate)),
+        ("events of flows", container.flow_events.to_string()),
         ("timeouts", or_dash(container.timeouts.to_string())),
         ("flows evicted", container.flows_evicted.to_string()),
     ];

@@ -9,6 +9,7 @@ use crate::{
     api::{
         error::{ApiError, Code},
         event::{Event, Logged, Packet},
+        flow::Flow,
     },
     cli::output::Output,
 };
@@ -38,6 +39,18 @@ pub fn event(event: &Event, json: bool, output: &Output) -> Result<(), ApiError>
     let mut line = format!("{time} {container} {kind} {reason}: {what}");
     if let Some(log) = &event.log {
         line = format!("{time} {container} {kind} {}: {}{what}{}", log.chain, log.prefix, details(log));
+    }
+    if let Some(flow) = &event.flow {
+        let Flow { state, out, back, age_ms, .. } = flow;
+        line = format!(
+            "{line}, {state}, {} packets ({} bytes) out, {} ({}) in, {}.{:03} s",
+            out.packets,
+            out.bytes,
+            back.packets,
+            back.bytes,
+            age_ms / 1_000,
+            age_ms % 1_000
+        );
     }
     if let Some(holder) = &event.holder {
         line.push_str(" (held by ");

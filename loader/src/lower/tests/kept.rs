@@ -38,7 +38,7 @@ fn node(memory: Memory, keeps: bool) -> MemoryTables {
         mode: Mode::Stateful as u8,
         flags: Container::HAS_RULES | Container::OWN_NETWORK,
         range_count: 0,
-        padding: 0,
+        flow_events: 0,
         flow_limit: 4_096,
         port_limit: 0,
         ranges: [PortRange { first: Port(0), last: Port(0) }; MAX_PORT_RANGES],

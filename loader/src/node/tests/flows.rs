@@ -125,5 +125,5 @@ fn mistakes_are_told() {
     assert!(error.contains("no protocol that is known by name"), "{error}");
     assert_eq!("6".parse(), Ok(ProtocolName("tcp".to_owned())));
     let error = "open".parse::<StateName>().unwrap_err();
-    assert!(error.contains("no state of flows; there are NONE, SYN_SENT"), "{error}");
+    assert!(error.contains("no state of flows; there are CLOSE, CLOSED"), "{error}");
 }

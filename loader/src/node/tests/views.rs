@@ -9,7 +9,10 @@ use berth_common::abi::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::flow_filter::{FlowFilter, Page};
+use crate::{
+    api::flow_filter::{FlowFilter, Page},
+    control::Record,
+};
 
 fn answer(bench: &mut Bench, request: Request) -> Value {
     serde_json::to_value(bench.execute(request).unwrap()).unwrap()["value"].take()
@@ -92,7 +95,7 @@ fn containers_have_the_documented_shape() {
         "set_entries": quota(100_000),
         "guards": quota(8_192),
         "flows_evicted": 0,
-        "max_flow_rate": 0,
+        "max_flow_rate": 0, "flow_events": "none",
         "timeouts": {},
     });
     assert_eq!(answer(&mut bench, Request::ContainerShow { name: name("a") }), expected);
@@ -198,7 +201,7 @@ fn events_name_reason_and_holder() {
         chain: 0,
         padding: 0,
     };
-    let told = serde_json::to_value(bench.node.event(&event, "now".to_owned())).unwrap();
+    let told = serde_json::to_value(bench.node.event(&Record::Incident(event), "now".to_owned())).unwrap();
     let packet =
         json!({"protocol": "tcp", "src": "0.0.0.0", "sport": 80, "dst": "0.0.0.0", "dport": 0, "ifindex": 0});
     let expected = json!({
@@ -207,6 +210,6 @@ fn events_name_reason_and_holder() {
     });
     assert_eq!(told, expected);
     let drop = Event { reason: Reason::Hijack as u8, ..event };
-    let told = serde_json::to_value(bench.node.event(&drop, String::new())).unwrap();
+    let told = serde_json::to_value(bench.node.event(&Record::Incident(drop), String::new())).unwrap();
     assert_eq!((told["kind"].as_str(), told.get("holder")), (Some("drop"), None));
 }
