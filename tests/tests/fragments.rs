@@ -156,6 +156,38 @@ fn a_first_fragment_on_anothers_flow_is_refused() -> Result<()> {
     Ok(())
 }
 
+/// What rules ask for must be in the first fragment, or it is dropped (RFC 1858 §3, RFC 3128), and the others with it: else what
+/// they drop whole would come in pieces.
+#[test]
+fn a_header_in_two_fragments() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for (family, [local, ghostly]) in [("", [NODE_V4, GHOST_V4]), ("--ipv6", [NODE_V6, GHOST_V6])] {
+        let rules = "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A INPUT -p tcp --syn -j DROP\nCOMMIT\n";
+        let file = node.berth.state_dir().join("syn.rules");
+        std::fs::write(&file, rules)?;
+        let restore = ["rules", "restore", "a", &file.to_string_lossy(), family];
+        node.berth.ok(restore.into_iter().filter(|argument| !argument.is_empty()))?;
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let _echo = Echo::start(&node.a, &[local], ECHO)?;
+        let syn = Packet::tcp(ghost.at(THERE), at(local, ECHO), |header| header.syn = true);
+        let ledger = Ledger::open(&node)?;
+        for (size, drops) in [(8, vec![(("a", "malformed"), 3)]), (16, vec![(("a", "malformed"), 2)])] {
+            let growth = ledger.growth(|| {
+                let fragments = syn.fragments(u16::try_from(size)?, size)?;
+                fragments.iter().try_for_each(|fragment| ghost.send_bytes(fragment))
+            })?;
+            assert_eq!(growth.drops(), drops.into_iter().collect(), "{local} {size}");
+        }
+        // Nor may a container send such.
+        let socket = node.b.raw_with_header(local, Protocol::from(libc::IPPROTO_RAW))?;
+        let mine = Packet::tcp(at(local, THERE), ghost.at(ECHO), |header| header.syn = true);
+        let first = mine.fragments(6, 8)?.swap_remove(0);
+        assert_eq!(errno(send_packet(&socket, &first, ghostly)), Some(libc::EPERM), "{local}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_flood_of_first_fragments() -> Result<()> {
     privileged!();

@@ -126,6 +126,9 @@ fn judge<T: Tables, P: Packet>(
         Some(reason) => return Err(reason),
         None => {}
     }
+    if headers.is_cut_off() {
+        return Err(Reason::Malformed);
+    }
     // The first fragment of it was judged, or will be; without that one nobody can put it together.
     if headers.fragment == Part::Later {
         return Ok(Track::NONE);

@@ -27,7 +27,8 @@ pub struct Headers {
     pub fragment_id: u32,
     /// Offset of the transport header in the packet.
     pub transport: u32,
-    /// Offset of what each segment of a large packet carries: all before it is repeated on the wire.
+    /// Offset of what each segment of a large packet carries: all before it is repeated on the wire. That of the transport header
+    /// if this [goes on](Self::is_cut_off) in another fragment.
     pub payload: u16,
     /// Offset of the IP header.
     pub network: u16,
@@ -141,6 +142,13 @@ impl Headers {
         fragment: Part::Whole,
         detail: 0,
     };
+
+    /// Whether it is the first fragment of a packet whose header goes on in another one: what rules ask for may be there, so that
+    /// they cannot be asked (RFC 1858 §3, RFC 3128). Nobody means well who sends such.
+    #[inline(always)]
+    pub fn is_cut_off(&self) -> bool {
+        self.fragment == Part::First && self.kind == Kind::Ports && self.payload == self.transport as u16
+    }
 
     /// The end that sent the packet.
     #[inline(always)]

@@ -155,14 +155,19 @@ pub fn on_interface<T: Tables, P: Packet>(
             None => Track::NONE,
         },
     };
+    if headers.is_cut_off() {
+        return Verdict::because(owner, Reason::Malformed);
+    }
     let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
     rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (&track, Some(traffic)))
 }
 
-/// Whether ownership alone decides against the packet: it is for nobody, or a fragment of one that was dropped.
+/// What decides against the packet without rules: it is for nobody, or a fragment of one that was dropped, or of one that rules
+/// cannot be asked about.
 #[inline(always)]
 fn unowned<T: Tables>(tables: &T, headers: &Headers, owner: Owner, zone: Zone) -> Reason {
     match owner.way {
+        _ if owner.id.is_container() && headers.is_cut_off() => Reason::Malformed,
         Way::None => {
             let refused = tables.drops_unowned()
                 && headers.fragment != Part::Later

@@ -2,6 +2,7 @@
 
 use super::{
     headers::{Headers, Kind, Part},
+    question,
     sctp::Chunks,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         icmp::{self, Class},
         ipv4::Ipv4,
         ipv6::{self, Ipv6},
-        lower, tcp, upper,
+        lower, sctp, tcp, upper,
     },
 };
 
@@ -101,7 +102,7 @@ fn transport<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     match headers.protocol {
         Protocol::TCP => tcp(packet, headers),
         Protocol::UDP | Protocol::UDPLITE => ports(packet, headers),
-        Protocol::SCTP => sctp(packet, headers),
+        Protocol::SCTP => chunks(packet, headers),
         Protocol::ICMP if headers.source.is_v4() => icmp(packet, headers),
         Protocol::ICMPV6 if !headers.source.is_v4() => icmp(packet, headers),
         Protocol::GRE => gre(packet, headers),
@@ -127,14 +128,32 @@ fn tcp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
         headers.detail = tcp::flags(word);
         headers.payload = headers.transport.wrapping_add(tcp::header_len(word)) as u16;
     }
+    let length = headers.payload.wrapping_sub(headers.transport as u16);
+    cut_off(packet, headers, length as u32)
+}
+
+/// Notes whether the first fragment of a packet has less than the TCP header, which says of itself to have so many bytes.
+#[inline(always)]
+fn cut_off<P: Packet>(packet: &P, headers: &mut Headers, length: u32) -> Option<()> {
+    if headers.fragment == Part::First {
+        let least = if length < tcp::HEADER { tcp::HEADER } else { length };
+        let before = headers.transport.wrapping_sub(headers.network as u32);
+        if question::length(packet, headers, 0)? < before.wrapping_add(least) {
+            headers.payload = headers.transport as u16;
+        }
+    }
     Some(())
 }
 
 #[inline(always)]
-fn sctp<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
+fn chunks<P: Packet>(packet: &P, headers: &mut Headers) -> Option<()> {
     ports(packet, headers)?;
-    if let Some(chunks) = Chunks::read(packet, headers, 0) {
+    let chunks = Chunks::read(packet, headers, 0);
+    if let Some(chunks) = chunks {
+        headers.payload = headers.transport.wrapping_add(sctp::HEADER) as u16;
         headers.detail = chunks.may_begin() as u8;
+    } else if headers.fragment == Part::First {
+        headers.payload = headers.transport as u16;
     }
     Some(())
 }

@@ -4,7 +4,8 @@ use berth_common::{engine::headers::Kind, memory::Bytes};
 
 use super::{BOTH, Expected, headers, parsed, seen};
 use crate::support::{
-    ACK, FIN, GRE, RST, SCTP, SYN, TCP, UDP, UDPLITE, gre_header, ip, tcp_segment, udp_datagram,
+    ACK, FIN, GRE, Ip, RST, SCTP, SYN, TCP, UDP, UDPLITE, gre_header, ip, ip_address, sctp, tcp_segment,
+    udp_datagram,
 };
 
 const fn network_header(ends: (&str, &str)) -> u32 {
@@ -74,5 +75,40 @@ fn gre_with_and_without_key() {
                 assert_eq!(Bytes(&packet).in_packet().is_some(), length >= needed, "{checksum} {length}");
             }
         }
+    }
+}
+
+/// Of TCP the whole header must be in the first fragment, of SCTP all that INIT has.
+#[test]
+fn headers_that_go_on_in_another_fragment() {
+    for (protocol, transport, needed) in
+        [(TCP, tcp_segment(5000, 80, SYN), 20), (UDP, udp_datagram(5000, 80, &[0; 64]), 8)]
+    {
+        for (source, destination) in BOTH {
+            for length in (8..transport.len()).step_by(4) {
+                let first = Ip::fragment(0, true, 7).build(
+                    ip_address(source),
+                    ip_address(destination),
+                    protocol,
+                    &transport[..length],
+                );
+                let headers = Bytes(&first).in_packet().unwrap();
+                assert_eq!(headers.is_cut_off(), length < needed, "{protocol} {length}");
+                let whole = Ip::default();
+                let whole =
+                    whole.build(ip_address(source), ip_address(destination), protocol, &transport[..length]);
+                assert!(!Bytes(&whole).in_packet().unwrap().is_cut_off());
+            }
+        }
+    }
+    let init = sctp("192.0.2.1:5000", "198.51.100.7:80", 0, &[(1, 0, &[0; 16])]);
+    for length in (8..=32).step_by(8) {
+        let first = Ip::fragment(0, true, 7).build(
+            ip_address("192.0.2.1"),
+            ip_address("198.51.100.7"),
+            SCTP,
+            &init[20..20 + length],
+        );
+        assert_eq!(Bytes(&first).in_packet().unwrap().is_cut_off(), length < 32, "{length}");
     }
 }

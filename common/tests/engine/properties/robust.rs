@@ -125,6 +125,7 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
             let sent = egress::send(tables, (packet, headers), (id, zone), true, Some(PACKET));
             assert_eq!((sent.owner.id, sent.owner.way), (id, Way::Cgroup));
             assert!(may_be_sent_for(sent.reason), "{sent:?}");
+            assert!(sent.reason != Reason::Malformed || headers.is_cut_off(), "{headers:?}");
             if zone == Zone::UPLINK && sent.passes() {
                 let source = tables.address(&headers.source);
                 let exempt = headers.source.is_wildcard() || headers.protocol.0 == IGMP;
@@ -149,7 +150,7 @@ fn everywhere(node: &Node, packet: &Bytes<'_>, headers: &Headers) {
 }
 
 fn may_be_sent_for(reason: Reason) -> bool {
-    !matches!(reason, Reason::Unowned | Reason::Malformed | Reason::NonIp | Reason::NotOwner)
+    !matches!(reason, Reason::Unowned | Reason::NonIp | Reason::NotOwner)
 }
 
 fn is_consistent(verdict: &Verdict) -> bool {
