@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use anyhow::Result;
 use berth_tests::echo::Echo;
 use berth_tests::exchange::datagrams;
+use berth_tests::frame::Packet;
 use berth_tests::link::{self, End};
-use berth_tests::sockets::unspecified;
+use berth_tests::sockets::{errno, send_packet, unspecified};
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, UPLINK, WIRE, at, remote_addresses};
 use berth_tests::view::{Both, Traffic};
 use berth_tests::{
     Endpoint, Host, Ledger, SharedNode, Sockets, Topology, name, privileged, sysctl, topology,
 };
+use socket2::Protocol;
 
 const ECHO: u16 = 7;
 const PORT: u16 = 7777;
@@ -99,5 +101,41 @@ fn its_traffic_is_its_own() -> Result<()> {
             assert_eq!(growth.packets(), [("c", (10, 10))].into(), "{own} {what} at {UPLINK}");
         }
     }
+    Ok(())
+}
+
+const DESTINATION_OPTIONS: u8 = 60;
+
+/// More extension headers than are looked through: rules cannot be asked, so it goes no further.
+#[test]
+fn what_cannot_be_read_does_not_pass() -> Result<()> {
+    privileged!();
+    let topology = Topology::builder().with_known_neighbours().build()?;
+    let c = container(&topology)?;
+    let node = SharedNode::on(topology, "")?;
+    let own: IpAddr = FAMILIES[1].own.parse()?;
+    node.berth.ok(["container", "add", "c", "--interface", NODE_SIDE, "--address", FAMILIES[1].own])?;
+    let (socket, remote) = (c.udp_bind(at(own, PORT))?, &node.topology.remote);
+    let sender = remote.raw_with_header(REMOTE_V6, Protocol::from(libc::IPPROTO_RAW))?;
+    let datagram = Packet::udp(at(REMOTE_V6, ECHO), at(own, PORT)).payload(*b"data").build()?;
+    for (headers, passes) in [(1, true), (8, true), (9, false)] {
+        let mut body = Vec::new();
+        for number in 1..=headers {
+            let next = if number == headers { 17 } else { DESTINATION_OPTIONS };
+            // One option of padding.
+            body.extend([next, 0, 1, 4, 0, 0, 0, 0]);
+        }
+        body.extend(&datagram[40..]);
+        let packet = Packet::other(REMOTE_V6, own, DESTINATION_OPTIONS).payload(body).build()?;
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| Ok(send_packet(&sender, &packet, own).map(drop)?))?;
+        let drops = if passes { vec![] } else { vec![(("c", "malformed"), 1)] };
+        assert_eq!(growth.drops(), drops.into_iter().collect(), "{headers}");
+        if passes {
+            assert_eq!(socket.recv(&mut [0; 8])?, 4, "{headers}");
+        }
+    }
+    socket.set_nonblocking(true)?;
+    assert_eq!(errno(socket.recv(&mut [0; 8])), Some(libc::EAGAIN));
     Ok(())
 }

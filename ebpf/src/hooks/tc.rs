@@ -254,8 +254,11 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
     let owner = Owner::new(entry.container, Way::Interface);
     let mut headers = Headers::EMPTY;
     if !is_ip(kind) || !seams::parse_ip(skb, kind, offset, &mut headers) {
-        count::packet(&Verdict::pass(owner), Plane::Interface, direction, skb.traffic(None));
-        return TC_ACT_UNSPEC;
+        // Rules cannot be asked about a packet that cannot be read.
+        let reason = if is_ip(kind) { Reason::Malformed } else { Reason::None };
+        let verdict = Verdict::because(owner, reason);
+        count::packet(&verdict, Plane::Interface, direction, skb.traffic(None));
+        return action(&verdict);
     }
     let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
