@@ -20,6 +20,7 @@ pub mod connection;
 pub mod egress;
 pub mod exempt;
 pub mod external;
+pub mod facts;
 pub mod flow;
 pub mod flow_table;
 pub mod headers;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::traffic::Traffic;
+use super::{flow_filter::FlowFilter, traffic::Traffic};
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,4 +38,31 @@ pub struct Flow {
     pub expires_in_ms: u64,
     /// How it is translated.
     pub nat: Option<serde_json::Value>,
+}
+
+/// Of which flows one wants to know which are busiest, and for how long they are watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Top {
+    /// A container's name, or `host` or `unowned`.
+    pub owner: Option<String>,
+    /// Which of them.
+    #[serde(default)]
+    pub filter: FlowFilter,
+    /// For how long, in milliseconds.
+    pub milliseconds: u64,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A flow that was watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy {
+    /// The flow.
+    #[serde(flatten)]
+    pub flow: Flow,
+    /// From the side that opened it, in a second.
+    pub out_per_second: Traffic,
+    /// To that side.
+    pub in_per_second: Traffic,
 }

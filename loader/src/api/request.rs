@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    flow::Top,
     flow_filter::{FlowFilter, Page},
     name::Name,
     reservation::Service,
@@ -163,6 +164,8 @@ pub enum Request {
         #[serde(default)]
         page: Page,
     },
+    /// The flows that carry most from now on; the answer comes when they have been watched.
+    FlowsTop(Top),
     /// Delete all flows, or some.
     FlowsFlush {
         /// The container.
@@ -209,6 +212,7 @@ impl Request {
             | Self::Features { .. }
             | Self::PortsList
             | Self::FlowsList { .. }
+            | Self::FlowsTop(_)
             | Self::Status
             | Self::Events { .. } => false,
         }

@@ -3,7 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    container::Container, event::Event, feature::FeatureRow, flow::Flow, port::Port, rules::Listed, set::Set,
+    container::Container,
+    event::Event,
+    feature::FeatureRow,
+    flow::{Busy, Flow},
+    port::Port,
+    rules::Listed,
+    set::Set,
     status::Status,
 };
 
@@ -32,6 +38,8 @@ pub enum Response {
     Ports(Vec<Port>),
     /// Flows.
     Flows(Vec<Flow>),
+    /// Flows that were watched, the busiest first.
+    Busy(Vec<Busy>),
     /// The node as a whole.
     Status(Box<Status>),
     /// Events, oldest first.

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::{container::ContainerCommand, options::Options, rules::RulesCommand, set::SetCommand};
 use crate::{
     api::{
+        flow::Top,
         flow_filter::{FlowFilter, Page},
         name::Name,
         request::Request,
@@ -188,6 +189,8 @@ pub enum FlowsCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Show those that carry most, again and again
+    Top(FlowsTop),
     /// Forget them: the next packet of each is a first packet again
     Flush {
         /// Only those of this container
@@ -206,7 +209,43 @@ impl FlowsCommand {
             Self::List { owner, filter, page, json: Json { json } } => {
                 (Request::FlowsList { owner, filter, page }, json)
             }
+            Self::Top(top) => (Request::FlowsTop(top.watched()), top.json.json),
             Self::Flush { owner, filter } => (Request::FlowsFlush { owner, filter }, false),
+        }
+    }
+}
+
+/// Which flows carry most.
+#[derive(Args, Debug)]
+pub struct FlowsTop {
+    /// Only those in which this container (or `host`, `unowned`) has a part
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// Which of them
+    #[command(flatten)]
+    pub filter: FlowFilter,
+    /// For how many seconds they are watched each time
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub interval: u64,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// How often; for ever on a terminal, and else once
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// How to print
+    #[command(flatten)]
+    pub json: Json,
+}
+
+impl FlowsTop {
+    /// What is asked each time.
+    pub fn watched(&self) -> Top {
+        Top {
+            owner: self.owner.clone(),
+            filter: self.filter.clone(),
+            milliseconds: self.interval * 1_000,
+            limit: self.limit,
         }
     }
 }

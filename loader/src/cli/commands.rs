@@ -1,11 +1,11 @@
 //! Carrying out commands.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use clap::CommandFactory as _;
 
 use super::{
-    arguments::{Arguments, Command, Events},
+    arguments::{Arguments, Command, Events, FlowsCommand, FlowsTop},
     client::{self, Server},
     output::Output,
     views,
@@ -30,6 +30,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
         Command::Down => return down(&paths),
         Command::Doctor(json) => return doctor(&paths, json.json, output),
         Command::Events(events) if events.follow => return follow(&paths, &events, output),
+        Command::Flows(FlowsCommand::Top(top)) => return watch(&paths, &top, output),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "berth", &mut io::stdout());
@@ -88,6 +89,19 @@ fn follow(paths: &Paths, events: &Events, output: &Output) -> Result<(), ApiErro
             client::follow(stream, events.last, |event| views::event(&event, events.json.json, output))
         }
     }
+}
+
+fn watch(paths: &Paths, top: &FlowsTop, output: &Output) -> Result<(), ApiError> {
+    let is_terminal = io::stdout().is_terminal() && !top.json.json;
+    let count = top.count.unwrap_or(if is_terminal { u64::MAX } else { 1 });
+    for _ in 0..count {
+        let answer = client::execute(paths, Request::FlowsTop(top.watched()))?;
+        if is_terminal {
+            output.clear()?;
+        }
+        views::show(&answer, (top.json.json, false), output)?;
+    }
+    Ok(())
 }
 
 /// The lock, if no daemon is running.

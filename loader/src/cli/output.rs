@@ -46,6 +46,11 @@ impl Output {
         })
     }
 
+    /// Begins at the top of an empty screen (ECMA-48: CUP, ED).
+    pub fn clear(&self) -> Result<(), ApiError> {
+        self.line("\x1b[H\x1b[2J")
+    }
+
     /// Prints a heading.
     pub fn heading(&self, text: &str) -> Result<(), ApiError> {
         self.line(&self.bold(text))

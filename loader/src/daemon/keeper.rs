@@ -3,12 +3,14 @@
 use std::{
     process,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use log::{error, info};
 use tokio::{
     sync::{Notify, watch},
     task::spawn_blocking,
+    time::sleep,
 };
 
 use super::events::EventLog;
@@ -48,6 +50,13 @@ impl Keeper {
             Request::Shutdown => {
                 self.stop();
                 Ok(Response::Done { notes: Vec::new() })
+            }
+            Request::FlowsTop(asked) => {
+                let watched = asked.clone();
+                let before = self.with(move |node| node.tallies(&watched)).await?;
+                // Others are served meanwhile.
+                sleep(Duration::from_millis(asked.milliseconds)).await;
+                Ok(self.with(move |node| node.busiest(&before, &asked)).await?)
             }
             request => {
                 let daemon = Arc::clone(&self.daemon);

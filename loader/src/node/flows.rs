@@ -96,7 +96,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     /// Who is meant by `name`.
-    fn owner_id(&self, name: &str) -> Result<ContainerId, NodeError> {
+    pub(super) fn owner_id(&self, name: &str) -> Result<ContainerId, NodeError> {
         match name {
             "host" => Ok(ContainerId::HOST),
             "unowned" => Ok(ContainerId::UNOWNED),
@@ -131,7 +131,7 @@ pub(super) fn far_port(protocol: units::Protocol, source: Port, destination: Por
 }
 
 /// Whether the flow is one of those that are meant.
-fn matches(flow: &Flow, owner: Option<ContainerId>, filter: &FlowFilter, now: Nanos) -> bool {
+pub(super) fn matches(flow: &Flow, owner: Option<ContainerId>, filter: &FlowFilter, now: Nanos) -> bool {
     let FlowFilter { address, port, protocol, state, older_than_ms } = filter;
     let key = &flow.key;
     let is_in =

@@ -27,6 +27,7 @@ mod rules;
 mod sets;
 mod spec;
 mod take_down;
+mod top;
 mod uplinks;
 mod views;
 
@@ -133,6 +134,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             Request::FlowsList { owner, filter, page } => {
                 self.list_flows(owner.as_deref(), &filter, page).map(Response::Flows)
             }
+            Request::FlowsTop(asked) => self.watch_flows(&asked),
             Request::FlowsFlush { owner, filter } => self.flush_flows(owner.as_ref(), &filter),
             Request::Status => self.status(daemon),
             Request::Events { .. } => Err(NodeError::NeedsDaemon("events are kept by the daemon")),

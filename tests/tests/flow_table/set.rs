@@ -1,10 +1,15 @@
 //! What can be set about flows, while they are there.
 
-use anyhow::Result;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 use berth_tests::sockets::unspecified;
 use berth_tests::topology::{NODE_V4, REMOTE_V4, at};
 use berth_tests::view::Flow;
-use berth_tests::{SharedNode, Sockets, privileged};
+use berth_tests::wait::LIMIT;
+use berth_tests::{Process, SharedNode, Sockets, privileged};
+use serde_json::Value;
 
 #[test]
 fn timeouts_hold_from_the_next_packet_on() -> Result<()> {
@@ -86,5 +91,42 @@ fn the_flows_that_are_meant_are_shown_and_deleted() -> Result<()> {
     assert_eq!(list(&[])?, of("a", &[1, 2, 4, 5]));
     let held = |name| Ok::<_, anyhow::Error>(node.berth.container(name)?.flows.held);
     assert_eq!((held("a")?, held("b")?), (4, 0));
+    Ok(())
+}
+
+#[test]
+fn the_busiest_come_first() -> Result<()> {
+    privileged!();
+    let node = SharedNode::configured("[defaults]\nmode = 'stateful'\n")?;
+    let socket = node.a.udp_bind(unspecified(NODE_V4, 0))?;
+    // What was carried before counts for nothing.
+    for port in [1, 1, 1, 1, 1, 1, 2, 3] {
+        socket.send_to(&[0; 1_000], at(REMOTE_V4, port))?;
+    }
+    let mut top = Process::spawn(&mut node.berth.command([
+        "flows",
+        "top",
+        "--owner",
+        "a",
+        "--interval",
+        "3",
+        "--limit",
+        "2",
+        "--json",
+    ])?)?;
+    let sends = Instant::now();
+    while top.is_running()? {
+        ensure!(sends.elapsed() < LIMIT * 4, "it does not end");
+        for port in [2, 3, 3, 4, 4, 4] {
+            socket.send_to(&[0; 100], at(REMOTE_V4, port))?;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let flows: Value = serde_json::from_str(&top.stdout()?)?;
+    let found: Vec<_> = flows.as_array().into_iter().flatten().map(|flow| &flow["dport"]).collect();
+    assert_eq!(found, [4, 3], "{flows:#}");
+    let rate = |place: usize| flows[place]["out_per_second"]["packets"].as_f64().unwrap_or(0.0);
+    // Three to two, and never more than were sent.
+    assert!((1.3..1.7).contains(&(rate(0) / rate(1))) && rate(0) < 3.0 * 51.0, "{flows:#}");
     Ok(())
 }

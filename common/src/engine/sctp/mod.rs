@@ -5,6 +5,7 @@
 mod chunks;
 mod moves;
 
+pub use super::facts::Facts;
 pub use crate::abi::association::Phase;
 pub use chunks::Chunks;
 
@@ -48,35 +49,6 @@ impl Step {
             3 => Self::Assured,
             _ => Self::Invalid,
         }
-    }
-}
-
-/// What else is known of a chunk: bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts(pub u32);
-
-impl Facts {
-    /// It comes from the opener.
-    pub const FROM_OPENER: u32 = 1;
-    /// There is data in its packet.
-    pub const WITH_DATA: u32 = 2;
-    /// A chunk before it in its packet does not keep the association alive.
-    pub const KEPT: u32 = 4;
-    /// Tags are not held against it.
-    pub const LIBERAL: u32 = 8;
-    /// A chunk before it in its packet has opened the association.
-    pub const ASSURED: u32 = 16;
-
-    /// Whether a bit is set.
-    #[inline(always)]
-    pub const fn has(self, fact: u32) -> bool {
-        self.0 & fact != 0
-    }
-
-    /// With this one if it `holds`.
-    #[inline(always)]
-    pub const fn with(self, fact: u32, holds: bool) -> Self {
-        Self(self.0 | (holds as u32).wrapping_mul(fact))
     }
 }
 

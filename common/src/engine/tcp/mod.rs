@@ -10,9 +10,10 @@ mod segment;
 mod step;
 mod window;
 
+pub use super::facts::Facts;
 pub use last::Last;
 pub use segment::{Kind, Options, Segment};
-pub use step::{Decision, Facts, Lasts, Outcome, Parts, Step, Whole};
+pub use step::{Decision, Lasts, Outcome, Parts, Step, Whole};
 pub use window::{End, Fit};
 
 use crate::abi::flow::Phase;

@@ -1,6 +1,6 @@
 //! What a segment comes to.
 
-use super::{Connection, Fit, Segment};
+use super::{Connection, Facts, Fit, Segment};
 use crate::abi::flow::Phase;
 
 /// What a segment comes to.
@@ -37,33 +37,6 @@ pub enum Lasts {
     Repeating = 4,
     /// As long as before, but no longer than one whose end waits for an acknowledgement.
     Shortened = 5,
-}
-
-/// What else is known of a segment and its connection's flow: bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts(pub u32);
-
-impl Facts {
-    /// The segment comes from the opener.
-    pub const FROM_OPENER: u32 = 1;
-    /// The other end has answered before.
-    pub const ANSWERED: u32 = 2;
-    /// The flow has gone far enough to be worth keeping.
-    pub const ASSURED: u32 = 4;
-    /// No segment is outside of the window (`nf_conntrack_tcp_be_liberal`).
-    pub const LIBERAL: u32 = 8;
-
-    /// Whether a bit is set.
-    #[inline(always)]
-    pub const fn has(self, fact: u32) -> bool {
-        self.0 & fact != 0
-    }
-
-    /// With this one if it `holds`.
-    #[inline(always)]
-    pub const fn with(self, fact: u32, holds: bool) -> Self {
-        Self(self.0 | (holds as u32).wrapping_mul(fact))
-    }
 }
 
 /// What becomes of a segment by its kind.

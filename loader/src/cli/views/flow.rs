@@ -2,7 +2,10 @@
 
 use super::event::end;
 use crate::{
-    api::{error::ApiError, flow::Flow},
+    api::{
+        error::ApiError,
+        flow::{Busy, Flow},
+    },
     cli::{number, output::Output},
 };
 
@@ -21,6 +24,24 @@ pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
             number::traffic(flow.back),
             number::milliseconds(flow.age_ms),
             number::milliseconds(flow.expires_in_ms),
+        ]
+    };
+    output.table(&columns, flows.iter().map(row).collect())
+}
+
+/// A table of the busiest flows.
+pub fn busy(flows: &[Busy], output: &Output) -> Result<(), ApiError> {
+    let columns = ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "OUT/S", "IN/S", "AGE"];
+    let row = |Busy { flow, out_per_second, in_per_second }: &Busy| {
+        vec![
+            flow.owner.clone(),
+            flow.protocol.clone(),
+            end(flow.src, flow.sport),
+            end(flow.dst, flow.dport),
+            flow.state.clone(),
+            number::traffic(*out_per_second),
+            number::traffic(*in_per_second),
+            number::milliseconds(flow.age_ms),
         ]
     };
     output.table(&columns, flows.iter().map(row).collect())

@@ -31,6 +31,7 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Features(features) if json => output.json(features),
         Response::Ports(ports) if json => output.json(ports),
         Response::Flows(flows) if json => output.json(flows),
+        Response::Busy(flows) if json => output.json(flows),
         Response::Status(status) if json => output.json(status),
         Response::Container(container) => container::one(container, output),
         Response::Containers(containers) => container::all(containers, output),
@@ -39,6 +40,7 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Features(features) => feature::all(features, output),
         Response::Ports(ports) => port::all(ports, output),
         Response::Flows(flows) => flow::all(flows, output),
+        Response::Busy(flows) => flow::busy(flows, output),
         Response::Status(status) => status::status(status, output),
     }
 }

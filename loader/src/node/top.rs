@@ -1,0 +1,102 @@
+//! Which flows are busiest.
+
+use std::{collections::HashMap, thread, time::Duration};
+
+use berth_common::abi::{
+    counters::Traffic,
+    flow::{Flow, FlowKey},
+    units::{ContainerId, Nanos, Ticks},
+};
+
+use super::{Enforcer, Node, NodeError, Observer, flows::matches};
+use crate::api::{
+    flow::{Busy, Top},
+    response::Response,
+};
+
+/// What flows had counted at a moment.
+pub struct Tallies {
+    at: Nanos,
+    owner: Option<ContainerId>,
+    counted: HashMap<FlowKey, (Ticks, Traffic, Traffic)>,
+}
+
+impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// The busiest flows from now on, for as long as is asked. It waits meanwhile.
+    pub(super) fn watch_flows(&self, asked: &Top) -> Result<Response, NodeError> {
+        let before = self.tallies(asked)?;
+        thread::sleep(Duration::from_millis(asked.milliseconds));
+        self.busiest(&before, asked)
+    }
+
+    /// What flows have counted by now.
+    pub fn tallies(&self, asked: &Top) -> Result<Tallies, NodeError> {
+        let owner = asked.owner.as_deref().map(|owner| self.owner_id(owner)).transpose()?;
+        let at = self.kernel.now();
+        let mut flows = self.kernel.flows()?;
+        flows.retain(|flow| matches(flow, owner, &asked.filter, at));
+        let counted = flows.iter().map(|flow| (flow.key, (flow.created, flow.out, flow.back))).collect();
+        Ok(Tallies { at, owner, counted })
+    }
+
+    /// Those that have carried most since then, with what that was in a second.
+    pub fn busiest(&self, before: &Tallies, asked: &Top) -> Result<Response, NodeError> {
+        let now = self.kernel.now();
+        let mut flows = self.kernel.flows()?;
+        flows.retain(|flow| matches(flow, before.owner, &asked.filter, now));
+        let mut grown: Vec<(Flow, Traffic, Traffic)> = flows
+            .into_iter()
+            .map(|flow| {
+                let (out, back) = since(before, &flow);
+                (flow, out, back)
+            })
+            .filter(|(_, out, back)| out.packets + back.packets != 0)
+            .collect();
+        grown.sort_by_key(|(flow, out, back)| {
+            (u64::MAX - out.bytes.saturating_add(back.bytes), u64::MAX - out.packets, flow.key)
+        });
+        grown.truncate(asked.limit);
+        let span = now.0.saturating_sub(before.at.0);
+        let busy = grown.iter().map(|(flow, out, back)| Busy {
+            flow: self.flow(flow, now),
+            out_per_second: in_a_second(*out, span).into(),
+            in_per_second: in_a_second(*back, span).into(),
+        });
+        Ok(Response::Busy(busy.collect()))
+    }
+}
+
+/// What a flow has carried since then: all, if it has begun since.
+fn since(before: &Tallies, flow: &Flow) -> (Traffic, Traffic) {
+    let nothing = Traffic { packets: 0, bytes: 0 };
+    let (out, back) = match before.counted.get(&flow.key) {
+        Some((created, out, back)) if *created == flow.created => (*out, *back),
+        _ => (nothing, nothing),
+    };
+    let less = |all: Traffic, part: Traffic| Traffic {
+        packets: all.packets.saturating_sub(part.packets),
+        bytes: all.bytes.saturating_sub(part.bytes),
+    };
+    (less(flow.out, out), less(flow.back, back))
+}
+
+/// As much as that is in a second, of what was carried in so many nanoseconds.
+fn in_a_second(traffic: Traffic, span: u64) -> Traffic {
+    let scaled = |number: u64| {
+        let number = u128::from(number) * 1_000_000_000 / u128::from(span.max(1));
+        u64::try_from(number).unwrap_or(u64::MAX)
+    };
+    Traffic { packets: scaled(traffic.packets), bytes: scaled(traffic.bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        let traffic = Traffic { packets: 10, bytes: 5_000 };
+        assert_eq!(in_a_second(traffic, 2_000_000_000), Traffic { packets: 5, bytes: 2_500 });
+        assert_eq!(in_a_second(traffic, 0), Traffic { packets: 10_000_000_000, bytes: 5_000_000_000_000 });
+    }
+}
