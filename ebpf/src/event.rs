@@ -1,5 +1,5 @@
 //! Events for user space: at most [`PER_SECOND`] for each owner and reason, or [`LOGS_PER_SECOND`] for each rule that logs,
-//! with the number of those left out.
+//! with the number of those left out. (Those of flows are in [`crate::told`].)
 
 use aya_ebpf::{bindings::BPF_ANY, helpers::generated::bpf_ktime_get_coarse_ns};
 use berth_common::{
@@ -49,7 +49,7 @@ pub fn dropped(now: Nanos, headers: &Headers, verdict: &Verdict, ifindex: u32) {
 pub fn report(now: Nanos, headers: &Headers, incident: &Incident) {
     let key = (incident.owner.0 as u64) << 8 | incident.reason as u64;
     let Some(suppressed) = admit(now, key, PER_SECOND) else { return };
-    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return };
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return lose(key, suppressed) };
     entry.write(Event {
         time: now,
         source: headers.source,
@@ -82,7 +82,7 @@ pub fn logged((skb, headers): (Skb, &Headers), case: &Case, question: &Question,
     let now = Nanos(unsafe { bpf_ktime_get_coarse_ns() });
     let key = 1 << 63 | (case.container.0 as u64) << 32 | logged.id as u64;
     let Some(suppressed) = admit(now, key, LOGS_PER_SECOND) else { return };
-    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return };
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return lose(key, suppressed) };
     entry.write(Event {
         time: now,
         source: headers.source,
@@ -106,6 +106,15 @@ pub fn logged((skb, headers): (Skb, &Headers), case: &Case, question: &Question,
         padding: 0,
     });
     entry.submit(0);
+}
+
+/// One that was admitted found no room, and is suppressed with those that it was to tell of.
+#[inline(always)]
+fn lose(key: u64, suppressed: u64) {
+    // SAFETY: As below.
+    let word = unsafe { EVENT_RATES.get(key) }.copied().unwrap_or(0);
+    let all = (word >> 16 & 0xff_ffff).wrapping_add(suppressed).wrapping_add(1) & 0xff_ffff;
+    let _ = EVENT_RATES.insert(key, word & !(0xff_ffff << 16) | all << 16, BPF_ANY.into());
 }
 
 /// How many of this key were suppressed since the last one if this one may be reported, else nothing. The word in the

@@ -41,6 +41,9 @@ pub union Records {
     flow: FlowEvent,
 }
 
+/// Bytes of `EVENTS`.
+pub const EVENTS_BYTES: usize = 262_144;
+
 const CONTAINER_ENTRIES: usize = 4097;
 const FLOW_ENTRIES: usize = 65_536;
 
@@ -90,7 +93,7 @@ pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usiz
 #[btf_map]
 pub static CONTROL: Array<Control, 1> = Array::new();
 #[btf_map]
-pub static EVENTS: RingBuf<Records, 262_144> = RingBuf::new();
+pub static EVENTS: RingBuf<Records, EVENTS_BYTES> = RingBuf::new();
 /// The rules of each container that has any.
 #[btf_map]
 pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();

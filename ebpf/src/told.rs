@@ -1,6 +1,9 @@
 //! Telling user space of flows that begin and end.
 
-use aya_ebpf::bindings::BPF_ANY;
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_RB_AVAIL_DATA},
+    helpers::generated::bpf_ringbuf_query,
+};
 use berth_common::{
     abi::{
         flow::Flow,
@@ -12,13 +15,23 @@ use berth_common::{
 
 use crate::{
     flow::MapFlow,
-    maps::{CONTAINERS, EVENT_RATES, EVENTS},
+    maps::{CONTAINERS, EVENT_RATES, EVENTS, EVENTS_BYTES},
     seams::NoContext,
     tables::Maps,
 };
 
 /// Among the keys of `EVENT_RATES`, next to those of incidents and of rules that log.
 const LOST: u64 = 1 << 62;
+
+/// Half the bytes of `EVENTS`. Flows have no more: they must not push out what was dropped.
+const HALF: u64 = EVENTS_BYTES as u64 / 2;
+
+/// Bytes of events that nobody has read yet.
+#[inline(always)]
+fn waiting() -> u64 {
+    // SAFETY: The map is a ring buffer.
+    unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), BPF_RB_AVAIL_DATA.into()) }
+}
 
 /// As [`FlowTable::tell`](berth_common::engine::flow_table::FlowTable::tell).
 #[inline(always)]
@@ -40,9 +53,10 @@ extern "C" fn seam_tell(flow: *mut Flow, change: u32, at: u64) -> u32 {
         return 0;
     }
     let key = LOST | container.0 as u64;
-    // SAFETY: One word; a lost update tells of one fewer.
+    // SAFETY: One word; a lost update tells of one more or fewer.
     let lost = unsafe { EVENT_RATES.get(key) }.copied().unwrap_or(0);
-    let Some(mut record) = EVENTS.reserve_untyped::<FlowEvent>(0) else {
+    let room = if waiting() < HALF { EVENTS.reserve_untyped::<FlowEvent>(0) } else { None };
+    let Some(mut record) = room else {
         let _ = EVENT_RATES.insert(key, lost.wrapping_add(1), BPF_ANY.into());
         return 0;
     };

@@ -37,6 +37,8 @@ pub struct FlowKey {
 impl FlowKey {
     /// How many words it has.
     pub const WORDS: usize = 10;
+    /// The place of `zone_protocol` among them.
+    pub const ZONE_PROTOCOL: usize = 9;
 
     /// One of its words, as they lie in memory; zero beyond the last.
     #[inline(always)]

@@ -22,7 +22,7 @@ pub struct FlowEvent {
 pub enum Change {
     /// It has begun.
     Begun = 0,
-    /// Nothing more came in time.
+    /// Nothing more came in time, or the host has taken its port.
     Expired = 1,
     /// It had to go for another one of its container's.
     Evicted = 2,

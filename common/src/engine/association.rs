@@ -9,7 +9,11 @@ use super::{
     tables::{FlowEntry, Tables},
 };
 use crate::{
-    abi::{flow::State, timeout::Timeout},
+    abi::{
+        flow::{FlowKey, State},
+        timeout::Timeout,
+        units::Zone,
+    },
     wire::sctp::{Chunk, Scan},
 };
 
@@ -82,9 +86,20 @@ fn meet_alone<T: Tables>(
         return (meeting, after);
     }
     if !facts.has(Facts::KEPT) {
-        flow::prolong(tables, entry, Timeout::of_association(association.phase));
+        prolong(tables, entry, association.phase);
     }
     (meeting, if from_opener { after } else { after.with(State::REPLIED) })
+}
+
+/// As nf_conntrack has it; but where several share addresses, it is by its flow alone that one knows whose an association is, since
+/// SCTP's sockets are not looked up: there it stays known for as long as an entry without a phase does.
+#[inline(always)]
+fn prolong<T: Tables>(tables: &T, entry: &T::Flow, phase: Phase) {
+    let lasts = flow::timeout(tables, entry, Timeout::of_association(phase));
+    let zone = Zone(entry.key_word(FlowKey::ZONE_PROTOCOL).wrapping_shr(8));
+    let is_shared = zone == Zone::UPLINK || zone == Zone::LOCAL;
+    let least = if is_shared { flow::timeout(tables, entry, Timeout::NO_PHASE) } else { lasts };
+    flow::extend(entry, tables.now().after(lasts.max(least)));
 }
 
 /// What all chunks of a packet come to. One that is invalid is the last: those before it have moved the association on.

@@ -64,8 +64,9 @@ impl Kernel {
     /// its alone are void from then on, until the next [`Self::set_addresses`].
     pub fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError> {
         self.maps.containers.check(id)?;
-        // First of all: what carries its generation is void from now on.
-        self.maps.containers.set(id.0, zero())?;
+        // First of all: what carries its generation is void from now on. That its flows end is still told, if it wants to hear of it.
+        let Container { flow_events, .. } = self.maps.containers.get(id.0)?;
+        self.maps.containers.set(id.0, Container { flow_events, ..zero() })?;
         self.detach_except(id, &Members::default())?;
         self.remove_ruleset(id)?;
         self.flush_flows(Some(id))?;
@@ -74,7 +75,8 @@ impl Kernel {
         // A flow that somebody was at work on may be left, and is given back when it expires.
         let Quota { held, .. } = self.maps.usage.get(id.0)?.flows;
         let flows = Quota { held, ..Quota::default() };
-        self.maps.usage.set(id.0, Usage { flows, ..Usage::default() })
+        self.maps.usage.set(id.0, Usage { flows, ..Usage::default() })?;
+        self.maps.containers.set(id.0, zero())
     }
 
     /// The containers in force, with their generations.

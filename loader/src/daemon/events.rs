@@ -33,8 +33,9 @@ pub struct EventLog {
 /// The latest events, of flows apart.
 #[derive(Default)]
 struct Kept {
-    flows: VecDeque<Event>,
-    others: VecDeque<Event>,
+    count: u64,
+    flows: VecDeque<(u64, Event)>,
+    others: VecDeque<(u64, Event)>,
 }
 
 impl Kept {
@@ -43,15 +44,15 @@ impl Kept {
         if queue.len() == KEPT {
             queue.pop_front();
         }
-        queue.push_back(event);
+        queue.push_back((self.count, event));
+        self.count += 1;
     }
 
-    /// The latest, oldest first.
+    /// Those that came last, in the order in which they came.
     fn last(&self, count: usize) -> Vec<Event> {
-        let mut all: Vec<&Event> = self.flows.iter().chain(&self.others).collect();
-        // As texts they are in the order in which they came; what came at once stays as it is.
-        all.sort_by(|one, other| one.time.cmp(&other.time));
-        all.split_off(all.len().saturating_sub(count)).into_iter().cloned().collect()
+        let mut all: Vec<&(u64, Event)> = self.flows.iter().chain(&self.others).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.split_off(all.len().saturating_sub(count)).into_iter().map(|(_, event)| event.clone()).collect()
     }
 }
 
@@ -154,6 +155,23 @@ mod tests {
         assert_eq!(log.last(9_999).len(), KEPT);
         assert_eq!(log.last(2).iter().map(|one| one.suppressed).collect::<Vec<_>>(), [1_998, 1_999]);
         assert!(log.last(0).is_empty());
+    }
+
+    #[test]
+    fn flows_push_out_nothing_else() {
+        let log = EventLog::new();
+        let flow = serde_json::from_value(serde_json::json!({
+            "owner": "a", "zone": 1, "protocol": "udp", "src": "192.0.2.1", "sport": 1, "dst": "192.0.2.2", "dport": 2,
+            "state": "REPLIED", "assured": false, "out": {"packets": 1, "bytes": 1}, "in": {"packets": 1, "bytes": 1},
+            "age_ms": 0, "expires_in_ms": 0, "nat": null
+        }));
+        let flow: crate::api::flow::Flow = flow.unwrap();
+        log.push(vec![event(1)]);
+        log.push((0..2_000).map(|number| Event { flow: Some(flow.clone()), ..event(number) }).collect());
+        log.push(vec![event(2)]);
+        let last = log.last(9_999);
+        assert_eq!((last.len(), last[0].suppressed, last[KEPT].suppressed), (KEPT + 2, 1, 1_999));
+        assert_eq!(log.last(2).iter().map(|one| one.suppressed).collect::<Vec<_>>(), [1_999, 2]);
     }
 
     #[test]

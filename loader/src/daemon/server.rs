@@ -79,11 +79,12 @@ async fn follow(State(shared): State<Shared>, Query(query): Query<Follow>) -> Re
     let (last, next) = shared.keeper.log().follow(query.last);
     let mut stopped = shared.stopped;
     let coming = stream::unfold(next, |mut next| async {
+        let mut missed = 0;
         loop {
             match next.recv().await {
-                Ok(event) => return Some((event, next)),
-                // Too slow to see them all: go on with the oldest there is.
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Ok(event) => return Some((Event { suppressed: event.suppressed + missed, ..event }, next)),
+                // Too slow to see them all: go on with the oldest there is, which tells how many there were.
+                Err(broadcast::error::RecvError::Lagged(count)) => missed += count,
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }

@@ -68,6 +68,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             self.revert(before, id, old);
             return Err(error.into());
         }
+        self.former.insert(id, name.clone());
         self.attachments.remove(&id);
         self.rules.remove(&id);
         self.remove_sets(id);

@@ -54,6 +54,7 @@ pub use uplinks::Uplinks;
 use self::interfaces::Interfaces;
 use crate::{
     api::{
+        name::Name,
         request::Request,
         response::Response,
         rules::{Edit, Restore},
@@ -80,6 +81,8 @@ pub struct Node<E = Kernel, O = Host> {
     links: Option<Vec<Link>>,
     /// The containers that are in the kernel, and what they are attached to there.
     attachments: BTreeMap<u32, Attachment>,
+    /// What containers were called that have been removed: events of them may still come.
+    former: BTreeMap<u32, Name>,
     /// The rules of containers, as they are in the kernel.
     rules: BTreeMap<u32, rules::Loaded>,
     /// The named sets of containers, as they are in the kernel.

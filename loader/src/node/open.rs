@@ -88,6 +88,7 @@ impl Node<Kernel, Host> {
             uplinks,
             links: None,
             attachments: BTreeMap::new(),
+            former: BTreeMap::new(),
             rules: BTreeMap::new(),
             sets: BTreeMap::new(),
             addresses: Addresses::default(),

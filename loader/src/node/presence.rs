@@ -115,7 +115,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub(super) fn title(&self, id: u32) -> String {
         match self.state.record_by_id(id) {
             Some(record) => record.name.to_string(),
-            None => format!("#{id}"),
+            None => self.former.get(&id).map_or_else(|| format!("#{id}"), ToString::to_string),
         }
     }
 }

@@ -13,7 +13,7 @@ use berth_tests::object::FlowMaps;
 use berth_tests::{Berth, Host};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::router::{Connection, INTERFACES, MARKS};
+use crate::router::{Connection, INTERFACES, MARKS, SCTP_TIMEOUTS};
 
 /// The only container.
 const CONTAINER: ContainerId = ContainerId(1);
@@ -30,6 +30,7 @@ impl Berthed {
     pub fn new(host: &Host) -> Result<Self> {
         let berth = Berth::builder_on(host).uplinks(&[INTERFACES[1]]).start()?;
         let [left, _] = INTERFACES;
+        let timeouts = SCTP_TIMEOUTS.map(|(name, seconds)| format!("sctp_{name}={seconds}"));
         berth.ok([
             "container",
             "add",
@@ -40,6 +41,8 @@ impl Berthed {
             "stateful",
             "--max-flows",
             "60000",
+            "--timeouts",
+            &timeouts.join(","),
         ])?;
         let mut rules = String::from("*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n");
         for (mark, _, state) in MARKS {

@@ -62,6 +62,18 @@ impl Judged {
 pub const MARKS: [(u8, State, &str); 3] =
     [(4, State::Invalid, "INVALID"), (8, State::New, "NEW"), (16, State::Established, "ESTABLISHED")];
 
+/// How long associations last in each phase, by which one then tells which it was: by default most are as good as the same.
+pub const SCTP_TIMEOUTS: [(&str, u32); 8] = [
+    ("closed", 100),
+    ("cookie_wait", 110),
+    ("cookie_echoed", 120),
+    ("established", 130),
+    ("shutdown_sent", 140),
+    ("shutdown_recd", 150),
+    ("shutdown_ack_sent", 160),
+    ("heartbeat_sent", 170),
+];
+
 pub const INTERFACES: [&str; 2] = ["left0", "right0"];
 const OUTSIDE: &str = "wire0";
 const MACS: [[Mac; 2]; 2] =
@@ -123,6 +135,10 @@ impl Router {
         sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
         // Those of SCTP are a tenth of a test's packets' work, and berth looks at none.
         sysctl::set(host.netns(), "netfilter/nf_conntrack_checksum", "0")?;
+        for (name, seconds) in SCTP_TIMEOUTS {
+            let key = format!("netfilter/nf_conntrack_sctp_timeout_{name}");
+            sysctl::set(host.netns(), &key, &seconds.to_string())?;
+        }
         let conntrack = Conntrack::open(&host)?;
         let ends = <[Socket; 2]>::try_from(ends).map_err(|_| anyhow::anyhow!("not two ends"))?;
         let berth = Berthed::new(&host)?;

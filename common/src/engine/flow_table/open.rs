@@ -40,8 +40,9 @@ pub fn open<M: FlowTable + ?Sized>(
     fill(number);
     let entered = table.enter(number);
     if entered == Entered::Found {
-        flow.claim(Nanos(0), expires());
+        // Before others can end it.
         table.tell(&flow, Change::Begun, table.now());
+        flow.claim(Nanos(0), expires());
     } else {
         quota::give_flow(table, id);
         flow.set_gone();
@@ -89,7 +90,7 @@ pub fn renew<M: FlowTable + ?Sized>(
         table.tell(flow, Change::Expired, old);
     }
     fill();
-    flow.claim(Nanos(0), expires());
     table.tell(flow, Change::Begun, now);
+    flow.claim(Nanos(0), expires());
     Opened::Yes
 }

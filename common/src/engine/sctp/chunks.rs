@@ -8,11 +8,7 @@ use crate::{
     },
 };
 
-/// Words that chunks can be kept in.
-pub const WORDS: usize = 5;
-
 /// Chunks, and the tags beside them, as these lie in the packet.
-#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunks {
     /// The chunks.
@@ -42,19 +38,6 @@ impl Chunks {
             initiate
         };
         Some(Self { scan, tag, initiate })
-    }
-
-    /// In few words.
-    #[inline(always)]
-    pub const fn words(&self) -> [u32; WORDS] {
-        let Scan(scan) = self.scan;
-        [scan as u32, (scan >> 32) as u32, self.tag, self.initiate, 0]
-    }
-
-    /// From such words.
-    #[inline(always)]
-    pub const fn from_words([low, high, tag, initiate, _]: [u32; WORDS]) -> Self {
-        Self { scan: Scan(low as u64 | (high as u64) << 32), tag, initiate }
     }
 
     /// Whether an association, or another path of one, can begin with them: whether one that has [begun](super::Association::begin)

@@ -1,7 +1,7 @@
 //! Associations, packet by packet, in their flows.
 
 use berth_common::{
-    abi::{association::Phase, flow::State},
+    abi::{association::Phase, flow::State, reason::Reason, units::Zone},
     engine::{
         Headers, Way,
         headers::Part,
@@ -16,7 +16,7 @@ use berth_common::{
 };
 
 use super::seconds_left;
-use crate::support::{Node, R4, S, sctp};
+use crate::support::{Node, R4, S, T, UNOWNED, sctp};
 
 const OUT: &str = "192.0.2.1:5000";
 const FAR: &str = "198.51.100.7:80";
@@ -40,10 +40,20 @@ fn back(tag: u32, chunks: &[Chunk<'_>]) -> Vec<u8> {
     sctp(FAR, OUT, tag, chunks)
 }
 
+/// S sends by its own interface.
+fn send(node: &Node, packet: &[u8]) {
+    assert_eq!(node.on_interface(S, false, packet), Reason::None);
+}
+
+/// It is sent something there.
+fn arrive(node: &Node, packet: &[u8]) {
+    assert_eq!(node.on_interface(S, true, packet), Reason::None);
+}
+
 /// How the association stands, how long it lasts, and whether it is assured.
 fn stands(node: &Node) -> (&'static str, u64, bool) {
     let packet = there(0, &[(INIT, 0, &init(1))]);
-    let flow = node.flow(&packet).unwrap();
+    let flow = node.flow_in(Zone::of(S), &packet).unwrap();
     (
         flow.state.name(Node::headers(&packet).protocol),
         seconds_left(node, &flow),
@@ -54,13 +64,13 @@ fn stands(node: &Node) -> (&'static str, u64, bool) {
 /// One that S has opened.
 fn open() -> Node {
     let node = Node::new();
-    node.send(S, &there(0, &[(INIT, 0, &init(OPENER))]));
+    send(&node, &there(0, &[(INIT, 0, &init(OPENER))]));
     assert_eq!(stands(&node), ("CLOSED", 10, false));
-    assert_eq!(node.owner(&back(OPENER, &[(INIT_ACK, 0, &init(RESPONDER))])), (S, Way::Flow));
+    arrive(&node, &back(OPENER, &[(INIT_ACK, 0, &init(RESPONDER))]));
     assert_eq!(stands(&node), ("COOKIE_WAIT", 3, false));
-    node.send(S, &there(RESPONDER, &[(COOKIE_ECHO, 0, b"cookie"), (DATA, 3, b"data")]));
+    send(&node, &there(RESPONDER, &[(COOKIE_ECHO, 0, b"cookie"), (DATA, 3, b"data")]));
     assert_eq!(stands(&node), ("COOKIE_ECHOED", 3, false));
-    node.owner(&back(OPENER, &[(COOKIE_ACK, 0, b"")]));
+    arrive(&node, &back(OPENER, &[(COOKIE_ACK, 0, b"")]));
     assert_eq!(stands(&node), ("ESTABLISHED", 210, true));
     node
 }
@@ -68,18 +78,18 @@ fn open() -> Node {
 #[test]
 fn it_is_shut_down_by_either_end() {
     let node = open();
-    node.send(S, &there(RESPONDER, &[(SHUTDOWN, 0, &[0; 4])]));
+    send(&node, &there(RESPONDER, &[(SHUTDOWN, 0, &[0; 4])]));
     assert_eq!(stands(&node), ("SHUTDOWN_SENT", 3, true));
-    node.owner(&back(OPENER, &[(SHUTDOWN_ACK, 0, b"")]));
+    arrive(&node, &back(OPENER, &[(SHUTDOWN_ACK, 0, b"")]));
     assert_eq!(stands(&node), ("SHUTDOWN_ACK_SENT", 3, true));
-    node.send(S, &there(RESPONDER, &[(SHUTDOWN_COMPLETE, 0, b"")]));
+    send(&node, &there(RESPONDER, &[(SHUTDOWN_COMPLETE, 0, b"")]));
     assert_eq!(stands(&node), ("CLOSED", 10, true));
 
     let node = open();
-    node.owner(&back(OPENER, &[(SHUTDOWN, 0, &[0; 4])]));
+    arrive(&node, &back(OPENER, &[(SHUTDOWN, 0, &[0; 4])]));
     assert_eq!(stands(&node), ("SHUTDOWN_RECD", 3, true));
     // Its sender has forgotten it, and says so under the tag that it has got.
-    node.send(S, &there(OPENER, &[(ABORT, 1, b"")]));
+    send(&node, &there(OPENER, &[(ABORT, 1, b"")]));
     assert_eq!(stands(&node), ("CLOSED", 10, true));
 }
 
@@ -95,9 +105,9 @@ fn what_bears_another_tag_moves_nothing() {
     for chunks in others {
         let node = open();
         node.wait(100);
-        node.owner(&back(RESPONDER, chunks));
-        node.owner(&back(OPENER + 1, chunks));
-        node.send(S, &there(OPENER, chunks));
+        arrive(&node, &back(RESPONDER, chunks));
+        arrive(&node, &back(OPENER + 1, chunks));
+        send(&node, &there(OPENER, chunks));
         assert_eq!(stands(&node), ("ESTABLISHED", 110, true), "{chunks:?}");
     }
 }
@@ -106,21 +116,21 @@ fn what_bears_another_tag_moves_nothing() {
 fn who_tries_for_ever_keeps_nothing_alive() {
     let node = Node::new();
     let init = there(0, &[(INIT, 0, &init(OPENER))]);
-    node.send(S, &init);
+    send(&node, &init);
     node.wait(4);
-    node.send(S, &init);
+    send(&node, &init);
     assert_eq!(stands(&node), ("CLOSED", 6, false));
 }
 
 #[test]
 fn another_path_begins_with_a_heartbeat() {
     let node = Node::new();
-    node.send(S, &there(RESPONDER, &[(HEARTBEAT, 0, b"info")]));
+    send(&node, &there(RESPONDER, &[(HEARTBEAT, 0, b"info")]));
     assert_eq!(stands(&node), ("HEARTBEAT_SENT", 30, false));
     // Nothing but its answer is one.
-    node.owner(&back(OPENER, &[(COOKIE_ACK, 0, b"")]));
+    arrive(&node, &back(OPENER, &[(COOKIE_ACK, 0, b"")]));
     assert_eq!(stands(&node), ("HEARTBEAT_SENT", 30, false));
-    node.owner(&back(OPENER, &[(HEARTBEAT_ACK, 0, b"info")]));
+    arrive(&node, &back(OPENER, &[(HEARTBEAT_ACK, 0, b"info")]));
     assert_eq!(stands(&node), ("ESTABLISHED", 210, true));
 }
 
@@ -130,12 +140,12 @@ fn a_heartbeat_shows_new_tags() {
     let node = open();
     node.wait(100);
     let anew = 0x0c0c_0c0c;
-    node.send(S, &there(anew, &[(HEARTBEAT, 0, b"info")]));
+    send(&node, &there(anew, &[(HEARTBEAT, 0, b"info")]));
     assert_eq!(stands(&node), ("ESTABLISHED", 110, true));
-    node.owner(&back(anew + 1, &[(HEARTBEAT_ACK, 0, b"info")]));
+    arrive(&node, &back(anew + 1, &[(HEARTBEAT_ACK, 0, b"info")]));
     assert_eq!(stands(&node), ("ESTABLISHED", 210, true));
     node.wait(100);
-    node.owner(&back(anew + 1, &[(DATA, 3, b"data")]));
+    arrive(&node, &back(anew + 1, &[(DATA, 3, b"data")]));
     assert_eq!(stands(&node), ("ESTABLISHED", 210, true));
 }
 
@@ -151,11 +161,19 @@ fn what_begins_nothing() {
     ];
     for (tag, chunks) in chunks {
         let node = Node::new();
-        node.send(S, &there(tag, chunks));
-        assert_eq!(stands(&node), ("NONE", 60, false), "{chunks:?}");
+        let stands = || {
+            let flow = node.flow(&there(0, &[])).unwrap();
+            (
+                Phase::from_number((flow.state.connection() & 0xf) as u8),
+                flow.opener,
+                seconds_left(&node, &flow),
+            )
+        };
+        assert_eq!(node.send(S, &there(tag, chunks)), Reason::None);
+        assert_eq!(stands(), (Phase::None, S, 60), "{chunks:?}");
         // The other end begins one in its place.
         node.owner(&back(0, &[(INIT, 0, &init(RESPONDER))]));
-        assert_eq!(stands(&node), ("CLOSED", 10, false), "{chunks:?}");
+        assert_eq!(stands(), (Phase::Closed, UNOWNED, 60), "{chunks:?}");
     }
 }
 
@@ -166,7 +184,7 @@ fn padding_is_no_chunk() {
     node.wait(100);
     let mut padded = back(OPENER, &[(SHUTDOWN_ACK, 0, b"")]);
     padded.extend([0; 10]);
-    node.owner(&padded);
+    arrive(&node, &padded);
     assert_eq!(stands(&node), ("ESTABLISHED", 210, true));
 }
 
@@ -231,11 +249,29 @@ fn it_is_kept_in_few_bits() {
 #[test]
 fn both_ends_may_begin() {
     let node = Node::new();
-    node.send(S, &there(0, &[(INIT, 0, &init(OPENER))]));
-    node.owner(&back(0, &[(INIT, 0, &init(RESPONDER))]));
+    send(&node, &there(0, &[(INIT, 0, &init(OPENER))]));
+    arrive(&node, &back(0, &[(INIT, 0, &init(RESPONDER))]));
     node.wait(4);
-    node.send(S, &there(RESPONDER, &[(INIT_ACK, 0, &init(OPENER + 1))]));
+    send(&node, &there(RESPONDER, &[(INIT_ACK, 0, &init(OPENER + 1))]));
     assert_eq!(stands(&node), ("CLOSED", 6, false));
-    node.send(S, &there(RESPONDER, &[(INIT_ACK, 0, &init(OPENER))]));
+    send(&node, &there(RESPONDER, &[(INIT_ACK, 0, &init(OPENER))]));
     assert_eq!(stands(&node), ("CLOSED", 10, false));
+}
+
+/// Where several share addresses, it is by its flow that one knows whose an association is: it stays known for longer.
+#[test]
+fn on_shared_addresses_its_owner_stays_known() {
+    let node = Node::new();
+    let first = there(0, &[(INIT, 0, &init(OPENER))]);
+    node.send(S, &first);
+    let flow = || node.flow(&first).unwrap();
+    assert_eq!((flow().state.connection() & 0xf, seconds_left(&node, &flow())), (Phase::Closed as u32, 60));
+    // It tries again, and in between another would speak for it.
+    for seconds in [3, 6, 12, 24] {
+        node.wait(seconds);
+        assert_eq!(node.send(T, &first), Reason::Hijack);
+        assert_eq!(node.send(S, &first), Reason::None);
+    }
+    assert_eq!(node.owner(&back(OPENER, &[(INIT_ACK, 0, &init(RESPONDER))])), (S, Way::Flow));
+    assert_eq!(seconds_left(&node, &flow()), 60);
 }

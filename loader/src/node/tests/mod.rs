@@ -61,6 +61,7 @@ impl Bench {
             uplinks: Uplinks::Automatic,
             links: None,
             attachments: BTreeMap::new(),
+            former: BTreeMap::new(),
             rules: BTreeMap::new(),
             sets: BTreeMap::new(),
             addresses: Addresses::default(),
