@@ -162,6 +162,14 @@ pub fn on_interface<T: Tables, P: Packet>(
     rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (&track, Some(traffic)))
 }
 
+/// A frame on a container's own interface of which nothing can be read: rules cannot be asked about it, so it goes no further if it is
+/// of IP.
+#[inline(always)]
+pub const fn unread_on_interface(container: ContainerId, is_ip: bool) -> Verdict {
+    let reason = if is_ip { Reason::Malformed } else { Reason::None };
+    Verdict::because(Owner::new(container, Way::Interface), reason)
+}
+
 /// What decides against the packet without rules: it is for nobody, or a fragment of one that was dropped, or of one that rules
 /// cannot be asked about.
 #[inline(always)]

@@ -251,12 +251,9 @@ fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i3
     if !is_current(entry.container, entry.generation) {
         return TC_ACT_UNSPEC;
     }
-    let owner = Owner::new(entry.container, Way::Interface);
     let mut headers = Headers::EMPTY;
     if !is_ip(kind) || !seams::parse_ip(skb, kind, offset, &mut headers) {
-        // Rules cannot be asked about a packet that cannot be read.
-        let reason = if is_ip(kind) { Reason::Malformed } else { Reason::None };
-        let verdict = Verdict::because(owner, reason);
+        let verdict = ingress::unread_on_interface(entry.container, is_ip(kind));
         count::packet(&verdict, Plane::Interface, direction, skb.traffic(None));
         return action(&verdict);
     }

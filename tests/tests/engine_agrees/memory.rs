@@ -172,7 +172,7 @@ impl<'a> Memory<'a> {
                 Trace::None,
                 traffic,
             ),
-            None => Verdict::pass(Owner::new(container, Way::Interface)),
+            None => ingress::unread_on_interface(container, seen.is_ip()),
         };
         if let Some(counters) = self.of(verdict.owner.id) {
             add(&mut counters.interface, inward, traffic);
