@@ -254,7 +254,7 @@ pub trait Tables: FlowTable + Sized {
         flow::refresh(self, &flow, protocol, from_opener);
     }
 
-    /// What a packet whose protocol [has phases](state::has_phases) is to the flow that it is in, which it moves on.
+    /// What a packet whose protocol [has phases](super::state::has_phases) is to the flow that it is in, which it moves on.
     #[inline(always)]
     fn meet<P: Packet>(&self, packet: &P, headers: &Headers, flow: Self::Flow, from_opener: bool) -> Meeting {
         let flow = (&flow, from_opener);

@@ -21,7 +21,7 @@ pub struct Association {
     pub responder_tag: u32,
     /// Where it stands.
     pub phase: Phase,
-    /// [`Self::INIT`] and its neighbours.
+    /// Who has sent INIT, and whose HEARTBEAT is in doubt.
     pub flags: u8,
 }
 
