@@ -142,3 +142,23 @@ fn from_containers() {
     assert_eq!(node.send(B, &later(L4, R4, 7, false)), Reason::None);
     assert_eq!(node.send(B, &later("198.51.100.8", R4, 7, false)), Reason::SpoofedSource);
 }
+
+/// Rules cannot be asked about what begins in the next fragment: at no hook.
+#[test]
+fn first_ones_without_all_of_the_header() {
+    let cut = |from: &str, to: &str, length: usize| {
+        let first = Ip::fragment(0, true, 9);
+        first.build(ip_address(from), ip_address(to), TCP, &tcp_segment(5000, 5000, SYN)[..length])
+    };
+    for (length, reason) in [(8, Reason::Malformed), (16, Reason::Malformed), (20, Reason::None)] {
+        let node = Node::new();
+        node.bind(S, TCP, "0.0.0.0:5000").unwrap();
+        assert_eq!(node.arrive(&cut(R4, L4, length)).reason, reason, "in by an uplink, {length}");
+        assert_eq!(node.send(S, &cut(L4, R4, length)), reason, "sent, {length}");
+        for inward in [true, false] {
+            assert_eq!(node.on_interface(A, inward, &cut(R4, L4, length)), reason, "{inward} {length}");
+        }
+        // Nobody's packets are asked about by nobody's rules.
+        assert_eq!(Node::new().arrive(&cut(R4, L4, length)).reason, Reason::None);
+    }
+}
