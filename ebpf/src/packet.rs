@@ -6,7 +6,7 @@ use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 use berth_common::{
     abi::counters::Traffic,
     engine::Headers,
-    wire::{Packet, sctp, tcp::Scan},
+    wire::{Packet, ftp, sctp, tcp::Scan},
 };
 
 use crate::{association, segment};
@@ -99,6 +99,11 @@ impl Packet for Copied {
     #[inline(always)]
     fn chunk_step(&self, offset: u32, length: u32, scan: sctp::Scan) -> sctp::Scan {
         association::chunk_step(self.0, offset, length, scan)
+    }
+
+    #[inline(always)]
+    fn line_step(&self, line: &mut ftp::Line, offset: u32) -> ftp::Told {
+        crate::ftp::line_step(self.0, line, offset)
     }
 }
 

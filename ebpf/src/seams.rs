@@ -33,7 +33,7 @@ use berth_common::{
 
 use crate::{
     flow::MapFlow,
-    guards,
+    ftp, guards,
     hooks::control::CALLBACKS,
     maps::PORTS,
     notice,
@@ -85,10 +85,10 @@ pub fn fill(
     seam_fill(headers, pack(place), owners, traffic, number);
 }
 
-/// As two numbers, which take no stack. The highest bits of the traffic are free: no packet has 2³⁰ segments.
+/// As two numbers, which take no stack. The highest bits of the traffic are free: no packet has 2²⁹ segments.
 #[inline(always)]
 fn pack_parties(parties: &Parties, (traffic, is_counted): (Traffic, bool)) -> (u64, u64) {
-    let flags = (is_counted as u64) << 63 | (parties.take_over as u64 & 1) << 62;
+    let flags = (is_counted as u64) << 63 | (parties.flags as u64 & 3) << 61;
     ((parties.responder.0 as u64) << 32 | parties.opener.0 as u64, traffic.pack() | flags)
 }
 
@@ -98,9 +98,9 @@ fn unpack_parties(owners: u64, traffic: u64) -> (Parties, (Traffic, bool)) {
     let parties = Parties {
         opener: ContainerId(owners as u32),
         responder: ContainerId((owners >> 32) as u32),
-        take_over: (traffic >> 62 & 1) as u32,
+        flags: (traffic >> 61 & 3) as u32,
     };
-    (parties, (Traffic::unpack(traffic << 2 >> 2), traffic >> 63 != 0))
+    (parties, (Traffic::unpack(traffic << 3 >> 3), traffic >> 63 != 0))
 }
 
 /// As one number.
@@ -209,6 +209,11 @@ impl Context for BySkb {
     }
 
     #[inline(always)]
+    fn hear(&self, headers: &Headers, flow: *mut Flow, from_opener: bool) -> bool {
+        ftp::hear(self.0, headers, flow, from_opener)
+    }
+
+    #[inline(always)]
     fn find(&self, headers: &Headers, end: Which) -> Found {
         match seam_socket(self.0.0, headers, (end == Which::Source) as u32) {
             NOBODY => Found::Nothing,
@@ -236,6 +241,11 @@ impl Context for NoContext {
     #[inline(always)]
     fn meet(&self, _: &Headers, _: *mut Flow, _: Nanos, _: bool) -> Meeting {
         Meeting::GoesOn
+    }
+
+    #[inline(always)]
+    fn hear(&self, _: &Headers, _: *mut Flow, _: bool) -> bool {
+        false
     }
 
     #[inline(always)]

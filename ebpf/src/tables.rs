@@ -15,7 +15,7 @@ use berth_common::{
         port::{Claim, PortEntry, PortKey},
         reason::Reason,
         timeout::Timeout,
-        units::{ContainerId, Nanos, Protocol, Zone},
+        units::{ContainerId, Nanos, Port, Protocol, Zone},
     },
     engine::{
         Headers, Tables,
@@ -32,7 +32,7 @@ use berth_common::{
 use crate::{
     atomic::MapWord,
     flow::MapFlow,
-    flow_table,
+    flow_table, ftp,
     maps::{ADDRESSES, CONFIG, CONTAINERS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
     seams,
 };
@@ -45,6 +45,8 @@ pub trait Context: Copy {
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling;
     /// As [`Tables::meet`].
     fn meet(&self, headers: &Headers, flow: *mut Flow, now: Nanos, from_opener: bool) -> Meeting;
+    /// As [`Tables::hear`].
+    fn hear(&self, headers: &Headers, flow: *mut Flow, from_opener: bool) -> bool;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
     /// As [`Tables::quoted_end`].
@@ -239,6 +241,26 @@ impl<C: Context> Tables for Maps<C> {
     #[inline(always)]
     fn meet<P: Packet>(&self, _: &P, headers: &Headers, flow: MapFlow, from_opener: bool) -> Meeting {
         self.context.meet(headers, flow.pointer(), self.now, from_opener)
+    }
+
+    #[inline(always)]
+    fn hear<P: Packet>(&self, _: &P, headers: &Headers, flow: MapFlow, from_opener: bool) -> bool {
+        self.context.hear(headers, flow.pointer(), from_opener)
+    }
+
+    #[inline(always)]
+    fn make_way(&self, headers: &Headers, zone: Zone) -> Option<(Parties, Port)> {
+        ftp::make_way(headers, zone, self.now)
+    }
+
+    #[inline(always)]
+    fn awaits(&self, headers: &Headers, zone: Zone, id: ContainerId) -> bool {
+        ftp::awaits(headers, zone, id, self.now)
+    }
+
+    #[inline(always)]
+    fn arrives(&self, headers: &Headers, zone: Zone, parties: (ContainerId, ContainerId)) -> bool {
+        ftp::arrives(headers, zone, parties, self.now)
     }
 
     #[inline(always)]

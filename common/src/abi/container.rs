@@ -51,6 +51,8 @@ impl Container {
     pub const HAS_RULES: u8 = 4;
     /// Its rules look at kinds of addresses, which are to be looked up.
     pub const ASKS_ADDRESS_TYPES: u8 = 8;
+    /// Connections that its FTP control connections announce are related to them.
+    pub const HELPER_FTP: u8 = 16;
 
     /// Its mode; the strictest for a number that no mode has.
     #[inline(always)]

@@ -99,7 +99,7 @@ pub struct Flow {
     /// TCP and SCTP: what its packets are held against, as [`crate::engine::tcp`] and [`crate::engine::association`] pack it.
     pub numbers: [u64; NUMBERS],
     /// What the rules of the container whose flow this is say of packets to it and from it: see
-    /// [`crate::engine::cached`]. Zero: not known.
+    /// [`crate::engine::cached`]. Zero: not known. Of one that is [heard](State::HEARD): see [`crate::engine::ftp`].
     pub verdicts: [[u64; VERDICT_WORDS]; 2],
 }
 
@@ -111,7 +111,7 @@ pub const VERDICT_WORDS: usize = 2;
 
 /// Where a flow stands, in a word that processors change as a whole: from the lowest bit on eight of
 /// [`State::OPENER_LOW`] and its neighbours, and of TCP 18 about its two ends and 4 of the [`Phase`], as
-/// [`crate::engine::tcp`] packs them; of SCTP 4 of the [`Association`]'s phase and 4 about who has begun it.
+/// [`crate::engine::tcp`] packs them, and two more flags; of SCTP 4 of the [`Association`]'s phase and 4 about who has begun it.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State(pub u32);
@@ -133,6 +133,11 @@ impl State {
     pub const MISSED: u32 = 64;
     /// It has been deleted, and its slot waits for the hand of the ring that it is in.
     pub const GONE: u32 = 128;
+
+    /// TCP: another connection announced it (`IPS_EXPECTED`).
+    pub const EXPECTED: u32 = 1 << 30;
+    /// TCP: what is said on it is listened to, and it keeps no verdicts.
+    pub const HEARD: u32 = 1 << 31;
 
     const FLAGS: u32 = 8;
     /// TCP: bits of each end.
@@ -159,7 +164,8 @@ impl State {
     /// The same with another such.
     #[inline(always)]
     pub const fn with_connection(self, connection: u32) -> Self {
-        Self(self.0 & ((1 << Self::FLAGS) - 1) | connection << Self::FLAGS)
+        const KEPT: u32 = (1 << State::FLAGS) - 1 | State::EXPECTED | State::HEARD;
+        Self(self.0 & KEPT | connection << Self::FLAGS & !KEPT)
     }
 
     /// TCP: its phase; [`Phase::None`] of other protocols.
@@ -179,6 +185,7 @@ impl State {
         match protocol {
             Protocol::TCP => self.phase().name(),
             Protocol::SCTP => Association::from_number(self.connection() as u8 & 0xf).name(),
+            Protocol::EXPECTED => "EXPECTED",
             _ if self.has(Self::REPLIED) => "REPLIED",
             _ => "UNREPLIED",
         }

@@ -83,6 +83,8 @@ timeouts! {
     SCTP_SHUTDOWN_ACK_SENT = 25, 3, "sctp_shutdown_ack_sent";
     /// SCTP: HEARTBEAT on another path.
     SCTP_HEARTBEAT_SENT = 26, 30, "sctp_heartbeat_sent";
+    /// A connection that was announced, and is awaited (net/netfilter/nf_conntrack_ftp.c).
+    EXPECTED = 27, 300, "expected";
 }
 
 impl Timeout {

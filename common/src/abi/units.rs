@@ -97,6 +97,8 @@ impl Protocol {
     pub const SCTP: Self = Self(132);
     /// RFC 3828.
     pub const UDPLITE: Self = Self(136);
+    /// Reserved: of entries of the flow table for connections that are awaited, which have a port at one end; packets of it have none.
+    pub const EXPECTED: Self = Self(255);
 }
 
 /// The address space a flow lives in: 24 bits.

@@ -202,7 +202,8 @@ fn own<T: Tables, P: Packet>(
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
         return Ok(Track::NONE);
     }
-    Ok(Track::opening(if hit.is_some() { opening.taking_over() } else { opening }))
+    let opening = if hit.is_some() { opening.taking_over() } else { opening };
+    Ok(Track::beginning(tables, headers, (sender, zone), opening))
 }
 
 /// What entitles a sender to its local end.

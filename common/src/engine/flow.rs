@@ -4,6 +4,7 @@ use super::{
     attribute,
     connection::Meeting,
     flow_table::open::{self, Opened},
+    ftp,
     headers::{Headers, Kind, Place},
     lock, ports, quota, state,
     tables::{Beginning, FlowEntry, Found, Tables, Which},
@@ -178,21 +179,38 @@ pub struct Parties {
     pub opener: ContainerId,
     /// The other end.
     pub responder: ContainerId,
-    /// One if they take the place of a live flow, too, whose port is theirs now; else zero.
-    pub take_over: u32,
+    /// Bits of [`Parties::TAKE_OVER`] and its neighbour.
+    pub flags: u32,
 }
 
 impl Parties {
+    /// They take the place of a live flow, too, whose port is theirs now.
+    pub const TAKE_OVER: u32 = 1;
+    /// Another flow of theirs has announced it.
+    pub const EXPECTED: u32 = 2;
+
     /// Those of a flow where there is none.
     #[inline(always)]
     pub const fn new(opener: ContainerId, responder: ContainerId) -> Self {
-        Self { opener, responder, take_over: 0 }
+        Self { opener, responder, flags: 0 }
     }
 
     /// Those who take over what may still be another's.
     #[inline(always)]
     pub const fn taking_over(self) -> Self {
-        Self { take_over: 1, ..self }
+        Self { flags: self.flags | Self::TAKE_OVER, ..self }
+    }
+
+    /// Those who have announced it, if so.
+    #[inline(always)]
+    pub const fn expected(self, is_expected: bool) -> Self {
+        Self { flags: self.flags | (is_expected as u32).wrapping_mul(Self::EXPECTED), ..self }
+    }
+
+    /// Whether a flow is between the two.
+    #[inline(always)]
+    pub fn are_of<F: FlowEntry>(&self, entry: &F) -> bool {
+        entry.opener() == self.opener && entry.responder() == self.responder
     }
 
     /// The one whose quota the flow counts in.
@@ -215,13 +233,13 @@ pub fn open<T: Tables>(
     let charged = parties.charged();
     let Some(limit) = tables.admit(charged) else { return Reason::FlowRate };
     let quota = (charged, limit);
-    let expires = || tables.now().after(tables.timeout(charged, first_timeout(headers)));
+    let expires = || tables.now().after(tables.timeout(charged, first_timeout(headers, place)));
     let opened = match tables.find(headers, place) {
         Some(slot) => open::renew(
             tables,
             &slot.flow,
             quota,
-            (parties.take_over != 0, expires),
+            (parties.flags & Parties::TAKE_OVER != 0, expires),
             || matches!(tables.find(headers, place), Some(again) if again.number == slot.number),
             || tables.fill(slot.number, (headers, place), parties, traffic),
         ),
@@ -237,14 +255,12 @@ pub fn open<T: Tables>(
     }
 }
 
-/// Ends a flow before its time. The entry stays, expired, as others do.
+/// Ends a flow before its time, and tells whether it was this that ended it. The entry stays, expired, as others do.
 #[inline(always)]
-pub fn end<T: Tables>(tables: &T, entry: &T::Flow) {
+pub fn end<T: Tables>(tables: &T, entry: &T::Flow) -> bool {
     let (old, now) = (entry.expires(), tables.now());
-    if old > now {
-        // Losing the race leaves it to the packet that won, or to the next one.
-        entry.claim(old, now);
-    }
+    // Losing the race leaves it to the packet that won, or to the next one.
+    old > now && entry.claim(old, now)
 }
 
 /// The one whose quota an entry counts in.
@@ -265,7 +281,7 @@ pub fn fill<T: Tables>(
 ) {
     if let Some(flow) = tables.slot(number) {
         flow.set_key(&place.key(headers));
-        flow.begin(&beginning(tables, headers, parties, traffic));
+        flow.begin(&beginning(tables, (headers, place), parties, traffic));
     }
 }
 
@@ -278,8 +294,9 @@ pub fn admit<T: Tables>(tables: &T, id: ContainerId) -> Option<u32> {
 
 /// How long a flow lasts that has but begun.
 #[inline(always)]
-const fn first_timeout(headers: &Headers) -> Timeout {
+const fn first_timeout(headers: &Headers, place: Place) -> Timeout {
     match headers.protocol {
+        _ if place.is_awaited() => Timeout::EXPECTED,
         // Until it meets the packet.
         protocol if state::has_phases(protocol) => Timeout::NO_PHASE,
         protocol => state::unreplied(protocol),
@@ -289,14 +306,19 @@ const fn first_timeout(headers: &Headers) -> Timeout {
 #[inline(always)]
 fn beginning<T: Tables>(
     tables: &T,
-    headers: &Headers,
+    (headers, place): (&Headers, Place),
     parties: &Parties,
     (traffic, is_counted): (Traffic, bool),
 ) -> Beginning {
     let (low, counted) = (headers.source_is_low() as u32, is_counted as u32);
     let flags = low.wrapping_mul(State::OPENER_LOW) | counted.wrapping_mul(State::COUNTED);
     let state = match headers.protocol {
-        Protocol::TCP => State(flags).with_connection(Connection::NEW.ends()),
+        Protocol::TCP if !place.is_awaited() => {
+            let expected = (parties.flags & Parties::EXPECTED != 0) as u32;
+            let heard = ftp::is_control(tables, headers, parties) as u32;
+            State(flags | expected.wrapping_mul(State::EXPECTED) | heard.wrapping_mul(State::HEARD))
+                .with_connection(Connection::NEW.ends())
+        }
         _ => State(flags),
     };
     Beginning {

@@ -78,9 +78,13 @@ pub struct Place {
     /// The zone.
     pub zone: Zone,
     /// [`ContainerId::HOST`], or the container whose own entry is meant where several share a pair of addresses that
-    /// has no ports (see [`super::bare`]).
+    /// has no ports (see [`super::bare`]). Or, with a bit that no container's id has, the port of a connection that is awaited.
     pub sharer: ContainerId,
 }
+
+/// Of [`Place::sharer`]: a connection is awaited; and at the packet's source, not its destination.
+const AWAITED: u32 = 1 << 31;
+const AT_SOURCE: u32 = 1 << 30;
 
 impl Place {
     /// The flow in `zone`.
@@ -95,9 +99,25 @@ impl Place {
         Self { zone, sharer }
     }
 
+    /// The connection that is awaited (see [`super::ftp`]) at this port of one `end` of a packet, from the other one's address.
+    #[inline(always)]
+    pub const fn awaited(zone: Zone, port: Port, end: Which) -> Self {
+        let at_source = matches!(end, Which::Source) as u32;
+        Self { zone, sharer: ContainerId(AWAITED | at_source.wrapping_mul(AT_SOURCE) | port.0 as u32) }
+    }
+
+    /// Whether it is that of a connection that is awaited.
+    #[inline(always)]
+    pub const fn is_awaited(self) -> bool {
+        self.sharer.0 & AWAITED != 0
+    }
+
     /// The key of the entry for packets with these headers, in either direction.
     #[inline(always)]
     pub fn key(self, headers: &Headers) -> FlowKey {
+        if self.is_awaited() {
+            return self.awaited_key(headers);
+        }
         let zone_protocol = self.zone.0.wrapping_shl(8) | headers.protocol.0 as u32;
         let mut key = if headers.source_is_low() {
             FlowKey {
@@ -123,6 +143,24 @@ impl Place {
             key.high_port = Port(low.wrapping_add(1).wrapping_add((self.sharer.0 >> 16 << 8) as u16));
         }
         key
+    }
+
+    /// Whoever awaits it comes first where both addresses are the same.
+    #[inline(always)]
+    fn awaited_key(self, headers: &Headers) -> FlowKey {
+        let at_source = self.sharer.0 & AT_SOURCE != 0;
+        let (here, there) = if at_source {
+            (headers.source, headers.destination)
+        } else {
+            (headers.destination, headers.source)
+        };
+        let zone_protocol = self.zone.0.wrapping_shl(8) | Protocol::EXPECTED.0 as u32;
+        let (port, none) = (Port(self.sharer.0 as u16), Port(0));
+        if here <= there {
+            FlowKey { low: here, high: there, low_port: port, high_port: none, zone_protocol }
+        } else {
+            FlowKey { low: there, high: here, low_port: none, high_port: port, zone_protocol }
+        }
     }
 }
 

@@ -151,7 +151,9 @@ pub fn on_interface<T: Tables, P: Packet>(
         // known the next time. (On the uplinks such entries remember whose it is.)
         _ => match flow::find(tables, headers, place) {
             Some(hit) => track::go_on(tables, &hit, (packet, headers), (seen, Some(traffic)), opening),
-            None if track::begins(headers, tables.tcp()) => Track::opening(opening),
+            None if track::begins(headers, tables.tcp()) => {
+                Track::beginning(tables, headers, (container, place.zone), opening)
+            }
             None => Track::NONE,
         },
     };
@@ -210,7 +212,7 @@ fn enter<T: Tables, P: Packet>(
         }
         // Its port has been taken since.
         Some(_) => Track::opening(Opening::RECEIVED.taking_over()),
-        None => Track::opening(Opening::RECEIVED),
+        None => Track::beginning(tables, headers, (receiver, zone), Opening::RECEIVED),
     }
 }
 

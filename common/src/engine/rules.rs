@@ -2,9 +2,9 @@
 
 use super::{
     attribute, flow,
-    headers::{Headers, Part},
+    headers::{Headers, Part, Place},
     state,
-    tables::Tables,
+    tables::{Tables, Which},
     track::{Standing, Track},
     verdict::{Owner, Verdict, Way},
 };
@@ -147,15 +147,29 @@ pub fn settle<T: Tables, P: Packet>(
     // connection is when its socket is gone.
     let opens = track.opening.is_wanted()
         && (!track.opening.is_received() || state::may_begin(headers, tables.tcp()));
-    if ruling.reason != Reason::None || !opens {
-        let makes_sense = track.standing != Standing::Invalid;
-        return Verdict { owner, reason: ruling.reason, code: ruling.code, makes_sense };
+    let announces = track.opening.is_announced();
+    let makes_sense = track.standing != Standing::Invalid;
+    let passed = Verdict { owner, reason: ruling.reason, code: ruling.code, makes_sense };
+    if ruling.reason != Reason::None || !(opens || announces) {
+        return passed;
     }
-    let is_inside = track.opening.is_inside();
-    let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-    let (place, parties) = (track.opening.place(zone, owner.id), track.opening.parties(owner.id, other));
-    let traffic = (traffic.unwrap_or_default(), ruling.is_counted);
-    let reason = tables.open_flow(headers, place, &parties, traffic);
+    let (place, parties) = if announces {
+        let Some((parties, port)) = tables.make_way(headers, zone) else { return passed };
+        (Place::awaited(zone, port, Which::Source), parties)
+    } else {
+        let is_inside = track.opening.is_inside();
+        let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
+        let is_expected =
+            track.standing == Standing::Expected && tables.arrives(headers, zone, (owner.id, other));
+        let parties = track.opening.parties(owner.id, other).expected(is_expected);
+        (track.opening.place(zone, owner.id), parties)
+    };
+    let first = if announces { Traffic::default() } else { traffic.unwrap_or_default() };
+    let reason = tables.open_flow(headers, place, &parties, (first, ruling.is_counted && !announces));
+    if announces {
+        // What is awaited and finds no room is new to rules when it comes.
+        return passed;
+    }
     if reason == Reason::None {
         flow::begin(tables, packet, headers, place);
     }

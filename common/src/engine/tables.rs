@@ -5,6 +5,7 @@ use super::{
     connection::{self, Meeting},
     flow::{self, Parties},
     flow_table::{FlowTable, Half, Slot, index},
+    ftp,
     headers::{Headers, Place},
     ports,
     rules::{Case, Ruling},
@@ -20,9 +21,9 @@ use crate::abi::{
     port::{Claim, PortKey},
     reason::Reason,
     timeout::Timeout,
-    units::{ContainerId, Nanos, Protocol, Ticks, Zone},
+    units::{ContainerId, Nanos, Port, Protocol, Ticks, Zone},
 };
-use crate::wire::Packet;
+use crate::wire::{self, Packet};
 
 /// One word that several processors change at once.
 pub trait Word: Copy {
@@ -266,6 +267,33 @@ pub trait Tables: FlowTable + Sized {
         }
         let segment = Segment::read(packet, headers, 0);
         segment.map_or(Meeting::Invalid, |segment| connection::meet(self, &Whole, (headers, segment), flow))
+    }
+
+    /// Whether a segment of a connection that is [heard](State::HEARD) announces another, which is noted there.
+    #[inline(always)]
+    fn hear<P: Packet>(&self, packet: &P, headers: &Headers, flow: Self::Flow, from_opener: bool) -> bool {
+        ftp::hear(packet, headers, 0, (&flow, from_opener), |line, speaker| {
+            wire::ftp::announced(packet, line, speaker, &headers.source)
+        })
+    }
+
+    /// Between whom a connection is to be awaited, and at which port, now that the packet has announced it; nothing if it is awaited
+    /// already.
+    #[inline(always)]
+    fn make_way(&self, headers: &Headers, zone: Zone) -> Option<(Parties, Port)> {
+        ftp::make_way(self, headers, zone)
+    }
+
+    /// Whether a connection that the packet begins was announced to a container, or by it.
+    #[inline(always)]
+    fn awaits(&self, headers: &Headers, zone: Zone, id: ContainerId) -> bool {
+        ftp::awaits(self, headers, zone, id)
+    }
+
+    /// Such a connection begins, between these two: only the first one may do so, and not with somebody else.
+    #[inline(always)]
+    fn arrives(&self, headers: &Headers, zone: Zone, parties: (ContainerId, ContainerId)) -> bool {
+        ftp::arrives(self, headers, zone, parties)
     }
 
     /// Whose one end (the local one) is of the packet that an ICMP error quotes.

@@ -3,6 +3,7 @@
 use super::{
     connection::Meeting,
     flow::{self, Hit, Parties},
+    ftp,
     headers::{Headers, Kind, Place},
     state,
     tables::{FlowEntry, Tables, Which},
@@ -40,6 +41,8 @@ pub enum Standing {
     Notice = 5,
     /// It is between the ends of a flow, but makes no sense there.
     Invalid = 6,
+    /// In none that there was before it, but another has announced it: see [`ftp`].
+    Expected = 7,
 }
 
 /// The flow that a packet begins if it goes through: rules are asked first, so that what they drop leaves no entry, as
@@ -60,6 +63,15 @@ impl Opening {
     pub const BESIDE: Self = Self(1 | 4);
     /// As [`Self::SENT`], to whoever is at the other end of the node.
     pub const INSIDE: Self = Self(1 | 8);
+
+    /// None for it, but one for the connection that it announces: see [`ftp`].
+    pub const ANNOUNCED: Self = Self(32);
+
+    /// Whether it is one that the packet announces.
+    #[inline(always)]
+    pub const fn is_announced(self) -> bool {
+        self.0 & Self::ANNOUNCED.0 != 0
+    }
 
     /// The same in the place of a live flow, whose port is the owner's now.
     #[inline(always)]
@@ -106,7 +118,7 @@ pub struct Track<F> {
     pub standing: Standing,
     /// What of its flow's [`State`] rules may ask for, as the bits of [`status`]; and [`Self::ENDS`].
     pub status: u8,
-    /// The flow that it is in.
+    /// The flow that it is in, if that keeps verdicts.
     pub flow: Option<F>,
     /// The flow that is to be made for it.
     pub opening: Opening,
@@ -135,6 +147,21 @@ impl<F: FlowEntry> Track<F> {
         Self { opening, ..Self::NONE }
     }
 
+    /// A flow of this container's is to be made, which another flow of its may have announced.
+    #[inline(always)]
+    pub fn beginning<T: Tables<Flow = F>>(
+        tables: &T,
+        headers: &Headers,
+        of: (ContainerId, Zone),
+        opening: Opening,
+    ) -> Self {
+        if ftp::is_awaited(tables, headers, of) {
+            let standing = Standing::Expected;
+            return Self { standing, status: status::EXPECTED, opening, ..Self::NONE };
+        }
+        Self::opening(opening)
+    }
+
     /// In a flow, which the packet has moved on.
     #[inline(always)]
     fn of(hit: &Hit<F>) -> Self {
@@ -152,10 +179,14 @@ impl<F: FlowEntry> Track<F> {
         if state.has(State::ASSURED) {
             bits |= status::ASSURED;
         }
+        if state.has(State::EXPECTED) {
+            bits |= status::EXPECTED;
+        }
         if state.has(State::COUNTED) && state.is_closed() {
             bits |= Self::ENDS;
         }
-        Self { standing, status: bits, flow: Some(hit.entry), ..Self::NONE }
+        let flow = if state.has(State::HEARD) { None } else { Some(hit.entry) };
+        Self { standing, status: bits, flow, ..Self::NONE }
     }
 
     /// The state that rules ask for, and the direction: [`ct`] and [`direction`]. `policy` is [`Tables::tcp`].
@@ -163,6 +194,8 @@ impl<F: FlowEntry> Track<F> {
     pub fn state(&self, headers: &Headers, policy: u32) -> (u32, u32) {
         match self.standing {
             Standing::Outside => (outside(headers, policy), direction::ORIGINAL),
+            Standing::Unanswered if self.status & status::EXPECTED != 0 => (ct::RELATED, direction::ORIGINAL),
+            Standing::Expected => (ct::RELATED, direction::ORIGINAL),
             Standing::Unanswered => (ct::NEW, direction::ORIGINAL),
             Standing::Onward => (ct::ESTABLISHED, direction::ORIGINAL),
             Standing::Answer => (ct::ESTABLISHED, direction::REPLY),
@@ -183,6 +216,11 @@ pub fn go_on<T: Tables, P: Packet>(
     opening: Opening,
 ) -> Track<T::Flow> {
     match flow::touch(tables, hit, packet, seen) {
+        Meeting::GoesOn if seen.0 == Trace::None && hit.entry.state().has(State::HEARD) => {
+            let (packet, headers) = packet;
+            let announces = tables.hear(packet, headers, hit.entry, hit.from_opener);
+            Track { opening: if announces { Opening::ANNOUNCED } else { Opening::NONE }, ..Track::of(hit) }
+        }
         Meeting::GoesOn => Track::of(hit),
         Meeting::Invalid => Track::INVALID,
         Meeting::BeginsAnew => Track::opening(opening.taking_over()),

@@ -3,6 +3,7 @@
 pub mod arp;
 pub mod checksum;
 pub mod ether;
+pub mod ftp;
 pub mod gre;
 pub mod icmp;
 pub mod ipv4;
@@ -39,6 +40,12 @@ pub trait Packet: Sized {
     #[inline(always)]
     fn chunks(&self, offset: u32, length: u32) -> sctp::Scan {
         sctp::Scan::of(self, offset, length)
+    }
+
+    /// As [`ftp::Line::step`], likewise.
+    #[inline(always)]
+    fn line_step(&self, line: &mut ftp::Line, offset: u32) -> ftp::Told {
+        line.step(self, offset)
     }
 }
 

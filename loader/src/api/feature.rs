@@ -24,7 +24,8 @@ pub struct FeatureRow {
     pub effective: bool,
 }
 
-/// Features that are allowed: `all`, `none`, or a list. Whatever they need is allowed with them.
+/// Features that are allowed: `all`, `none`, or a list, in which `default` stands for what a container may use unless told. Whatever
+/// they need is allowed with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(Features);
 
@@ -34,6 +35,9 @@ impl Mask {
         self.0
     }
 }
+
+/// In a list: what a container may use unless told.
+const DEFAULT: &str = "default";
 
 impl Default for Mask {
     fn default() -> Self {
@@ -50,8 +54,11 @@ impl FromStr for Mask {
             "none" => Ok(Self(Features::NONE)),
             list => list
                 .split(',')
-                .map(Feature::from_str)
-                .collect::<Result<Features, _>>()
+                .map(|word| match word {
+                    DEFAULT => Ok(Features::unless_told()),
+                    name => name.parse::<Feature>().map(|feature| Features::from_iter([feature])),
+                })
+                .try_fold(Features::NONE, |set, more| Ok(set.or(more?)))
                 .map(|set| Self(set.closure())),
         }
     }
@@ -63,6 +70,8 @@ impl fmt::Display for Mask {
             f.write_str("all")
         } else if self.0 == Features::NONE {
             f.write_str("none")
+        } else if self.0 == Features::unless_told() {
+            f.write_str(DEFAULT)
         } else {
             write!(f, "{}", self.0)
         }

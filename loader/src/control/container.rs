@@ -228,6 +228,9 @@ fn container(id: ContainerId, spec: &Spec) -> Result<Container, ControlError> {
     if spec.asks_address_types {
         flags |= Container::ASKS_ADDRESS_TYPES;
     }
+    if spec.helper_ftp {
+        flags |= Container::HELPER_FTP;
+    }
     Ok(Container {
         generation: spec.generation,
         mode: spec.mode as u8,
@@ -295,6 +298,7 @@ mod tests {
             ranges: vec![PortRange { first: Port(80), last: Port(90) }; ranges],
             has_rules: false,
             asks_address_types: false,
+            helper_ftp: false,
             deny_packet_sockets: true,
             cgroups: Vec::new(),
             interfaces: Vec::new(),

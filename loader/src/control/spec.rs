@@ -79,6 +79,8 @@ pub struct Spec {
     pub has_rules: bool,
     /// Whether its rules look at kinds of addresses.
     pub asks_address_types: bool,
+    /// [`berth_common::abi::container::Container::HELPER_FTP`].
+    pub helper_ftp: bool,
     /// Whether it may not have packet sockets.
     pub deny_packet_sockets: bool,
     /// Its control groups.

@@ -69,7 +69,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Allowance {
             supported: enforced(),
             node: self.config.features.set(),
-            container: settings.features.as_ref().map_or_else(Features::all, api::feature::Mask::set),
+            container: settings.features.as_ref().map_or_else(Features::unless_told, api::feature::Mask::set),
             mode: of_mode(self.mode(settings)),
         }
     }
@@ -109,7 +109,8 @@ fn enforced() -> Features {
 
 /// What a mode allows (design §5).
 fn of_mode(mode: Mode) -> Features {
-    let stateful = [Feature::Conntrack, Feature::State, Feature::Connmark, Feature::Connlimit];
+    let stateful =
+        [Feature::Conntrack, Feature::State, Feature::Connmark, Feature::Connlimit, Feature::HelperFtp];
     match mode {
         Mode::Disabled => Features::NONE,
         Mode::Stateless => Features::all().without(stateful.into_iter().chain([Feature::Nat]).collect()),

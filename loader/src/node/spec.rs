@@ -1,13 +1,14 @@
 //! Containers as the kernel takes them.
 
-use super::{Attachment, Node};
+use super::{Attachment, Enforcer, Node, Observer};
 use crate::{
     api::{allowance::Allowance, mode::Mode, packet_sockets::PacketSockets, settings::Settings},
     control::Spec,
+    rules::feature::Feature,
     state::Record,
 };
 
-impl<E, O> Node<E, O> {
+impl<E: Enforcer, O: Observer> Node<E, O> {
     pub(super) fn spec(&self, record: &Record, attachment: &Attachment) -> Spec {
         let settings = settings(record);
         Spec {
@@ -25,6 +26,7 @@ impl<E, O> Node<E, O> {
                 .rules
                 .get(&record.id)
                 .is_some_and(|loaded| loaded.pair.asks_address_types()),
+            helper_ftp: self.allowance(&settings).effective().contains(Feature::HelperFtp),
             deny_packet_sockets: settings.packet_sockets == Some(PacketSockets::Deny),
             cgroups: attachment.cgroups.clone(),
             interfaces: attachment.interfaces.clone(),

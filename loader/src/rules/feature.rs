@@ -63,11 +63,13 @@ pub enum Feature {
     Log,
     /// NFLOG.
     Nflog,
+    /// Connections that FTP announces are RELATED: no rule's, but the container's own.
+    HelperFtp,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Filter,
         Self::Mangle,
         Self::Nat,
@@ -96,6 +98,7 @@ impl Feature {
         Self::Reject,
         Self::Log,
         Self::Nflog,
+        Self::HelperFtp,
     ];
 
     /// Its name.
@@ -129,6 +132,7 @@ impl Feature {
             Self::Reject => "reject",
             Self::Log => "log",
             Self::Nflog => "nflog",
+            Self::HelperFtp => "helper-ftp",
         }
     }
 
@@ -136,7 +140,9 @@ impl Feature {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::Filter => &[],
-            Self::Nat | Self::State | Self::Connmark | Self::Connlimit => &[Self::Conntrack],
+            Self::Nat | Self::State | Self::Connmark | Self::Connlimit | Self::HelperFtp => {
+                &[Self::Conntrack]
+            }
             Self::Mangle
             | Self::Conntrack
             | Self::Multiport
@@ -182,6 +188,7 @@ impl FromStr for Feature {
         let name = match bare {
             "tables" => "filter",
             "redirect" | "masquerade" | "snat" | "dnat" => "nat",
+            "conntrack_ftp" => "helper-ftp",
             other => other,
         };
         Self::ALL.into_iter().find(|feature| feature.name() == name).ok_or_else(|| FeatureError {
@@ -212,6 +219,11 @@ impl Features {
     /// Every feature.
     pub fn all() -> Self {
         Feature::ALL.into_iter().collect()
+    }
+
+    /// What a container may use unless told: every feature but those that act without a rule.
+    pub fn unless_told() -> Self {
+        Self::all().without([Feature::HelperFtp].into_iter().collect())
     }
 
     /// Adds one.

@@ -33,7 +33,7 @@ const PHASES: [&str; 8] = [
 #[test]
 fn of_sctp_agree_with_netfilter() -> Result<()> {
     privileged!();
-    compare::all((ASSOCIATIONS, LEAST), random, &PHASES)
+    compare::all((ASSOCIATIONS, LEAST), random)?.has_all(&PHASES)
 }
 
 const SCTP: u8 = 132;

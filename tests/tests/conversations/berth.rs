@@ -41,6 +41,8 @@ impl Berthed {
             "stateful",
             "--max-flows",
             "60000",
+            "--features",
+            "all",
             "--timeouts",
             &timeouts.join(","),
         ])?;

@@ -17,20 +17,33 @@ pub trait Sent: Clone + Display {
     fn packet(&self, ports: [u16; 2]) -> Result<Vec<u8>>;
 }
 
-/// How conversations stood, and whether a packet was invalid then.
-type Met = BTreeSet<(String, bool)>;
+/// How conversations stood, and what a packet was to rules then.
+#[derive(Default)]
+pub struct Met(BTreeSet<(String, State)>);
 
-/// Makes so many random conversations (or as few as `least`, where that is asked for), which must agree, and among them meet each
-/// of these phases, and an invalid packet in each.
-pub fn all<S: Sent>(
-    (wanted, least): (usize, usize),
-    random: impl Fn(&mut Random) -> Vec<S>,
-    phases: &[&str],
-) -> Result<()> {
+impl Met {
+    pub fn contains(&self, phase: &str, state: State) -> bool {
+        self.0.contains(&(phase.to_owned(), state))
+    }
+
+    /// Fails if there is a phase in which no conversation was ever, or no packet of one invalid: then they prove little.
+    pub fn has_all(&self, phases: &[&str]) -> Result<()> {
+        let is_met = |phase: &str, is_invalid: bool| {
+            self.0.iter().any(|(met, state)| met == phase && (*state == State::Invalid) == is_invalid)
+        };
+        let to_meet = phases.iter().flat_map(|phase| [true, false].map(|is_invalid| (*phase, is_invalid)));
+        let missed: Vec<_> = to_meet.filter(|(phase, is_invalid)| !is_met(phase, *is_invalid)).collect();
+        ensure!(missed.is_empty(), "no conversation was ever so, or met such a packet: {missed:?}");
+        Ok(())
+    }
+}
+
+/// Makes so many random conversations (or as few as `least`, where that is asked for), which must agree.
+pub fn all<S: Sent>((wanted, least): (usize, usize), random: impl Fn(&mut Random) -> Vec<S>) -> Result<Met> {
     let (seed, wanted) = (cases::seed()?, cases::number(wanted, least)?);
     let mut router = Router::new()?;
     let mut seeds = Random::new(seed);
-    let mut met = Met::new();
+    let mut met = Met::default();
     for number in 0..wanted {
         let sent = random(&mut Random::new(seeds.bits()));
         if let Some(difference) = compare(&mut router, &sent, &mut met)? {
@@ -38,14 +51,10 @@ pub fn all<S: Sent>(
             bail!("conversation {number} of seed {seed}:\n{}{difference}", describe(&shortest)?);
         }
     }
-    // Or the conversations prove little.
-    let to_meet = phases.iter().flat_map(|phase| [true, false].map(|invalid| ((*phase).to_owned(), invalid)));
-    let missed: Vec<_> = to_meet.filter(|one| !met.contains(one)).collect();
-    ensure!(missed.is_empty(), "no conversation was ever so, or met such a packet: {missed:?}");
-    Ok(())
+    Ok(met)
 }
 
-/// Where both differ, if they do. How connections stood, and whether a packet was invalid then, is added to what was met.
+/// Where both differ, if they do. How connections stood, and what packets were then, is added to what was met.
 fn compare<S: Sent>(router: &mut Router, sent: &[S], met: &mut Met) -> Result<Option<String>> {
     router.forget()?;
     let ports = router.ports()?;
@@ -55,7 +64,7 @@ fn compare<S: Sent>(router: &mut Router, sent: &[S], met: &mut Met) -> Result<Op
             Err(error) => return Ok(Some(format!("packet {number}: {error:#}\n"))),
         };
         if let Some(connection) = &judged.netfilter {
-            met.insert((connection.phase.clone(), judged.state == State::Invalid));
+            met.0.insert((connection.phase.clone(), judged.state));
         }
         if !judged.agrees() {
             return Ok(Some(format!("packet {number}: {judged:?}\n")));
@@ -75,7 +84,7 @@ fn shrink<S: Sent>(
         place = before;
         let mut fewer = sent.clone();
         fewer.remove(place);
-        if let Some(found) = compare(router, &fewer, &mut Met::new())? {
+        if let Some(found) = compare(router, &fewer, &mut Met::default())? {
             difference = found;
             place = fewer.len();
             sent = fewer;

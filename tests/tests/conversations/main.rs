@@ -1,11 +1,12 @@
 //! Random conversations, packet by packet, through a router where the kernel's own connection tracking and berth's see them: both
-//! say the same of every packet (new, established, invalid), and of the connection after it (its state, whether it is answered
+//! say the same of every packet (new, established, related, invalid), and of the connection after it (its state, whether it is answered
 //! and assured, how long it lasts).
 
 mod associations;
 mod berth;
 mod compare;
 mod datagrams;
+mod ftp;
 mod router;
 mod segments;
 

@@ -18,11 +18,12 @@ use crate::berth::Berthed;
 use crate::{LEFT, RIGHT};
 
 /// What a packet is to rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     Invalid,
     New,
     Established,
+    Related,
 }
 
 /// A connection.
@@ -59,8 +60,12 @@ impl Judged {
 }
 
 /// How packets are marked, by netfilter in their type of service.
-pub const MARKS: [(u8, State, &str); 3] =
-    [(4, State::Invalid, "INVALID"), (8, State::New, "NEW"), (16, State::Established, "ESTABLISHED")];
+pub const MARKS: [(u8, State, &str); 4] = [
+    (4, State::Invalid, "INVALID"),
+    (8, State::New, "NEW"),
+    (16, State::Established, "ESTABLISHED"),
+    (32, State::Related, "RELATED"),
+];
 
 /// How long associations last in each phase, by which one then tells which it was: by default most are as good as the same.
 pub const SCTP_TIMEOUTS: [(&str, u32); 8] = [
@@ -76,6 +81,8 @@ pub const SCTP_TIMEOUTS: [(&str, u32); 8] = [
 
 pub const INTERFACES: [&str; 2] = ["left0", "right0"];
 const OUTSIDE: &str = "wire0";
+/// What is said on FTP's control connections is listened to.
+const FTP: &str = "*raw\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\nCOMMIT\n";
 const MACS: [[Mac; 2]; 2] =
     [[[0x02, 0, 0, 0, 3, 1], [0x02, 0, 0, 0, 3, 2]], [[0x02, 0, 0, 0, 4, 1], [0x02, 0, 0, 0, 4, 2]]];
 
@@ -131,7 +138,7 @@ impl Router {
             )?;
         }
         let mut command = host.command("iptables-legacy-restore")?;
-        process::ok_with_input(&mut command, &format!("*mangle\n{rules}COMMIT\n"))?;
+        process::ok_with_input(&mut command, &format!("*mangle\n{rules}COMMIT\n{FTP}"))?;
         sysctl::set(host.netns(), "ipv4/ip_forward", "1")?;
         // Those of SCTP are a tenth of a test's packets' work, and berth looks at none.
         sysctl::set(host.netns(), "netfilter/nf_conntrack_checksum", "0")?;

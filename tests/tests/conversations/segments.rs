@@ -32,7 +32,7 @@ const PHASES: [&str; 9] = [
 #[test]
 fn of_tcp_agree_with_netfilter() -> Result<()> {
     privileged!();
-    compare::all((CONNECTIONS, LEAST), random, &PHASES)
+    compare::all((CONNECTIONS, LEAST), random)?.has_all(&PHASES)
 }
 
 /// Most segments of a conversation.

@@ -2,6 +2,7 @@
 
 mod begin;
 mod expiry;
+mod ftp;
 mod modes;
 mod quota;
 mod sctp;

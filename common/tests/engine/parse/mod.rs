@@ -1,6 +1,7 @@
 //! From bytes to headers.
 
 mod corpus;
+mod ftp;
 mod icmp;
 mod link;
 mod network;

@@ -297,6 +297,14 @@ impl Node {
         self.tables.add_container(id, Container { flow_rate: rate, ..container });
     }
 
+    /// A container has its FTP listened to, or not.
+    pub fn helper_ftp(&self, id: ContainerId, wanted: bool) {
+        let container = (&self.tables).container(id).expect("a container");
+        let flags = container.flags & !Container::HELPER_FTP;
+        let flags = if wanted { flags | Container::HELPER_FTP } else { flags };
+        self.tables.add_container(id, Container { flags, ..container });
+    }
+
     /// User space is told of flows of this container: as [`Container::flow_events`] has it.
     pub fn flow_events(&self, id: ContainerId, wanted: u8) {
         let container = (&self.tables).container(id).expect("a container");
