@@ -27,7 +27,7 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 const BPFFS_MAGIC: i64 = 0xcafe_4a11;
 
 /// How long the daemon may take to load and attach everything, and to answer.
-const READY: Duration = Duration::from_secs(10);
+const READY: Duration = Duration::from_secs(30);
 
 /// An instance of berth. Dropping it ends the daemon, detaches everything and removes its directories.
 #[derive(Debug)]
