@@ -20,6 +20,7 @@ mod count;
 mod event;
 mod flow;
 mod flow_table;
+mod fragments;
 mod ftp;
 mod guards;
 mod hooks;

@@ -20,7 +20,7 @@ use berth_common::abi::{
     flow::Flow,
     flow_event::FlowEvent,
     flow_table::{IndexBucket, Pool, Ring, Shape},
-    fragment::{Fragment, FragmentKey},
+    fragment::{self, FragmentPlace},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     set,
@@ -82,7 +82,7 @@ pub static PORTS: HashMap<PortKey, PortEntry, 65_536> = HashMap::new();
 #[btf_map]
 pub static PORT_SUMMARY: Array<u64, { SUMMARY_ENTRIES as usize }> = Array::new();
 #[btf_map]
-pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment, 8_192> = LruHashMap::new();
+pub static FRAGMENTS: Array<FragmentPlace, { fragment::PLACES as usize }> = Array::new();
 #[btf_map]
 pub static SOCKET_OWNERS: SocketStorage<SocketOwner, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> =
     SocketStorage::new();

@@ -1,9 +1,6 @@
 //! The engine's tables, which are maps.
 
-use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::generated::bpf_ktime_get_coarse_ns,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_coarse_ns};
 use berth_common::{
     abi::{
         address::Address,
@@ -11,7 +8,7 @@ use berth_common::{
         container::{Container, Usage},
         counters::Traffic,
         flow::{Flow, FlowKey},
-        fragment::{Fragment, FragmentKey},
+        fragment::Fragment,
         port::{Claim, PortEntry, PortKey},
         reason::Reason,
         timeout::Timeout,
@@ -32,7 +29,9 @@ use berth_common::{
 use crate::{
     atomic::MapWord,
     flow::MapFlow,
-    flow_table, ftp,
+    flow_table,
+    fragments::{self, MapFragment},
+    ftp,
     maps::{ADDRESSES, CONFIG, CONTAINERS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
     seams,
 };
@@ -126,6 +125,8 @@ pub fn insert_error(code: i32) -> InsertError {
 }
 
 impl<C: Context> Tables for Maps<C> {
+    type FragmentPlace = MapFragment;
+
     #[inline(always)]
     fn container(&self, id: ContainerId) -> Option<Container> {
         CONTAINERS.get(id.0).copied().filter(|container| container.generation != 0)
@@ -186,15 +187,19 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
-    fn fragment(&self, key: &FragmentKey) -> Option<Fragment> {
-        // SAFETY: A torn read can at worst misjudge a fragment that another processor is just replacing.
-        unsafe { FRAGMENTS.get(key) }.copied()
+    fn fragment_place(&self, number: u32) -> Option<MapFragment> {
+        // SAFETY: A value of the map.
+        FRAGMENTS.get_ptr_mut(number).map(|place| unsafe { MapFragment::new(place) })
     }
 
     #[inline(always)]
-    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
-        // The table gives way to newer fragments; a failure leaves later ones to the policy for those that come first.
-        let _ = FRAGMENTS.insert(key, fragment, BPF_ANY.into());
+    fn first_fragment(&self, headers: &Headers, zone: Zone) -> Option<Fragment> {
+        fragments::first(headers, zone, self.now)
+    }
+
+    #[inline(always)]
+    fn remember_fragment(&self, headers: &Headers, zone: Zone, fragment: &Fragment) {
+        fragments::remember(headers, zone, fragment, self.now);
     }
 
     #[inline(always)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
-use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, anyhow};
@@ -10,7 +9,6 @@ use berth_tests::echo::Echo;
 use berth_tests::exchange::datagrams;
 use berth_tests::frame::Packet;
 use berth_tests::ghost::{GHOST_V4, GHOST_V6};
-use berth_tests::process::ok;
 use berth_tests::sockets::{errno, send_packet};
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at, remote_addresses};
 use berth_tests::wait::uninterrupted;
@@ -22,7 +20,7 @@ const PORT: u16 = 7777;
 const THERE: u16 = 9;
 /// What is sent in six fragments with an MTU of 1500.
 const LARGE: usize = 8192;
-/// Entries of berth's table of fragments.
+/// Places of berth's table of fragments.
 const TABLE: usize = 8192;
 
 const HOSTS: [(IpAddr, IpAddr); 2] = [(NODE_V4, REMOTE_V4), (NODE_V6, REMOTE_V6)];
@@ -188,6 +186,77 @@ fn a_header_in_two_fragments() -> Result<()> {
     Ok(())
 }
 
+/// What comes twice is counted twice, and heard once.
+#[test]
+fn fragments_that_come_twice() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for (local, ghostly) in GHOSTS {
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let here = node.a.udp_bind(at(local, PORT))?;
+        let packet = Packet::udp(ghost.at(THERE), at(local, PORT)).payload(vec![3; 4000]);
+        let ledger = Ledger::open(&node)?;
+        let growth = ledger.growth(|| {
+            for fragment in packet.fragments(11, 1024)? {
+                ghost.send_bytes(&fragment)?;
+                ghost.send_bytes(&fragment)?;
+            }
+            assert_eq!(uninterrupted(|| here.recv(&mut [0; 5000]))?, 4000);
+            Ok(())
+        })?;
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (8, 0))]), "{local}");
+        assert_eq!(growth.drops(), BTreeMap::new());
+        hears_nothing(&here)?;
+    }
+    Ok(())
+}
+
+/// Of what overlaps the kernel makes nothing (RFC 5722), or it takes what came first: nothing is heard by anybody whom the first
+/// fragment was not for, and what a container's rules drop is not heard either.
+#[test]
+fn fragments_that_overlap() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    for (local, ghostly) in GHOSTS {
+        let ghost = Ghost::appear(&node.topology, ghostly)?;
+        let [here, other] = [node.a.udp_bind(at(local, PORT))?, node.b.udp_bind(at(local, PORT + 1))?];
+        let packet =
+            |port: u16, byte: u8| Packet::udp(ghost.at(THERE), at(local, port)).payload(vec![byte; 4000]);
+        let ledger = Ledger::open(&node)?;
+        let whole = packet(PORT, 3).fragments(21, 1024)?;
+        let across = packet(PORT, 4).fragments(21, 768)?.swap_remove(1);
+        let growth = ledger.growth(|| {
+            ghost.send_bytes(&whole[0])?;
+            ghost.send_bytes(&across)?;
+            whole[1..].iter().try_for_each(|fragment| ghost.send_bytes(fragment))
+        })?;
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (5, 0))]), "{local}");
+        // Another's first fragment, in the place of the first.
+        let whole = packet(PORT, 5).fragments(22, 1024)?;
+        let instead = packet(PORT + 1, 6).fragments(22, 1024)?.swap_remove(0);
+        let growth = ledger.growth(|| {
+            ghost.send_bytes(&whole[0])?;
+            ghost.send_bytes(&instead)?;
+            whole[1..].iter().try_for_each(|fragment| ghost.send_bytes(fragment))?;
+            let mut heard = [0; 5000];
+            assert_eq!(uninterrupted(|| here.recv(&mut heard))?, 4000);
+            assert!(heard[..4000].iter().all(|byte| *byte == 5));
+            Ok(())
+        })?;
+        // The last first fragment says who the others are counted for.
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (1, 0)), ("b", (4, 0))]), "{local}");
+        assert_eq!(growth.drops(), BTreeMap::new());
+        for socket in [&here, &other] {
+            hears_nothing(socket)?;
+        }
+    }
+    Ok(())
+}
+
+/// Packets whose first fragment has come when the flood comes.
+const WAITING: u16 = 50;
+
+/// Whoever floods pushes out his own, and nobody's rest is lost.
 #[test]
 fn a_flood_of_first_fragments() -> Result<()> {
     privileged!();
@@ -200,46 +269,35 @@ fn a_flood_of_first_fragments() -> Result<()> {
     for key in ["ipv4/ipfrag_high_thresh", "ipv6/ip6frag_high_thresh"] {
         sysctl::set(node.netns(), key, "1073741824")?;
     }
-    let _echo = Echo::start(&node.topology.remote, &remote_addresses(), ECHO)?;
-    let memory = node.berth.status()?.memory;
+    sysctl::set(node.netns(), "ipv4/ipfrag_max_dist", "0")?;
     // More than the table holds.
     let count = cases::number(20_000, TABLE + 2_000)?;
-    let mut flooded = 0;
     for (local, ghostly) in GHOSTS {
         let ghost = Ghost::appear(&node.topology, ghostly)?;
         let _held = node.a.udp_bind(at(local, PORT))?;
-        let packet = Packet::udp(ghost.at(THERE), at(local, PORT)).payload(vec![5; 64]);
+        let waits = node.b.udp_bind(at(local, PORT + 1))?;
+        let packet = |port: u16| Packet::udp(ghost.at(THERE), at(local, port)).payload(vec![5; 64]);
+        let (flood, slow) = (packet(PORT), packet(PORT + 1));
+        let first_id = u16::MAX - WAITING;
         let ledger = Ledger::open(&node)?;
         let growth = ledger.growth(|| {
+            (first_id..u16::MAX)
+                .try_for_each(|id| ghost.send_bytes(&slow.fragments(id, 40)?.swap_remove(0)))?;
             (0..u16::try_from(count)?)
-                .try_for_each(|id| ghost.send_bytes(&packet.fragments(id, 16)?.swap_remove(0)))
+                .try_for_each(|id| ghost.send_bytes(&flood.fragments(id, 16)?.swap_remove(0)))
         })?;
-        assert_eq!(growth.packets(), BTreeMap::from([("a", (count as u64, 0))]));
-        flooded += 1;
-        let entries = fragment_entries(&node)?;
-        // A least-recently-used table holds its size, give or take what each processor keeps at hand.
-        assert!(entries <= TABLE && entries > TABLE / 2, "{entries} entries");
-    }
-    assert_eq!(flooded, GHOSTS.len());
-    let mut later = node.berth.status()?.memory;
-    // What sockets hold grows and shrinks with them.
-    later.retain(|name, _| !name.starts_with("SOCKET_"));
-    assert!(later.iter().all(|(name, bytes)| memory.get(name) == Some(bytes)), "{memory:?} {later:?}");
-    for (_, remote) in HOSTS {
-        let socket = node.b.udp_connect(at(remote, ECHO))?;
-        let ledger = Ledger::open(&node)?;
-        let growth = ledger.growth(|| datagrams(&socket, 10, LARGE))?;
-        assert_eq!(growth.packets(), BTreeMap::from([("b", (60, 60))]));
+        let (waiting, flooded) = (u64::from(WAITING), count as u64);
+        assert_eq!(growth.packets(), BTreeMap::from([("a", (flooded, 0)), ("b", (waiting, 0))]));
+        let growth = ledger.growth(|| {
+            for id in first_id..u16::MAX {
+                ghost.send_bytes(&slow.fragments(id, 40)?.swap_remove(1))?;
+                assert_eq!(uninterrupted(|| waits.recv(&mut [0; 100]))?, 64);
+            }
+            Ok(())
+        })?;
+        assert_eq!(growth.packets(), BTreeMap::from([("b", (waiting, 0))]));
     }
     Ok(())
-}
-
-fn fragment_entries(node: &SharedNode) -> Result<usize> {
-    let pin = node.berth.pin_dir().join("FRAGMENTS");
-    let pin = if pin.exists() { pin } else { node.berth.pin_dir().join("maps/FRAGMENTS") };
-    let text = ok(Command::new("bpftool").args(["-j", "map", "dump", "pinned"]).arg(pin))?;
-    let entries: Vec<serde_json::Value> = serde_json::from_str(&text)?;
-    Ok(entries.len())
 }
 
 fn hears_nothing(socket: &UdpSocket) -> Result<()> {

@@ -137,6 +137,7 @@ layouts! {
     flow_table::Shape = 48 { slots, buckets, seed },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },
+    fragment::FragmentPlace = 64 { turn, key, fragment },
     guard::Bucket = 16 { full_at, expires },
     guard::BucketKey = 48 { object, source, destination, source_port, destination_port },
     guard::ObjectKey = 12 { container, generation, number },

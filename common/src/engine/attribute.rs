@@ -188,26 +188,12 @@ pub fn socket<T: Tables>(tables: &T, headers: &Headers, end: Which) -> Found {
 /// A later fragment has no ports: it follows the first of its packet, or else belongs to whoever has the address.
 #[inline(always)]
 fn later_fragment<T: Tables>(tables: &T, headers: &Headers, zone: Zone, local: Address) -> Owner {
-    match owner_of_first(tables, headers, zone) {
-        UNKNOWN => match own_address(tables, &local) {
+    match tables.first_fragment(headers, zone) {
+        Some(first) => Owner::new(first.owner, Way::Fragment),
+        None => match own_address(tables, &local) {
             Some(owner) => Owner::new(owner, Way::Address),
             None => Owner::NOBODY,
         },
-        owner => Owner::new(ContainerId(owner as u32), Way::Fragment),
-    }
-}
-
-/// No id.
-const UNKNOWN: u64 = 1 << 32;
-
-/// Whose the first fragment of the packet was; [`UNKNOWN`] if it has not been seen.
-///
-/// A function of its own in the kernel, too, for the sake of the stack that the key takes.
-#[inline(never)]
-fn owner_of_first<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> u64 {
-    match tables.fragment(&headers.fragment_key(zone)) {
-        Some(first) if first.expires > tables.now() => first.owner.0 as u64,
-        _ => UNKNOWN,
     }
 }
 

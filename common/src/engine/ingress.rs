@@ -219,21 +219,15 @@ fn enter<T: Tables, P: Packet>(
 /// Later fragments share the first one's fate.
 #[inline(always)]
 fn first_fragments_reason<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Reason {
-    tables
-        .fragment(&headers.fragment_key(zone))
-        .map_or(Reason::None, |first| Reason::from_number(first.reason as u8))
+    tables.first_fragment(headers, zone).map_or(Reason::None, |first| Reason::from_number(first.reason as u8))
 }
 
-/// A function of its own in the kernel, too, for the sake of the stack that its key takes.
-#[inline(never)]
+#[inline(always)]
 fn remember<T: Tables>(tables: &T, headers: &Headers, zone: Zone, verdict: Verdict) {
     if headers.fragment != Part::First {
         return;
     }
-    let fragment = Fragment {
-        expires: tables.now().after(FRAGMENT_LIFETIME),
-        owner: verdict.owner.id,
-        reason: verdict.reason as u32,
-    };
-    tables.insert_fragment(&headers.fragment_key(zone), &fragment);
+    let expires = tables.now().after(FRAGMENT_LIFETIME);
+    let fragment = Fragment { expires, owner: verdict.owner.id, reason: verdict.reason as u32 };
+    tables.remember_fragment(headers, zone, &fragment);
 }

@@ -23,6 +23,7 @@ pub mod external;
 pub mod facts;
 pub mod flow;
 pub mod flow_table;
+pub mod fragments;
 pub mod ftp;
 pub mod headers;
 pub mod ingress;

@@ -5,6 +5,7 @@ use super::{
     connection::{self, Meeting},
     flow::{self, Parties},
     flow_table::{FlowTable, Half, Slot, index},
+    fragments::{self, FragmentPlace},
     ftp,
     headers::{Headers, Place},
     ports,
@@ -17,7 +18,7 @@ use crate::abi::{
     container::Container,
     counters::Traffic,
     flow::{FlowKey, State},
-    fragment::{Fragment, FragmentKey},
+    fragment::Fragment,
     port::{Claim, PortKey},
     reason::Reason,
     timeout::Timeout,
@@ -174,6 +175,9 @@ pub enum UsageWord {
 
 /// All tables.
 pub trait Tables: FlowTable + Sized {
+    /// Handle to a place of the table of fragments.
+    type FragmentPlace: FragmentPlace;
+
     /// A container that exists.
     fn container(&self, id: ContainerId) -> Option<Container>;
     /// How long the flows of a container last.
@@ -198,10 +202,8 @@ pub trait Tables: FlowTable + Sized {
     /// How many reservations were ever made: the lower half is the epoch.
     fn port_epoch(&self) -> Option<Self::Word>;
 
-    /// What was decided for the first of these fragments.
-    fn fragment(&self, key: &FragmentKey) -> Option<Fragment>;
-    /// Remembers what was decided for the first.
-    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment);
+    /// A place of the table of fragments.
+    fn fragment_place(&self, number: u32) -> Option<Self::FragmentPlace>;
 
     /// Who has reserved the port at one end of the packet.
     ///
@@ -210,6 +212,18 @@ pub trait Tables: FlowTable + Sized {
     #[inline(always)]
     fn port_holder(&self, headers: &Headers, end: Which) -> Option<ContainerId> {
         ports::holder(self, headers, end)
+    }
+
+    /// What was decided for the first fragment of the packet, if it still holds.
+    #[inline(always)]
+    fn first_fragment(&self, headers: &Headers, zone: Zone) -> Option<Fragment> {
+        fragments::find(self, &headers.fragment_key(zone))
+    }
+
+    /// Remembers what was decided for the first fragment of a packet.
+    #[inline(always)]
+    fn remember_fragment(&self, headers: &Headers, zone: Zone, fragment: &Fragment) {
+        fragments::remember(self, &headers.fragment_key(zone), fragment);
     }
 
     /// The flow with this key, expired or not.

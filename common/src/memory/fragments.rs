@@ -1,54 +1,104 @@
-//! What was decided for first fragments.
+//! The table of fragments in memory.
 
-use std::{collections::BTreeMap, sync::Mutex, vec::Vec};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::vec::Vec;
 
-use super::lock;
-use crate::abi::fragment::{Fragment, FragmentKey};
+use super::{MemoryWord, cells::Cells};
+use crate::{
+    abi::{
+        address::Address,
+        fragment::{Fragment, FragmentKey, FragmentPlace, PLACES},
+        units::{ContainerId, Nanos},
+    },
+    engine::fragments,
+};
 
-/// A table in which the entries that were used least lately give way.
-pub(super) struct Fragments {
-    capacity: usize,
-    table: Mutex<Lru>,
-}
+/// All places.
+pub(super) struct Fragments(Cells<FragmentCell>);
 
+/// A place.
 #[derive(Default)]
-struct Lru {
-    entries: BTreeMap<FragmentKey, (u64, Fragment)>,
-    turns: u64,
-}
-
-impl Lru {
-    fn turn(&mut self) -> u64 {
-        self.turns += 1;
-        self.turns
-    }
+pub struct FragmentCell {
+    turn: AtomicU64,
+    key: [AtomicU32; FragmentKey::WORDS],
+    expires: AtomicU64,
+    owner: AtomicU32,
+    reason: AtomicU32,
 }
 
 impl Fragments {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, table: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self(Cells::new(usize::try_from(PLACES).unwrap_or(usize::MAX)))
     }
 
-    pub(super) fn get(&self, key: &FragmentKey) -> Option<Fragment> {
-        let mut table = lock(&self.table);
-        let turn = table.turn();
-        let (last, fragment) = table.entries.get_mut(key)?;
-        *last = turn;
-        Some(*fragment)
+    pub(super) fn get(&self, number: u32) -> Option<&FragmentCell> {
+        self.0.get(usize::try_from(number).ok()?)
     }
 
-    pub(super) fn insert(&self, key: &FragmentKey, fragment: Fragment) {
-        let mut table = lock(&self.table);
-        let turn = table.turn();
-        table.entries.insert(*key, (turn, fragment));
-        while table.entries.len() > self.capacity {
-            let oldest = table.entries.iter().min_by_key(|(_, (turn, _))| *turn).map(|(key, _)| *key);
-            let Some(oldest) = oldest else { return };
-            table.entries.remove(&oldest);
+    /// The places that were ever used, each with its number.
+    pub(super) fn export(&self) -> Vec<(u32, FragmentPlace)> {
+        let places = self.0.used().into_iter().map(|(number, cell)| (number, cell.get()));
+        let used = places.filter(|(_, place)| place.turn != 0);
+        used.filter_map(|(number, place)| Some((u32::try_from(number).ok()?, place))).collect()
+    }
+
+    pub(super) fn import(places: &[(u32, FragmentPlace)]) -> Self {
+        let made = Self::new();
+        for (number, place) in places {
+            if let Some(cell) = made.get(*number) {
+                cell.set(place);
+            }
+        }
+        made
+    }
+}
+
+impl FragmentCell {
+    fn get(&self) -> FragmentPlace {
+        let [a, b, c, d, e, f, g, h, id, zone_protocol] = self.key.each_ref().map(|word| word.load(SeqCst));
+        FragmentPlace {
+            turn: self.turn.load(SeqCst),
+            key: FragmentKey {
+                source: Address([a, b, c, d]),
+                destination: Address([e, f, g, h]),
+                id,
+                zone_protocol,
+            },
+            fragment: fragments::FragmentPlace::fragment(&self),
         }
     }
 
-    pub(super) fn entries(&self) -> Vec<(FragmentKey, Fragment)> {
-        lock(&self.table).entries.iter().map(|(key, (_, fragment))| (*key, *fragment)).collect()
+    fn set(&self, place: &FragmentPlace) {
+        fragments::FragmentPlace::keep(&self, &place.key, &place.fragment);
+        self.turn.store(place.turn, SeqCst);
+    }
+}
+
+impl<'a> fragments::FragmentPlace for &'a FragmentCell {
+    type Word = MemoryWord<'a>;
+
+    fn turn(&self) -> MemoryWord<'a> {
+        MemoryWord::atomic(&self.turn)
+    }
+
+    fn key_word(&self, place: usize) -> u32 {
+        self.key.get(place).map_or(0, |word| word.load(SeqCst))
+    }
+
+    fn fragment(&self) -> Fragment {
+        Fragment {
+            expires: Nanos(self.expires.load(SeqCst)),
+            owner: ContainerId(self.owner.load(SeqCst)),
+            reason: self.reason.load(SeqCst),
+        }
+    }
+
+    fn keep(&self, key: &FragmentKey, fragment: &Fragment) {
+        for (place, word) in self.key.iter().enumerate() {
+            word.store(key.word(place), SeqCst);
+        }
+        self.expires.store(fragment.expires.0, SeqCst);
+        self.owner.store(fragment.owner.0, SeqCst);
+        self.reason.store(fragment.reason, SeqCst);
     }
 }

@@ -3,13 +3,15 @@
 use core::sync::atomic::Ordering::SeqCst;
 use std::vec::Vec;
 
-use super::{Capacity, FlowArrays, MemoryTables, flow_table::Arrays, lock, usage::UsageCell};
+use super::{
+    Capacity, FlowArrays, MemoryTables, flow_table::Arrays, fragments::Fragments, lock, usage::UsageCell,
+};
 use crate::{
     abi::{
         address::{Address, AddressEntry},
         config::{Config, Runtime},
         container::{Container, Usage},
-        fragment::{Fragment, FragmentKey},
+        fragment::FragmentPlace,
         port::{PortEntry, PortKey},
         units::{ContainerId, Nanos},
     },
@@ -35,8 +37,8 @@ pub struct Snapshot {
     pub ports: Vec<(PortKey, PortEntry)>,
     /// `PORT_SUMMARY`, without the zeroes.
     pub summaries: Vec<(u32, u64)>,
-    /// `FRAGMENTS`.
-    pub fragments: Vec<(FragmentKey, Fragment)>,
+    /// `FRAGMENTS`, without what was never used.
+    pub fragments: Vec<(u32, FragmentPlace)>,
 }
 
 impl Default for Snapshot {
@@ -71,7 +73,7 @@ impl MemoryTables {
             flows: self.flows.export(),
             ports: ports.collect(),
             summaries: self.summaries.entries(),
-            fragments: self.fragments.entries(),
+            fragments: self.fragments.export(),
         }
     }
 
@@ -79,6 +81,7 @@ impl MemoryTables {
     pub fn import(snapshot: &Snapshot, capacity: Capacity, now: Nanos) -> Self {
         let mut tables = Self::new(capacity);
         tables.flows = Arrays::import(&snapshot.flows, capacity.containers);
+        tables.fragments = Fragments::import(&snapshot.fragments);
         tables.set_now(now);
         tables.set_drops_unowned(snapshot.unowned == Config::UNOWNED_DROP);
         tables.port_epoch.store(snapshot.runtime.port_epoch, SeqCst);
@@ -98,9 +101,6 @@ impl MemoryTables {
             if let Some(word) = tables.summaries.word(*index) {
                 word.swap(0, *value);
             }
-        }
-        for (key, fragment) in &snapshot.fragments {
-            tables.fragments.insert(key, *fragment);
         }
         tables
     }

@@ -9,8 +9,16 @@ use std::{
 };
 
 use super::{
-    FlowCell, MemoryWord, Ruleset, Socket, arena::Table, flow_table::Arrays, fragments::Fragments,
-    guards::BucketCell, lock, rules, sets::Sets, sockets::Sockets, usage::UsageCell, word::SparseArray,
+    FlowCell, MemoryWord, Ruleset, Socket,
+    arena::Table,
+    flow_table::Arrays,
+    fragments::{FragmentCell, Fragments},
+    guards::BucketCell,
+    lock, rules,
+    sets::Sets,
+    sockets::Sockets,
+    usage::UsageCell,
+    word::SparseArray,
 };
 use crate::{
     abi::{
@@ -18,7 +26,6 @@ use crate::{
         container::{Container, Usage},
         flow::{Flow, FlowKey},
         flow_event::FlowEvent,
-        fragment::{Fragment, FragmentKey},
         guard::{BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{Claim, PortKey},
         rules::Line,
@@ -43,15 +50,13 @@ pub struct Capacity {
     pub flows: usize,
     /// Port reservations, those that nobody holds included until they are swept.
     pub ports: usize,
-    /// Fragmented packets; newer ones push older ones out.
-    pub fragments: usize,
     /// Buckets of hashlimit.
     pub buckets: usize,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { containers: 4097, flows: 65_536, ports: 65_536, fragments: 8_192, buckets: 65_536 }
+        Self { containers: 4097, flows: 65_536, ports: 65_536, buckets: 65_536 }
     }
 }
 
@@ -109,7 +114,7 @@ impl MemoryTables {
             ports: Table::new(capacity.ports),
             summaries: SparseArray::default(),
             port_epoch: AtomicU64::new(0),
-            fragments: Fragments::new(capacity.fragments),
+            fragments: Fragments::new(),
             sockets: Sockets::default(),
             objects: Mutex::default(),
             buckets: Table::new(capacity.buckets),
@@ -246,6 +251,8 @@ impl MemoryTables {
 }
 
 impl<'a> Tables for &'a MemoryTables {
+    type FragmentPlace = &'a FragmentCell;
+
     fn container(&self, id: ContainerId) -> Option<Container> {
         lock(&self.containers).get(&id).copied().filter(|container| container.generation != 0)
     }
@@ -289,12 +296,8 @@ impl<'a> Tables for &'a MemoryTables {
         Some(MemoryWord::atomic(&self.port_epoch))
     }
 
-    fn fragment(&self, key: &FragmentKey) -> Option<Fragment> {
-        self.fragments.get(key)
-    }
-
-    fn insert_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
-        self.fragments.insert(key, *fragment);
+    fn fragment_place(&self, number: u32) -> Option<&'a FragmentCell> {
+        self.fragments.get(number)
     }
 
     fn rule<P: Packet>(

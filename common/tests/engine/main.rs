@@ -7,6 +7,7 @@ mod abi;
 mod address;
 mod attribution;
 mod flows;
+mod fragments;
 mod guards;
 mod memory;
 mod notice;

@@ -4,7 +4,6 @@ use berth_common::engine::flow_table::FlowTable as _;
 use berth_common::{
     abi::{
         address::Address,
-        fragment::FragmentKey,
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -70,12 +69,9 @@ fn import_is_the_reverse_of_export() {
 #[test]
 fn import_takes_what_there_is_a_place_for() {
     let all = busy().tables.export();
-    let small = Capacity { containers: 2, flows: 1, ports: 1, fragments: 0, ..Capacity::default() };
+    let small = Capacity { containers: 2, flows: 1, ports: 1, ..Capacity::default() };
     let left = MemoryTables::import(&all, small, Nanos(1)).export();
-    assert_eq!(
-        (left.containers.len(), left.flows.slots.len(), left.ports.len(), left.fragments.len()),
-        (1, 2, 1, 0)
-    );
+    assert_eq!((left.containers.len(), left.flows.slots.len(), left.ports.len()), (1, 2, 1));
     assert_eq!(left.usage.len(), 1);
 }
 
@@ -163,26 +159,6 @@ fn sockets_are_found_as_the_kernel_finds_them() {
     assert!(tables.remove_socket(&steps[2].0));
     assert!(!tables.remove_socket(&steps[2].0));
     assert_eq!(tables.socket(&headers, Which::Destination), Found::Container(A));
-}
-
-#[test]
-fn fragments_that_are_used_stay() {
-    let node = Node::new();
-    let tables = &node.tables;
-    let key = |id| FragmentKey {
-        source: Address::ANY4,
-        destination: Address::ANY4,
-        id,
-        zone_protocol: u32::from(UDP),
-    };
-    let fragment = berth_common::abi::fragment::Fragment { expires: Nanos(1), owner: A, reason: 0 };
-    for id in 0..64 {
-        tables.insert_fragment(&key(id), &fragment);
-    }
-    assert_eq!(tables.fragment(&key(0)), Some(fragment));
-    tables.insert_fragment(&key(64), &fragment);
-    assert_eq!(tables.fragment(&key(0)), Some(fragment));
-    assert_eq!(tables.fragment(&key(1)), None);
 }
 
 #[test]

@@ -276,8 +276,7 @@ fn a_conflict_is_no_matter_of_quota() {
 
 #[test]
 fn a_full_table_refuses() {
-    let node =
-        Node::with(Capacity { containers: 16, flows: 4, ports: 2, fragments: 4, ..Capacity::default() });
+    let node = Node::with(Capacity { containers: 16, flows: 4, ports: 2, ..Capacity::default() });
     node.bind(A, TCP, "0.0.0.0:1").unwrap();
     node.bind(A, TCP, "0.0.0.0:2").unwrap();
     assert_eq!(node.bind(B, TCP, "0.0.0.0:3"), quota());

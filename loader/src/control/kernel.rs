@@ -165,7 +165,6 @@ impl Kernel {
             flows: entries("FLOWS")?,
             ports: entries("PORTS")?,
             containers: self.maps.containers.len().saturating_sub(1),
-            fragments: entries("FRAGMENTS")?,
             guards: entries("BUCKETS")?,
             events_bytes: entries("EVENTS")?,
         })

@@ -93,7 +93,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 18] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -112,7 +112,6 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
         ("FLOW_RINGS", containers),
         ("TIMEOUTS", containers),
         ("PORTS", sizes.ports),
-        ("FRAGMENTS", sizes.fragments),
         ("BUCKETS", sizes.guards),
         ("COUNTED", sizes.guards),
         ("COUNTS", sizes.guards),

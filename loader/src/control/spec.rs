@@ -18,8 +18,6 @@ pub struct Sizes {
     pub ports: u32,
     /// Containers, hence the highest container id.
     pub containers: u32,
-    /// Fragmented packets in passage.
-    pub fragments: u32,
     /// Addresses and flows that rules remember.
     pub guards: u32,
     /// Bytes of events that wait for the daemon: rounded up to a power of two of pages.
@@ -43,14 +41,7 @@ pub struct Policy {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self {
-            flows: 65_536,
-            ports: 65_536,
-            containers: 10_000,
-            fragments: 8_192,
-            guards: 65_536,
-            events_bytes: 256 * 1024,
-        }
+        Self { flows: 65_536, ports: 65_536, containers: 10_000, guards: 65_536, events_bytes: 256 * 1024 }
     }
 }
 

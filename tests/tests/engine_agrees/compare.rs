@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 
 use berth_common::abi::flow::Flow;
 use berth_common::abi::flow_table::Ring;
-use berth_common::abi::fragment::Fragment;
+use berth_common::abi::fragment::{Fragment, FragmentPlace};
 use berth_common::abi::units::Nanos;
 use berth_common::memory::Snapshot;
 
@@ -78,8 +78,10 @@ fn same_ring(loaded: &Ring, engine: &Ring) -> bool {
         && *loaded == Ring { dry_until: loaded.dry_until, ..*engine }
 }
 
-fn same_fragment(loaded: &Fragment, engine: &Fragment) -> bool {
-    close(loaded.expires, engine.expires) && *loaded == Fragment { expires: loaded.expires, ..*engine }
+fn same_fragment(loaded: &FragmentPlace, engine: &FragmentPlace) -> bool {
+    let expires = loaded.fragment.expires;
+    let fragment = Fragment { expires, ..engine.fragment };
+    close(expires, engine.fragment.expires) && *loaded == FragmentPlace { fragment, ..*engine }
 }
 
 /// Zero means something else than a time.

@@ -10,7 +10,7 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::{Both, Counters, Traffic},
-    fragment::{Fragment, FragmentKey},
+    fragment::FragmentPlace,
     port::{PortEntry, PortKey},
     socket::{CgroupEntry, SocketOwner},
     units::{ContainerId, Protocol},
@@ -47,7 +47,7 @@ pub struct Kernel {
     flows: FlowMaps,
     ports: Hash<PortKey, PortEntry>,
     summaries: Array<u64>,
-    fragments: Hash<FragmentKey, Fragment>,
+    fragments: Array<FragmentPlace>,
     owners: Storage<SocketOwner>,
     control: Array<Control>,
     sockets: Vec<socket2::Socket>,
@@ -67,7 +67,6 @@ impl Kernel {
             ("COUNTERS", entries(capacity.containers)?),
             ("FLOWS", flows),
             ("PORTS", entries(capacity.ports)?),
-            ("FRAGMENTS", entries(capacity.fragments)?),
         ];
         let mut object = Object::load(PROGRAMS, &sizes)?;
         Ok(Self {
@@ -83,7 +82,7 @@ impl Kernel {
             flows: FlowMaps::take(&mut object, shape(flows))?,
             ports: object.hash("PORTS")?,
             summaries: object.array("PORT_SUMMARY")?,
-            fragments: object.hash("FRAGMENTS")?,
+            fragments: object.array("FRAGMENTS")?,
             owners: object.storage("SOCKET_OWNERS")?,
             control: object.array("CONTROL")?,
             sockets: sockets(scene).map(|socket| open(place.host(), &socket)).collect::<Result<_>>()?,
@@ -117,8 +116,8 @@ impl Kernel {
             self.summaries.set(index, word)?;
             self.touched.insert(index);
         }
-        for &(key, fragment) in fragments {
-            self.fragments.insert(key, fragment)?;
+        for &(number, place) in fragments {
+            self.fragments.set(number, place)?;
         }
         for (socket, &owner) in self.sockets.iter().zip(&setting.owners) {
             self.owners.set(socket, owner)?;
@@ -166,7 +165,7 @@ impl Kernel {
             addresses: self.addresses.entries()?,
             flows: self.flows.export()?,
             ports: self.ports.entries()?,
-            fragments: self.fragments.entries()?,
+            fragments: self.fragments()?,
             ..Snapshot::default()
         };
         for id in (0..).take(CONTAINERS) {
@@ -180,7 +179,6 @@ impl Kernel {
         }
         snapshot.addresses.sort_unstable_by_key(|(key, _)| *key);
         snapshot.ports.sort_unstable_by_key(|(key, _)| *key);
-        snapshot.fragments.sort_unstable_by_key(|(key, _)| *key);
         Ok(snapshot)
     }
 
@@ -221,7 +219,17 @@ impl Kernel {
         }
         self.addresses.clear()?;
         self.ports.clear()?;
-        self.fragments.clear()
+        for (number, _) in self.fragments()? {
+            self.fragments.set(number, zero())?;
+        }
+        Ok(())
+    }
+
+    /// The places that were ever used.
+    fn fragments(&self) -> Result<Vec<(u32, FragmentPlace)>> {
+        let mut places = self.fragments.values()?;
+        places.retain(|(_, place)| place.turn != 0);
+        Ok(places)
     }
 }
 

@@ -51,7 +51,7 @@ fn steps() -> Result<usize> {
 
 fn capacity() -> Capacity {
     // Far more fragments than there are in a trial: which ones give way is the kernel's affair.
-    Capacity { containers: CONTAINERS, fragments: 16_384, ..Capacity::default() }
+    Capacity { containers: CONTAINERS, ..Capacity::default() }
 }
 
 fn agree(capacity: Capacity, wanted: usize) -> Result<Coverage> {

@@ -135,8 +135,8 @@ impl Setting {
         for (_, flow) in snapshot.flows.slots.iter_mut().filter(|(_, flow)| flow.expires.0 != 0) {
             age(flow, now, random);
         }
-        for (_, fragment) in &mut snapshot.fragments {
-            fragment.expires = if random.once_in(4) { Nanos(1) } else { now.after(HOUR) };
+        for (_, place) in &mut snapshot.fragments {
+            place.fragment.expires = if random.once_in(4) { Nanos(1) } else { now.after(HOUR) };
         }
         for (_, usage) in &mut snapshot.usage {
             // Some have sent almost as many control packets in this second as they may.

@@ -14,7 +14,7 @@
 //! - **The quota** ([`reclaim`]): a new flow is counted before it has a slot. One too many takes the place of one that has
 //!   expired, or else of one that is not assured, of the same container; then that one's count is the new one's.
 
-mod hash;
+pub(super) mod hash;
 pub mod index;
 pub mod open;
 pub mod pool;

@@ -93,16 +93,6 @@ fn for_as_long_as_reassembly_lasts() {
 }
 
 #[test]
-fn newer_packets_push_older_ones_out() {
-    let node = bound();
-    for id in 0..=64 {
-        node.owner(&first(R4, L4, id));
-    }
-    assert_eq!(node.arrive(&later(R4, L4, 0, false)), Verdict::pass(Owner::NOBODY));
-    assert_eq!(node.owner(&later(R4, L4, 64, false)), (A, Way::Fragment));
-}
-
-#[test]
 fn of_the_kernels_packets() {
     let node = bound();
     let from_port = Ip::fragment(0, true, 7).build(

@@ -123,7 +123,6 @@ fn swept_places_are_used_again() {
         containers: 16,
         flows: 2,
         ports: 2,
-        fragments: 2,
         ..Default::default()
     });
     for port in 1..200 {

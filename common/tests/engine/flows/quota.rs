@@ -123,8 +123,7 @@ fn a_lowered_limit_is_come_to_one_by_one() {
 
 #[test]
 fn a_full_table_lets_nothing_through() {
-    let node =
-        Node::with(Capacity { containers: 16, flows: 4, ports: 4, fragments: 4, ..Capacity::default() });
+    let node = Node::with(Capacity { containers: 16, flows: 4, ports: 4, ..Capacity::default() });
     for port in 1..=4 {
         node.send_kept(A, &to(port), &back(port));
     }

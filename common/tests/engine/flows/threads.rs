@@ -65,13 +65,7 @@ fn the_flow_quota_is_exact() {
 #[test]
 fn the_same_flows_from_all_sides() {
     for _ in 0..20 {
-        let node = Node::with(Capacity {
-            containers: 16,
-            flows: 24,
-            ports: 16,
-            fragments: 16,
-            ..Capacity::default()
-        });
+        let node = Node::with(Capacity { containers: 16, flows: 24, ports: 16, ..Capacity::default() });
         together(|thread| {
             let id = [A, B, S, T][usize::from(thread)];
             for turn in 0..300_u16 {

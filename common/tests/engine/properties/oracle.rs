@@ -170,13 +170,7 @@ struct Both {
 
 impl Both {
     fn new() -> Self {
-        let node = Node::with(Capacity {
-            containers: 16,
-            flows: 1024,
-            ports: 1024,
-            fragments: 4,
-            ..Capacity::default()
-        });
+        let node = Node::with(Capacity { containers: 16, flows: 1024, ports: 1024, ..Capacity::default() });
         let model = Model::new(node.now().0);
         let mut both = Self { node, model };
         for at in [(0, 0), (0, 1), (1, 0), (1, 1)] {

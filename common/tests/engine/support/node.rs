@@ -64,13 +64,7 @@ pub struct Node {
 
 impl Node {
     pub fn new() -> Self {
-        Self::with(Capacity {
-            containers: 16,
-            flows: 1024,
-            ports: 1024,
-            fragments: 64,
-            ..Capacity::default()
-        })
+        Self::with(Capacity { containers: 16, flows: 1024, ports: 1024, ..Capacity::default() })
     }
 
     pub fn with(capacity: Capacity) -> Self {
