@@ -1,6 +1,6 @@
 //! Instances of berth that are loaded already and have never been attached, as far as anybody can tell: handed from one
-//! test to the next where the verifier takes seconds, as in an emulated machine. Wanted by `BERTH_REUSE=1`; elsewhere
-//! each test loads its own.
+//! test to the next where the verifier takes seconds, as in an emulated machine. Wanted by `BERTH_REUSE=RUN`, which names the
+//! run: whoever sets it removes what is left after it. Elsewhere each test loads its own.
 //!
 //! A spare is a pin directory with maps, programs and no links. A berth that starts on one takes it over, as after a
 //! restart, and finds it empty.
@@ -16,21 +16,26 @@ use anyhow::{Context, Result, bail};
 use crate::berth::BPFFS;
 use crate::bpf::{sys, wipe};
 
-/// Set to `1` where instances are reused.
+/// Set to the run's name where instances are reused: others' may be of other programs.
 pub const VARIABLE: &str = "BERTH_REUSE";
-
-const PREFIX: &str = "berth-spare-";
 
 /// Whether they are reused here.
 pub fn are_wanted() -> bool {
-    env::var_os(VARIABLE).is_some_and(|value| value == "1")
+    prefix().is_some()
+}
+
+/// With what the names of this run's spares begin.
+fn prefix() -> Option<String> {
+    let run = env::var(VARIABLE).ok().filter(|run| !run.is_empty())?;
+    Some(format!("berth-spare-{run}-"))
 }
 
 /// Moves a spare, emptied, to where an instance's pins are to be; false if there is none.
 pub fn take(pins: &Path) -> Result<bool> {
+    let prefix = prefix().context("no run whose spares are wanted")?;
     for entry in fs::read_dir(BPFFS).context("list the pins")? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        if !entry.file_name().to_string_lossy().starts_with(&prefix) {
             continue;
         }
         match fs::rename(entry.path(), pins) {
@@ -66,7 +71,8 @@ impl Kept {
     pub fn offer(self) -> Result<()> {
         let name =
             self.directory.file_name().and_then(|name| name.to_str()).context("a spare without a name")?;
-        fs::rename(&self.directory, Path::new(BPFFS).join(format!("{PREFIX}{name}"))).context("offer a spare")
+        let prefix = prefix().context("no run that wants spares")?;
+        fs::rename(&self.directory, Path::new(BPFFS).join(format!("{prefix}{name}"))).context("offer a spare")
     }
 
     fn fill(&self, pins: &Path) -> Result<()> {

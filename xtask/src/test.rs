@@ -1,5 +1,7 @@
 //! `cargo xtask test`.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
 use crate::build::{self, Built};
@@ -19,6 +21,9 @@ pub struct Args {
     /// Privileged tests at a time
     #[arg(long, value_name = "N", default_value_t = JOBS)]
     jobs: u32,
+    /// Have tests hand their instance of berth to the next, as in the machines of `cargo xtask vm`: half as long
+    #[arg(long)]
+    reuse: bool,
     /// How many cases the tests that try many are to try, in percent of the usual
     #[arg(long, value_name = "PERCENT")]
     cases: Option<u32>,
@@ -41,7 +46,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if !args.privileged_only {
         unit_of(workspace, &args.filter, args.cases)?;
     }
-    let effort = Effort { jobs: args.jobs, cases: args.cases, seed: args.seed };
+    let effort = Effort { jobs: args.jobs, reuse: args.reuse, cases: args.cases, seed: args.seed };
     match privilege {
         Some(privilege) => privileged(workspace, &built, privilege, &effort, &args.filter),
         None if args.unit_only => Ok(()),
@@ -94,15 +99,25 @@ const SEED: &str = "BERTH_SEED";
 /// Privileged tests at a time unless told: by two all of them took 450 s, by one 609 s, on two processors.
 const JOBS: u32 = 2;
 
-/// Builds what the privileged tests run, then runs them all.
+/// Names the run whose tests hand their instances on: see `tests/src/spares.rs`.
+const REUSE: &str = "BERTH_REUSE";
+
+/// Builds what the privileged tests run, then runs them all, in the time that CI has.
 pub fn privileged_all(workspace: &Workspace, toolchain: &BpfToolchain, privilege: Privilege) -> Result<()> {
     let built = build::build(workspace, toolchain, None, false)?;
-    privileged(workspace, &built, privilege, &Effort { jobs: JOBS, cases: None, seed: None }, &[])
+    privileged(
+        workspace,
+        &built,
+        privilege,
+        &Effort { jobs: JOBS, reuse: true, cases: None, seed: None },
+        &[],
+    )
 }
 
 /// How the privileged tests are run.
 struct Effort {
     jobs: u32,
+    reuse: bool,
     cases: Option<u32>,
     seed: Option<u64>,
 }
@@ -114,7 +129,7 @@ fn privileged(
     effort: &Effort,
     filter: &[String],
 ) -> Result<()> {
-    command::run(
+    let result = command::run(
         workspace
             .cargo()
             .args(["test", "--no-fail-fast", "--package", "berth-tests"])
@@ -123,7 +138,18 @@ fn privileged(
             .arg("--")
             .arg(format!("--test-threads={}", effort.jobs))
             .args(filter),
-    )
+    );
+    if effort.reuse {
+        remove_spares(privilege)?;
+    }
+    result
+}
+
+/// Those of all runs, some of which may have been killed.
+fn remove_spares(privilege: Privilege) -> Result<()> {
+    let mut find = privilege.command(Path::new("find"));
+    find.args(["/sys/fs/bpf", "-maxdepth", "1", "-name", "berth-spare-*", "-exec", "rm", "-r", "{}", "+"]);
+    command::run(&mut find)
 }
 
 /// What starts a test program, in TOML. Only the test program becomes root: what cargo writes stays the user's.
@@ -133,7 +159,8 @@ fn runner(built: &Built, privilege: Privilege, effort: &Effort) -> Result<String
     let variables = built.variables().map(|(name, path)| format!("{name}={}", path.display()));
     let cases = effort.cases.map(|cases| format!("{CASES}={cases}"));
     let seed = effort.seed.map(|seed| format!("{SEED}={seed}"));
-    let variables = variables.into_iter().chain(cases).chain(seed);
+    let reuse = effort.reuse.then(|| format!("{REUSE}={}", std::process::id()));
+    let variables = variables.into_iter().chain(reuse).chain(cases).chain(seed);
     let words = sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables);
     // TOML reads JSON's strings, and arrays of them.
     Ok(serde_json::to_string(&words.collect::<Vec<_>>())?)
@@ -146,7 +173,7 @@ mod tests {
     #[test]
     fn paths_with_spaces_reach_the_tests() {
         let built = Built { berth: "/a b/berth".into(), object: "/o".into() };
-        let effort = Effort { jobs: 1, cases: None, seed: None };
+        let effort = Effort { jobs: 1, reuse: false, cases: None, seed: None };
         assert_eq!(
             runner(&built, Privilege::Sudo, &effort).unwrap(),
             r#"["sudo","-E","env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#

@@ -31,8 +31,8 @@ use crate::{
     node::{Lock, LockError, Node, NodeError, Paths, Purpose},
 };
 
-/// How long to wait for another berth to be done.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for another berth to be done: one that comes up has the programs verified, which takes seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often to look whether it is.
 const STEP: Duration = Duration::from_millis(50);
 

@@ -67,7 +67,7 @@ fn commands_at_the_same_time_wait_for_each_other() -> Result<()> {
         });
         let adds: Vec<_> = adds.collect::<Result<_>>()?;
         for add in adds {
-            let output = add.wait(Duration::from_secs(10))?;
+            let output = add.wait(Duration::from_secs(60))?;
             assert!(output.success(), "{output:?}");
         }
         let status = berth.status()?;
