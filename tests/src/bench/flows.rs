@@ -10,6 +10,7 @@ use super::ingress::{datagram, segment};
 use super::machine::stay_on_one;
 use super::report::{Case, Hook, Report};
 use super::samples::Samples;
+use super::stack;
 use super::turnstile::{Target, Turnstile};
 use super::world::{TRACKED, TRACKED_PORT, World};
 use crate::in_netns;
@@ -57,7 +58,15 @@ pub fn run(options: &Options) -> Result<()> {
         }
         anyhow::Ok(())
     })??;
-    let cases = columns.into_iter().flat_map(Column::cases).collect();
+    let mut cases: Vec<_> = columns.into_iter().flat_map(Column::cases).collect();
+    for &flows in &options.flows {
+        // One after the other, since each has three nodes.
+        let mut column = stack::Column::new(flows)?;
+        for round in 0..=options.rounds {
+            column.measure(round > 0)?;
+        }
+        cases.extend(column.cases());
+    }
     Report::new("Flows", options.rounds, cases).print(options.json)
 }
 

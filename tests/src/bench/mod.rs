@@ -9,6 +9,7 @@ mod report;
 pub mod rules;
 mod samples;
 pub mod sets;
+mod stack;
 pub mod tuple;
 mod turnstile;
 mod world;

@@ -18,16 +18,19 @@ pub enum Hook {
     SocketEgress,
     /// It leaves by an uplink.
     UplinkEgress,
+    /// From an interface to a socket.
+    Stack,
 }
 
 impl Hook {
-    const ALL: [Self; 3] = [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress];
+    const ALL: [Self; 4] = [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress, Self::Stack];
 
     fn title(self) -> &'static str {
         match self {
             Self::UplinkIngress => "arriving at an uplink (test runs)",
             Self::SocketEgress => "sent by a container's socket (live, cgroup hook)",
             Self::UplinkEgress => "leaving by an uplink (live, TC hook)",
+            Self::Stack => "from an interface to a socket, above nothing",
         }
     }
 }

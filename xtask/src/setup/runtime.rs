@@ -29,6 +29,13 @@ const WANTED: [(&str, &str); 14] = [
 /// What `cargo xtask vm` runs, besides the emulator.
 const KERNELS: [(&str, &str); 2] = [("xz-utils", "xz"), ("apt", "apt-get")];
 
+/// What the benchmarks run besides, to compare with.
+const RIVALS: [(&str, &str); 1] = [("nftables", "nft")];
+
+pub fn rivals() -> Result<()> {
+    install(&RIVALS)
+}
+
 pub fn provide() -> Result<()> {
     install(&WANTED)
 }
