@@ -59,7 +59,12 @@ pub fn slot(number: u32) -> Option<MapFlow> {
 /// The slot at `place` for the packet `headers`.
 #[inline(always)]
 pub fn find(headers: &Headers, place: Place) -> Option<Slot<MapFlow>> {
-    let number = seam_find(headers, seams::pack(place));
+    // Two, since the keys of both kinds have no room on one's stack.
+    let number = if place.is_awaited() {
+        seam_find_awaited(headers, seams::pack(place))
+    } else {
+        seam_find(headers, seams::pack(place))
+    };
     slot(number).map(|flow| Slot { number, flow })
 }
 
@@ -217,6 +222,16 @@ extern "C" fn seam_find(headers: *const Headers, place: u64) -> u32 {
     }
     // SAFETY: The verifier holds callers to valid memory of the type's size.
     let key = seams::unpack(place).key(unsafe { &*headers });
+    find_key(&key)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_find_awaited(headers: *const Headers, place: u64) -> u32 {
+    if headers.is_null() {
+        return NO_SLOT;
+    }
+    // SAFETY: As above.
+    let key = seams::unpack(place).awaited_key(unsafe { &*headers });
     find_key(&key)
 }
 

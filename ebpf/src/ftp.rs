@@ -13,7 +13,7 @@ use berth_common::{
 use crate::{
     flow::MapFlow,
     packet::{Copied, Skb},
-    seams::NoContext,
+    seams::{BySkb, NoContext},
     tables::Maps,
 };
 
@@ -51,16 +51,17 @@ const fn unpack(id: u64) -> ContainerId {
     }
 }
 
-/// As [`ftp::awaits`].
+/// As [`ftp::note`].
 #[inline(always)]
-pub fn awaits(headers: &Headers, zone: Zone, id: ContainerId, now: Nanos) -> bool {
-    seam_awaits(headers, zone.0, id.0, now.0) != 0
+pub fn note(headers: &Headers, zone: Zone, now: Nanos) {
+    seam_note(headers, zone.0, now.0);
 }
 
-/// As [`ftp::arrives`].
+/// As [`ftp::claim`].
 #[inline(always)]
-pub fn arrives(headers: &Headers, zone: Zone, (id, other): (ContainerId, ContainerId), now: Nanos) -> bool {
-    seam_arrives(headers, zone.0, id.0, other.0, now.0) != 0
+pub fn claim(skb: Skb, headers: &Headers, zone: Zone, (id, sends): (ContainerId, bool), now: Nanos) -> bool {
+    let whose = (sends as u64) << 32 | id.0 as u64;
+    seam_claim(skb.0, headers, zone.0, whose, now.0) != 0
 }
 
 /// As [`Line::step`].
@@ -111,23 +112,30 @@ extern "C" fn seam_make_way(headers: *const Headers, zone: u32, now: u64) -> u64
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_awaits(headers: *const Headers, zone: u32, id: u32, now: u64) -> u32 {
-    if headers.is_null() {
-        return 0;
+extern "C" fn seam_note(headers: *const Headers, zone: u32, now: u64) -> u32 {
+    if !headers.is_null() {
+        // SAFETY: As above.
+        ftp::note(&Maps::at(NoContext, Nanos(now)), unsafe { &*headers }, Zone(zone));
     }
-    // SAFETY: As above.
-    ftp::awaits(&Maps::at(NoContext, Nanos(now)), unsafe { &*headers }, Zone(zone), ContainerId(id)) as u32
+    0
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_arrives(headers: *const Headers, zone: u32, id: u32, other: u32, now: u64) -> u32 {
+extern "C" fn seam_claim(
+    skb: *mut __sk_buff,
+    headers: *const Headers,
+    zone: u32,
+    whose: u64,
+    now: u64,
+) -> u32 {
     if headers.is_null() {
         return 0;
     }
-    let (maps, parties) = (Maps::at(NoContext, Nanos(now)), (ContainerId(id), ContainerId(other)));
+    let (maps, whose) =
+        (Maps::at(BySkb(Skb(skb)), Nanos(now)), (ContainerId(whose as u32), whose >> 32 != 0));
     // SAFETY: As above.
-    ftp::arrives(&maps, unsafe { &*headers }, Zone(zone), parties) as u32
+    ftp::claim(&maps, unsafe { &*headers }, Zone(zone), whose) as u32
 }
 
 /// As [`ftp::announced`](berth_common::wire::ftp::announced), of the packet's source; zero for no port.

@@ -214,6 +214,11 @@ impl Context for BySkb {
     }
 
     #[inline(always)]
+    fn claim(&self, headers: &Headers, zone: Zone, whose: (ContainerId, bool), now: Nanos) -> bool {
+        ftp::claim(self.0, headers, zone, whose, now)
+    }
+
+    #[inline(always)]
     fn find(&self, headers: &Headers, end: Which) -> Found {
         match seam_socket(self.0.0, headers, (end == Which::Source) as u32) {
             NOBODY => Found::Nothing,
@@ -245,6 +250,11 @@ impl Context for NoContext {
 
     #[inline(always)]
     fn hear(&self, _: &Headers, _: *mut Flow, _: bool) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn claim(&self, _: &Headers, _: Zone, _: (ContainerId, bool), _: Nanos) -> bool {
         false
     }
 

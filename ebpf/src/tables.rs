@@ -46,6 +46,8 @@ pub trait Context: Copy {
     fn meet(&self, headers: &Headers, flow: *mut Flow, now: Nanos, from_opener: bool) -> Meeting;
     /// As [`Tables::hear`].
     fn hear(&self, headers: &Headers, flow: *mut Flow, from_opener: bool) -> bool;
+    /// As [`Tables::claim_awaited`].
+    fn claim(&self, headers: &Headers, zone: Zone, whose: (ContainerId, bool), now: Nanos) -> bool;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
     /// As [`Tables::quoted_end`].
@@ -259,13 +261,13 @@ impl<C: Context> Tables for Maps<C> {
     }
 
     #[inline(always)]
-    fn awaits(&self, headers: &Headers, zone: Zone, id: ContainerId) -> bool {
-        ftp::awaits(headers, zone, id, self.now)
+    fn note_awaited(&self, headers: &Headers, zone: Zone) {
+        ftp::note(headers, zone, self.now);
     }
 
     #[inline(always)]
-    fn arrives(&self, headers: &Headers, zone: Zone, parties: (ContainerId, ContainerId)) -> bool {
-        ftp::arrives(headers, zone, parties, self.now)
+    fn claim_awaited(&self, headers: &Headers, zone: Zone, whose: (ContainerId, bool)) -> bool {
+        self.context.claim(headers, zone, whose, self.now)
     }
 
     #[inline(always)]

@@ -1,6 +1,8 @@
 //! `cargo xtask test`.
 
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
@@ -140,16 +142,27 @@ fn privileged(
             .args(filter),
     );
     if effort.reuse {
-        remove_spares(privilege)?;
+        // What the tests came to matters more than whether that can be done.
+        result.and(remove_spares(privilege))
+    } else {
+        result
     }
-    result
 }
 
-/// Those of all runs, some of which may have been killed.
+/// Of this run alone: another may be going on.
 fn remove_spares(privilege: Privilege) -> Result<()> {
     let mut find = privilege.command(Path::new("find"));
-    find.args(["/sys/fs/bpf", "-maxdepth", "1", "-name", "berth-spare-*", "-exec", "rm", "-r", "{}", "+"]);
-    command::run(&mut find)
+    find.args(["/sys/fs/bpf", "-maxdepth", "1", "-name", &format!("berth-spare-{}-*", run_name())]);
+    command::run(find.args(["-exec", "rm", "-r", "{}", "+"]))
+}
+
+/// Names this run, among those that were killed and have left something.
+fn run_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}-{}", std::process::id(), since.as_millis())
+    })
 }
 
 /// What starts a test program, in TOML. Only the test program becomes root: what cargo writes stays the user's.
@@ -159,7 +172,7 @@ fn runner(built: &Built, privilege: Privilege, effort: &Effort) -> Result<String
     let variables = built.variables().map(|(name, path)| format!("{name}={}", path.display()));
     let cases = effort.cases.map(|cases| format!("{CASES}={cases}"));
     let seed = effort.seed.map(|seed| format!("{SEED}={seed}"));
-    let reuse = effort.reuse.then(|| format!("{REUSE}={}", std::process::id()));
+    let reuse = effort.reuse.then(|| format!("{REUSE}={}", run_name()));
     let variables = variables.into_iter().chain(reuse).chain(cases).chain(seed);
     let words = sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables);
     // TOML reads JSON's strings, and arrays of them.

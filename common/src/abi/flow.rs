@@ -59,7 +59,7 @@ impl FlowKey {
         }
     }
 
-    /// The zone.
+    /// The zone; of a connection that is awaited, with [`Zone::AWAITED`].
     pub const fn zone(&self) -> Zone {
         Zone(self.zone_protocol >> 8)
     }
@@ -134,7 +134,7 @@ impl State {
     /// It has been deleted, and its slot waits for the hand of the ring that it is in.
     pub const GONE: u32 = 128;
 
-    /// TCP: another connection announced it (`IPS_EXPECTED`).
+    /// TCP: another connection announced it (`IPS_EXPECTED`). [`Protocol::EXPECTED`]: it is awaited.
     pub const EXPECTED: u32 = 1 << 30;
     /// TCP: what is said on it is listened to, and it keeps no verdicts.
     pub const HEARD: u32 = 1 << 31;
@@ -185,7 +185,7 @@ impl State {
         match protocol {
             Protocol::TCP => self.phase().name(),
             Protocol::SCTP => Association::from_number(self.connection() as u8 & 0xf).name(),
-            Protocol::EXPECTED => "EXPECTED",
+            Protocol::EXPECTED if self.has(Self::EXPECTED) => "EXPECTED",
             _ if self.has(Self::REPLIED) => "REPLIED",
             _ => "UNREPLIED",
         }

@@ -97,7 +97,7 @@ impl Protocol {
     pub const SCTP: Self = Self(132);
     /// RFC 3828.
     pub const UDPLITE: Self = Self(136);
-    /// Reserved: of entries of the flow table for connections that are awaited, which have a port at one end; packets of it have none.
+    /// Reserved: of entries of the flow table for connections that are awaited, in zones where no packet is ([`Zone::AWAITED`]).
     pub const EXPECTED: Self = Self(255);
 }
 
@@ -111,6 +111,15 @@ impl Zone {
     pub const UPLINK: Self = Self(0x00ff_ffff);
     /// `lo` and every other interface of the node's own network namespace.
     pub const LOCAL: Self = Self(0x00ff_fffe);
+
+    /// A bit that makes another zone of each, for connections that are awaited there.
+    pub const AWAITED: u32 = 1 << 23;
+
+    /// The zone for connections that are awaited in this one, or of those the one where they are.
+    #[inline(always)]
+    pub const fn awaited(self) -> Self {
+        Self(self.0 ^ Self::AWAITED)
+    }
 
     /// The zone of a container's own interface.
     #[inline(always)]

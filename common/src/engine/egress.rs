@@ -36,7 +36,7 @@ pub fn send<T: Tables, P: Packet>(
     let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
     let seen = if asks_rules { Trace::None } else { Trace::Judged };
     match judge(tables, (packet, headers), from, (seen, traffic)) {
-        Ok(track) => rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic)),
+        Ok(track) => rules::settle(tables, (packet, headers), (owner, zone), chain, (track, traffic)),
         Err(reason) => Verdict::because(owner, reason),
     }
 }
@@ -202,8 +202,7 @@ fn own<T: Tables, P: Packet>(
     if claim == Claim::Reserved && !container.mode().tracks_everything() {
         return Ok(Track::NONE);
     }
-    let opening = if hit.is_some() { opening.taking_over() } else { opening };
-    Ok(Track::beginning(tables, headers, (sender, zone), opening))
+    Ok(Track::opening(if hit.is_some() { opening.taking_over() } else { opening }))
 }
 
 /// What entitles a sender to its local end.

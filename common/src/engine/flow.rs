@@ -195,6 +195,12 @@ impl Parties {
         Self { opener, responder, flags: 0 }
     }
 
+    /// Those of a flow that is there.
+    #[inline(always)]
+    pub fn of<F: FlowEntry>(entry: &F) -> Self {
+        Self::new(entry.opener(), entry.responder())
+    }
+
     /// Those who take over what may still be another's.
     #[inline(always)]
     pub const fn taking_over(self) -> Self {
@@ -231,7 +237,13 @@ pub fn open<T: Tables>(
     traffic: (Traffic, bool),
 ) -> Reason {
     let charged = parties.charged();
-    let Some(limit) = tables.admit(charged) else { return Reason::FlowRate };
+    // What is announced is not begun: its connection will be.
+    let limit = if place.is_awaited() {
+        tables.container(charged).map(|container| container.flow_limit)
+    } else {
+        tables.admit(charged)
+    };
+    let Some(limit) = limit else { return Reason::FlowRate };
     let quota = (charged, limit);
     let expires = || tables.now().after(tables.timeout(charged, first_timeout(headers, place)));
     let opened = match tables.find(headers, place) {
@@ -266,7 +278,7 @@ pub fn end<T: Tables>(tables: &T, entry: &T::Flow) -> bool {
 /// The one whose quota an entry counts in.
 #[inline(always)]
 pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
-    Parties::new(entry.opener(), entry.responder()).charged()
+    Parties::of(entry).charged()
 }
 
 /// As [`Tables::fill`]: writes into a slot, which the caller has claimed, what a flow begins with. When it ends is left as it
@@ -280,7 +292,7 @@ pub fn fill<T: Tables>(
     traffic: (Traffic, bool),
 ) {
     if let Some(flow) = tables.slot(number) {
-        flow.set_key(&place.key(headers));
+        flow.set_key(&place.any_key(headers));
         flow.begin(&beginning(tables, (headers, place), parties, traffic));
     }
 }
@@ -318,6 +330,11 @@ fn beginning<T: Tables>(
             let heard = ftp::is_control(tables, headers, parties) as u32;
             State(flags | expected.wrapping_mul(State::EXPECTED) | heard.wrapping_mul(State::HEARD))
                 .with_connection(Connection::NEW.ends())
+        }
+        // The announced end is where it goes.
+        _ if place.is_awaited() => {
+            let low = (headers.source > headers.destination) as u32;
+            State(low.wrapping_mul(State::OPENER_LOW) | State::EXPECTED)
         }
         _ => State(flags),
     };

@@ -1,7 +1,7 @@
 //! What was decided for the first fragments of packets, which later ones share.
 //!
-//! A table of its own: a place among eight for each, in which nobody takes another's place who has no more there himself than
-//! that one. So a flood of first fragments pushes out its own owner's, and those of others stay.
+//! A table of its own: a place among eight for each, in which the one who has most gives way. So a flood of first fragments for one
+//! owner pushes out that one's, and those of others stay.
 
 use super::{
     flow_table::hash,
@@ -157,7 +157,8 @@ const fn greater(one: u64, other: u64) -> u64 {
     one ^ (one ^ other) & is_less
 }
 
-/// Bits of an owner that are looked at, and what they are of what has expired: no container that there is room for has this number.
+/// Bits of an owner that are looked at, and what they are of what has expired: those of nobody, which does no harm, since what has
+/// expired goes before all else.
 const OWNER: u64 = 0xffff;
 const EXPIRED: u64 = OWNER;
 

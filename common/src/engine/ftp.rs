@@ -1,10 +1,12 @@
 //! FTP: the connection that carries the data is related to the one on which its port was announced, and rules see it so, as
 //! with nf_conntrack_ftp (net/netfilter/nf_conntrack_ftp.c). [`crate::wire::ftp`] is what is read.
 //!
-//! What is awaited is an entry of the flow table of a protocol of its own, whose two ends are the announced one and the other
-//! address with port zero. So it has an owner, counts in that one's quota, expires, and is given up first when there are too many.
+//! What is awaited is an entry of the flow table, between the announced end and the other address. So it has an owner, counts in
+//! that one's quota, expires, and is given up first when there are too many. It is good as long as the control connection is there
+//! and has announced nothing else since, which each of the two says of the other.
 
 use super::{
+    attribute,
     flow::{self, Hit, Parties},
     headers::{Headers, Part, Place},
     question,
@@ -85,71 +87,175 @@ fn hears<P: Packet, F: FlowEntry>(
     announced.map(drop)
 }
 
-/// As [`Tables::make_way`]: between whom a connection is to be awaited, and where, now that the packet has announced it.
+/// As [`Tables::make_way`]: between whom a connection is to be awaited, and where, now that the packet has announced it. Whatever
+/// the control connection has awaited before it does not any more: one at a time (`max_expected`).
 #[inline(always)]
 pub fn make_way<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Option<(Parties, Port)> {
-    let Hit { entry, from_opener } = flow::find(tables, headers, Place::in_zone(zone))?;
-    let parties = Parties::new(entry.opener(), entry.responder());
-    let mut lines = Lines::of(&entry, from_opener);
-    let at = |port: u16, end: Which| Place::awaited(zone, Port(port), end);
+    let Hit { entry, from_opener } = control(tables, headers, zone)?;
+    let (parties, note) = (Parties::of(&entry), Note::of_control(headers, from_opener));
+    let owner = parties.charged();
     let give_up = |port: u16, end: Which| {
-        let former = if port == 0 { None } else { flow::find(tables, headers, at(port, end)) };
-        if let Some(hit) = former.filter(|hit| parties.are_of(&hit.entry)) {
-            flow::end(tables, &hit.entry);
+        let former = if port == 0 { None } else { find(tables, headers, zone, (port, end, owner)) };
+        if let Some(former) = former.filter(|former| Note::of(former) == note) {
+            flow::end(tables, &former);
         }
     };
-    if lines.awaited != lines.announced {
+    let (mut lines, mut others) = (Lines::of(&entry, from_opener), Lines::of(&entry, !from_opener));
+    let announced = lines.announced;
+    if announced == 0 {
+        return None;
+    }
+    if lines.awaited != announced {
         give_up(lines.awaited, Which::Source);
     }
-    // Whichever end has announced it: one is awaited at a time (`max_expected`).
-    give_up(Lines::of(&entry, !from_opener).awaited, Which::Destination);
-    lines.awaited = lines.announced;
+    give_up(others.awaited, Which::Destination);
+    (lines.awaited, others.awaited) = (announced, 0);
     lines.keep(&entry, from_opener);
-    let Some(hit) = flow::find(tables, headers, at(lines.awaited, Which::Source)) else {
-        return Some((parties, Port(lines.awaited)));
+    others.keep(&entry, !from_opener);
+    let Some(awaited) = find(tables, headers, zone, (announced, Which::Source, owner)) else {
+        return Some((parties, Port(announced)));
     };
-    // Else it is another's, who shares the address and speaks to the same server.
-    if parties.are_of(&hit.entry) {
-        flow::prolong(tables, &hit.entry, Timeout::EXPECTED);
+    // Else it is of another container whose id has as many bits in common.
+    if parties.are_of(&awaited) {
+        note.keep(&awaited);
+        flow::prolong(tables, &awaited, Timeout::EXPECTED);
     }
     None
 }
 
-/// Whether a packet that begins a connection of this container's begins one that was announced.
+/// As [`Tables::note_awaited`]: what the packet has announced is awaited now, and belongs to its control connection.
 #[inline(always)]
-pub fn is_awaited<T: Tables>(tables: &T, headers: &Headers, (id, zone): (ContainerId, Zone)) -> bool {
-    let is_syn = headers.detail & (tcp::SYN | tcp::ACK) == tcp::SYN;
-    headers.protocol == Protocol::TCP && is_syn && tables.awaits(headers, zone, id)
+pub fn note<T: Tables>(tables: &T, headers: &Headers, zone: Zone) {
+    if let Some(Hit { entry, from_opener }) = control(tables, headers, zone) {
+        let (parties, port) = (Parties::of(&entry), Lines::of(&entry, from_opener).awaited);
+        let awaited = find(tables, headers, zone, (port, Which::Source, parties.charged()));
+        if let Some(awaited) = awaited.filter(|awaited| parties.are_of(awaited)) {
+            Note::of_control(headers, from_opener).keep(&awaited);
+        }
+    }
 }
 
-/// As [`Tables::awaits`].
+/// As [`Tables::claim_awaited`]: only the first one that comes does so, whatever rules say of it then.
 #[inline(always)]
-pub fn awaits<T: Tables>(tables: &T, headers: &Headers, zone: Zone, id: ContainerId) -> bool {
-    wants(tables, id) && awaited(tables, headers, zone).is_some_and(|entry| has(&entry, id))
+pub fn claim<T: Tables>(tables: &T, headers: &Headers, zone: Zone, (id, sends): (ContainerId, bool)) -> bool {
+    if headers.protocol != Protocol::TCP || headers.detail & (tcp::SYN | tcp::ACK) != tcp::SYN {
+        return false;
+    }
+    let is_inside = sends && zone == Zone::LOCAL;
+    let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::HOST };
+    if !wants(tables, id) && !wants(tables, other) {
+        return false;
+    }
+    let ends = if sends { (id, other) } else { (other, id) };
+    claim_of(tables, headers, zone, (ends, id))
+        || (other.is_container() && claim_of(tables, headers, zone, (ends, other)))
 }
 
-/// As [`Tables::arrives`].
+/// The same of what counts in the quota of `owner`.
 #[inline(always)]
-pub fn arrives<T: Tables>(
+fn claim_of<T: Tables>(
     tables: &T,
     headers: &Headers,
     zone: Zone,
-    (id, other): (ContainerId, ContainerId),
+    ((from, to), owner): ((ContainerId, ContainerId), ContainerId),
 ) -> bool {
-    awaited(tables, headers, zone).is_some_and(|entry| {
-        has(&entry, id) && (!other.is_container() || has(&entry, other)) && flow::end(tables, &entry)
-    })
+    let asked = (headers.destination_port.0, Which::Destination, owner);
+    let Some(awaited) = find(tables, headers, zone, asked) else { return false };
+    let (note, parties) = (Note::of(&awaited), Parties::of(&awaited));
+    let (announcer, connector) = if note.by_opener() {
+        (parties.opener, parties.responder)
+    } else {
+        (parties.responder, parties.opener)
+    };
+    if !(note.is_known() && is_same(announcer, to) && is_same(connector, from)) {
+        return false;
+    }
+    let Some(Hit { entry, .. }) = control(tables, &note.control(headers), zone) else { return false };
+    let mut lines = Lines::of(&entry, note.by_opener());
+    if !parties.are_of(&entry) || lines.awaited != headers.destination_port.0 || !flow::end(tables, &awaited)
+    {
+        return false;
+    }
+    lines.awaited = 0;
+    lines.keep(&entry, note.by_opener());
+    true
 }
 
+/// Whether these two are the same container, or both none.
 #[inline(always)]
-fn awaited<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Option<T::Flow> {
-    let place = Place::awaited(zone, headers.destination_port, Which::Destination);
-    flow::find(tables, headers, place).map(|hit| hit.entry)
+fn is_same(one: ContainerId, other: ContainerId) -> bool {
+    one == other || !(one.is_container() || other.is_container())
 }
 
+/// The connection that is awaited at this port of one `end` of a packet, as a flow of `owner`'s.
 #[inline(always)]
-fn has<F: FlowEntry>(entry: &F, id: ContainerId) -> bool {
-    entry.opener() == id || entry.responder() == id
+fn find<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    zone: Zone,
+    (port, end, owner): (u16, Which, ContainerId),
+) -> Option<T::Flow> {
+    flow::find(tables, headers, Place::awaited(zone, Port(port), end, owner)).map(|hit| hit.entry)
+}
+
+/// The control connection that a packet is of.
+#[inline(always)]
+fn control<T: Tables>(tables: &T, headers: &Headers, zone: Zone) -> Option<Hit<T::Flow>> {
+    flow::find(tables, headers, Place::in_zone(zone)).filter(|hit| hit.entry.state().has(State::HEARD))
+}
+
+/// What an entry that is awaited says of its control connection: the client's port, whether the client has announced it, and that
+/// it says so. It is kept in the place of a verdict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Note(u32);
+
+impl Note {
+    const BY_OPENER: u32 = 1 << 16;
+    const KNOWN: u32 = 1 << 17;
+
+    /// Of what a packet of that connection announces.
+    #[inline(always)]
+    const fn of_control(headers: &Headers, from_opener: bool) -> Self {
+        let client = if from_opener { headers.source_port } else { headers.destination_port };
+        Self(client.0 as u32 | (from_opener as u32).wrapping_mul(Self::BY_OPENER) | Self::KNOWN)
+    }
+
+    #[inline(always)]
+    fn of<F: FlowEntry>(entry: &F) -> Self {
+        Self(entry.verdict(0, 0) as u32)
+    }
+
+    #[inline(always)]
+    fn keep<F: FlowEntry>(self, entry: &F) {
+        entry.set_verdict(0, 0, self.0 as u64);
+    }
+
+    #[inline(always)]
+    const fn is_known(self) -> bool {
+        self.0 & Self::KNOWN != 0
+    }
+
+    #[inline(always)]
+    const fn by_opener(self) -> bool {
+        self.0 & Self::BY_OPENER != 0
+    }
+
+    /// The headers of a packet of the client's there. The announced end is where `headers` goes.
+    #[inline(always)]
+    const fn control(self, headers: &Headers) -> Headers {
+        let (client, server) = if self.by_opener() {
+            (headers.destination, headers.source)
+        } else {
+            (headers.source, headers.destination)
+        };
+        Headers {
+            source: client,
+            destination: server,
+            source_port: Port(self.0 as u16),
+            destination_port: CONTROL,
+            ..*headers
+        }
+    }
 }
 
 /// What is known of what one end has said. Its flow keeps no verdicts, and this in their place.

@@ -82,9 +82,11 @@ pub struct Place {
     pub sharer: ContainerId,
 }
 
-/// Of [`Place::sharer`]: a connection is awaited; and at the packet's source, not its destination.
+/// Of [`Place::sharer`]: a connection is awaited; and at the packet's source, not its destination; and some bits of whose it is,
+/// above the port.
 const AWAITED: u32 = 1 << 31;
 const AT_SOURCE: u32 = 1 << 30;
+const OWNER: u32 = (1 << 14) - 1;
 
 impl Place {
     /// The flow in `zone`.
@@ -99,11 +101,16 @@ impl Place {
         Self { zone, sharer }
     }
 
-    /// The connection that is awaited (see [`super::ftp`]) at this port of one `end` of a packet, from the other one's address.
+    /// The connection of `owner`'s that is awaited (see [`super::ftp`]) at this port of one `end` of a packet, from the other one's
+    /// address.
     #[inline(always)]
-    pub const fn awaited(zone: Zone, port: Port, end: Which) -> Self {
+    pub const fn awaited(zone: Zone, port: Port, end: Which, owner: ContainerId) -> Self {
         let at_source = matches!(end, Which::Source) as u32;
-        Self { zone, sharer: ContainerId(AWAITED | at_source.wrapping_mul(AT_SOURCE) | port.0 as u32) }
+        let owner = (owner.0 & OWNER) << 16;
+        Self {
+            zone,
+            sharer: ContainerId(AWAITED | at_source.wrapping_mul(AT_SOURCE) | owner | port.0 as u32),
+        }
     }
 
     /// Whether it is that of a connection that is awaited.
@@ -112,12 +119,9 @@ impl Place {
         self.sharer.0 & AWAITED != 0
     }
 
-    /// The key of the entry for packets with these headers, in either direction.
+    /// The key of the entry for packets with these headers, in either direction; not of what is [awaited](Self::is_awaited).
     #[inline(always)]
     pub fn key(self, headers: &Headers) -> FlowKey {
-        if self.is_awaited() {
-            return self.awaited_key(headers);
-        }
         let zone_protocol = self.zone.0.wrapping_shl(8) | headers.protocol.0 as u32;
         let mut key = if headers.source_is_low() {
             FlowKey {
@@ -145,22 +149,28 @@ impl Place {
         key
     }
 
-    /// Whoever awaits it comes first where both addresses are the same.
+    /// That of what is awaited. Where both addresses are the same, whoever awaits it comes first.
     #[inline(always)]
-    fn awaited_key(self, headers: &Headers) -> FlowKey {
+    pub fn awaited_key(self, headers: &Headers) -> FlowKey {
         let at_source = self.sharer.0 & AT_SOURCE != 0;
         let (here, there) = if at_source {
             (headers.source, headers.destination)
         } else {
             (headers.destination, headers.source)
         };
-        let zone_protocol = self.zone.0.wrapping_shl(8) | Protocol::EXPECTED.0 as u32;
-        let (port, none) = (Port(self.sharer.0 as u16), Port(0));
+        let zone_protocol = self.zone.awaited().0.wrapping_shl(8) | Protocol::EXPECTED.0 as u32;
+        let (port, owner) = (Port(self.sharer.0 as u16), Port((self.sharer.0 >> 16 & OWNER) as u16));
         if here <= there {
-            FlowKey { low: here, high: there, low_port: port, high_port: none, zone_protocol }
+            FlowKey { low: here, high: there, low_port: port, high_port: owner, zone_protocol }
         } else {
-            FlowKey { low: there, high: here, low_port: none, high_port: port, zone_protocol }
+            FlowKey { low: there, high: here, low_port: owner, high_port: port, zone_protocol }
         }
+    }
+
+    /// Whichever it is.
+    #[inline(always)]
+    pub fn any_key(self, headers: &Headers) -> FlowKey {
+        if self.is_awaited() { self.awaited_key(headers) } else { self.key(headers) }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn arrive<T: Tables, P: Packet>(
     let chain = if passes_on { None } else { Some(BuiltIn::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
         Reason::None => {
-            rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, Some(traffic)))
+            rules::settle(tables, (packet, headers), (owner, zone), chain, (track, Some(traffic)))
         }
         reason => Verdict::because(owner, reason),
     };
@@ -68,7 +68,7 @@ pub fn leave<T: Tables, P: Packet>(
     let (owner, track) = attribute::leaving(tables, (packet, headers), zone, (seen, Some(traffic)));
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
     let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
-    let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, Some(traffic)));
+    let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict
 }
@@ -102,7 +102,7 @@ pub fn receive<T: Tables, P: Packet>(
     };
     let chain = if is_local { Some(BuiltIn::Input) } else { None };
     let owner = Owner::new(receiver, owner.way);
-    rules::settle(tables, (packet, headers), (owner, zone), chain, (&track, traffic))
+    rules::settle(tables, (packet, headers), (owner, zone), chain, (track, traffic))
 }
 
 /// What becomes of `verdict` at a raw socket. A flow may outlive the socket it was opened by, or have had none; whoever
@@ -151,9 +151,7 @@ pub fn on_interface<T: Tables, P: Packet>(
         // known the next time. (On the uplinks such entries remember whose it is.)
         _ => match flow::find(tables, headers, place) {
             Some(hit) => track::go_on(tables, &hit, (packet, headers), (seen, Some(traffic)), opening),
-            None if track::begins(headers, tables.tcp()) => {
-                Track::beginning(tables, headers, (container, place.zone), opening)
-            }
+            None if track::begins(headers, tables.tcp()) => Track::opening(opening),
             None => Track::NONE,
         },
     };
@@ -161,7 +159,7 @@ pub fn on_interface<T: Tables, P: Packet>(
         return Verdict::because(owner, Reason::Malformed);
     }
     let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
-    rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (&track, Some(traffic)))
+    rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (track, Some(traffic)))
 }
 
 /// A frame on a container's own interface of which nothing can be read: rules cannot be asked about it, so it goes no further if it is
@@ -212,7 +210,7 @@ fn enter<T: Tables, P: Packet>(
         }
         // Its port has been taken since.
         Some(_) => Track::opening(Opening::RECEIVED.taking_over()),
-        None => Track::beginning(tables, headers, (receiver, zone), Opening::RECEIVED),
+        None => Track::opening(Opening::RECEIVED),
     }
 }
 

@@ -137,10 +137,11 @@ pub fn settle<T: Tables, P: Packet>(
     (packet, headers): (&P, &Headers),
     (owner, zone): (Owner, Zone),
     chain: Option<BuiltIn>,
-    (track, traffic): (&Track<T::Flow>, Option<Traffic>),
+    (mut track, traffic): (Track<T::Flow>, Option<Traffic>),
 ) -> Verdict {
+    track.look_for_announcement(tables, headers, (owner.id, zone));
     let ruling = match chain {
-        Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, track),
+        Some(chain) => judge(tables, (packet, headers), (owner, zone), chain, &track),
         None => Ruling::PASS,
     };
     // What arrives for a container and opens no connection leaves nothing. What it sends does, so that it stays known whose the
@@ -155,19 +156,20 @@ pub fn settle<T: Tables, P: Packet>(
     }
     let (place, parties) = if announces {
         let Some((parties, port)) = tables.make_way(headers, zone) else { return passed };
-        (Place::awaited(zone, port, Which::Source), parties)
+        (Place::awaited(zone, port, Which::Source, parties.charged()), parties)
     } else {
         let is_inside = track.opening.is_inside();
         let other = if is_inside { attribute::far_end(tables, headers) } else { ContainerId::UNOWNED };
-        let is_expected =
-            track.standing == Standing::Expected && tables.arrives(headers, zone, (owner.id, other));
-        let parties = track.opening.parties(owner.id, other).expected(is_expected);
-        (track.opening.place(zone, owner.id), parties)
+        let parties = track.opening.parties(owner.id, other);
+        (track.opening.place(zone, owner.id), parties.expected(track.standing == Standing::Expected))
     };
     let first = if announces { Traffic::default() } else { traffic.unwrap_or_default() };
     let reason = tables.open_flow(headers, place, &parties, (first, ruling.is_counted && !announces));
     if announces {
         // What is awaited and finds no room is new to rules when it comes.
+        if reason == Reason::None {
+            tables.note_awaited(headers, zone);
+        }
         return passed;
     }
     if reason == Reason::None {

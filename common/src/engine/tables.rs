@@ -235,7 +235,7 @@ pub trait Tables: FlowTable + Sized {
     /// The flow at `place` for the packet `headers`, expired or not.
     #[inline(always)]
     fn find(&self, headers: &Headers, place: Place) -> Option<Slot<Self::Flow>> {
-        self.flow(&place.key(headers))
+        self.flow(&place.any_key(headers))
     }
 
     /// Writes into a slot, which the caller has claimed, what a flow begins with.
@@ -298,16 +298,17 @@ pub trait Tables: FlowTable + Sized {
         ftp::make_way(self, headers, zone)
     }
 
-    /// Whether a connection that the packet begins was announced to a container, or by it.
+    /// What the packet has announced is awaited now.
     #[inline(always)]
-    fn awaits(&self, headers: &Headers, zone: Zone, id: ContainerId) -> bool {
-        ftp::awaits(self, headers, zone, id)
+    fn note_awaited(&self, headers: &Headers, zone: Zone) {
+        ftp::note(self, headers, zone);
     }
 
-    /// Such a connection begins, between these two: only the first one may do so, and not with somebody else.
+    /// Whether a container sends (or is sent) the first packet of a connection that was announced between its ends. It is not awaited
+    /// any more then.
     #[inline(always)]
-    fn arrives(&self, headers: &Headers, zone: Zone, parties: (ContainerId, ContainerId)) -> bool {
-        ftp::arrives(self, headers, zone, parties)
+    fn claim_awaited(&self, headers: &Headers, zone: Zone, whose: (ContainerId, bool)) -> bool {
+        ftp::claim(self, headers, zone, whose)
     }
 
     /// Whose one end (the local one) is of the packet that an ICMP error quotes.

@@ -3,7 +3,6 @@
 use super::{
     connection::Meeting,
     flow::{self, Hit, Parties},
-    ftp,
     headers::{Headers, Kind, Place},
     state,
     tables::{FlowEntry, Tables, Which},
@@ -41,7 +40,7 @@ pub enum Standing {
     Notice = 5,
     /// It is between the ends of a flow, but makes no sense there.
     Invalid = 6,
-    /// In none that there was before it, but another has announced it: see [`ftp`].
+    /// In none that there was before it, but another has announced it: see [`super::ftp`].
     Expected = 7,
 }
 
@@ -64,7 +63,7 @@ impl Opening {
     /// As [`Self::SENT`], to whoever is at the other end of the node.
     pub const INSIDE: Self = Self(1 | 8);
 
-    /// None for it, but one for the connection that it announces: see [`ftp`].
+    /// None for it, but one for the connection that it announces: see [`super::ftp`].
     pub const ANNOUNCED: Self = Self(32);
 
     /// Whether it is one that the packet announces.
@@ -147,19 +146,19 @@ impl<F: FlowEntry> Track<F> {
         Self { opening, ..Self::NONE }
     }
 
-    /// A flow of this container's is to be made, which another flow of its may have announced.
+    /// Now that it is known whose the packet is: a flow of this container's that is to be made may have been announced.
     #[inline(always)]
-    pub fn beginning<T: Tables<Flow = F>>(
+    pub fn look_for_announcement<T: Tables>(
+        &mut self,
         tables: &T,
         headers: &Headers,
-        of: (ContainerId, Zone),
-        opening: Opening,
-    ) -> Self {
-        if ftp::is_awaited(tables, headers, of) {
-            let standing = Standing::Expected;
-            return Self { standing, status: status::EXPECTED, opening, ..Self::NONE };
+        (id, zone): (ContainerId, Zone),
+    ) {
+        let sends = !self.opening.is_received();
+        if self.opening.is_wanted() && tables.claim_awaited(headers, zone, (id, sends)) {
+            self.standing = Standing::Expected;
+            self.status = status::EXPECTED;
         }
-        Self::opening(opening)
     }
 
     /// In a flow, which the packet has moved on.

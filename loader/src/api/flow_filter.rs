@@ -118,7 +118,7 @@ impl FromStr for StateName {
         let upper = text.to_ascii_uppercase();
         let of_tcp = (0..=9).map(|number| Phase::from_number(number).name());
         let of_sctp = association::Phase::ALL.iter().map(|phase| phase.name());
-        let all: BTreeSet<&str> = of_tcp.chain(of_sctp).chain(["REPLIED", "UNREPLIED"]).collect();
+        let all: BTreeSet<&str> = of_tcp.chain(of_sctp).chain(["REPLIED", "UNREPLIED", "EXPECTED"]).collect();
         if all.contains(&upper.as_str()) {
             return Ok(Self(upper));
         }

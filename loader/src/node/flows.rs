@@ -76,10 +76,15 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let key = &flow.key;
         let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
         let opener_low = flow.state.has(State::OPENER_LOW);
-        let (source, destination) = if opener_low { (low, high) } else { (high, low) };
+        let (mut source, destination) = if opener_low { (low, high) } else { (high, low) };
+        let mut zone = key.zone();
+        if flow.state.has(State::EXPECTED) && key.protocol() == units::Protocol::EXPECTED {
+            // Where it will come from is not known.
+            (source.1, zone) = (Port(0), zone.awaited());
+        }
         api::flow::Flow {
             owner: self.owner(owner_of(flow)),
-            zone: key.zone().0,
+            zone: zone.0,
             protocol: Protocol(key.protocol()).to_string(),
             src: source.0.into(),
             sport: source.1.0,

@@ -50,7 +50,6 @@ fn steps() -> Result<usize> {
 }
 
 fn capacity() -> Capacity {
-    // Far more fragments than there are in a trial: which ones give way is the kernel's affair.
     Capacity { containers: CONTAINERS, ..Capacity::default() }
 }
 

@@ -118,8 +118,8 @@ fn files_are_got_from_a_server_behind_rules() -> Result<()> {
     Ok(())
 }
 
-/// One who asks a server, from `a`, to connect to it.
-fn ask(node: &SharedNode, server: IpAddr, own: IpAddr) -> Result<Result<TcpStream>> {
+/// One who asks a server, from `a`, to connect to it. Whether that is awaited, as berth lists it, must be as `helped` says.
+fn ask(node: &SharedNode, server: IpAddr, own: IpAddr, helped: bool) -> Result<Result<TcpStream>> {
     let listener = node.topology.remote.tcp_listen(at(server, FTP))?;
     let mut control = node.a.tcp_connect(at(server, FTP))?;
     let (mut served, _) = accept(&listener)?;
@@ -141,6 +141,9 @@ fn ask(node: &SharedNode, server: IpAddr, own: IpAddr) -> Result<Result<TcpStrea
     };
     converse("USER somebody", "230 welcome")?;
     converse(&announced, "200 so be it")?;
+    let listed = node.berth.ok(["flows", "list", "--state", "expected"])?;
+    let awaited = format!("{}", at(own, port));
+    ensure!(listed.contains(&awaited) == helped, "{awaited} is among these:\n{listed}");
     Ok(connect(&node.topology.remote, at(server, DATA), at(own, port)).and_then(|stream| {
         accept(&waiting)?;
         Ok(stream)
@@ -162,9 +165,9 @@ fn servers_connect_to_a_client_behind_rules() -> Result<()> {
     let node = closed()?;
     for (server, own) in [(REMOTE_V4, NODE_V4), (REMOTE_V6, NODE_V6)] {
         node.berth.ok(["container", "set", "a", "--features", "default"])?;
-        ensure!(ask(&node, server, own)?.is_err(), "connected without help");
+        ensure!(ask(&node, server, own, false)?.is_err(), "connected without help");
         node.berth.ok(["container", "set", "a", "--features", "default,helper-ftp"])?;
-        ask(&node, server, own)?.context("with help")?;
+        ask(&node, server, own, true)?.context("with help")?;
         assert_eq!(related(&node, own)?, 1);
         // Its neighbour, who has the same address, has announced nothing, and hears of nothing.
         let waiting = node.b.tcp_listen(unspecified(own, 0))?;

@@ -8,7 +8,7 @@ use crate::{
     abi::{
         address::Address,
         guard::{CountKey, Counted, CountedKey, MAX_CONNLIMITS, ObjectKey},
-        rules::{dimension::state, external::Connlimit},
+        rules::{dimension::state, external::Connlimit, status},
         units::Nanos,
     },
     engine::{
@@ -60,9 +60,16 @@ impl Connection {
             },
             address: address.masked(asked.prefix),
             has_flow: has_flow as u32,
-            begins: (case.state as u32 == state::NEW) as u32,
+            begins: begins(case) as u32,
         }
     }
+}
+
+/// Whether nobody has answered yet: what another flow has announced is RELATED then, and not NEW.
+#[inline(always)]
+const fn begins(case: &Case) -> bool {
+    case.state as u32 == state::NEW
+        || (case.state as u32 == state::RELATED && case.status & status::EXPECTED != 0)
 }
 
 /// What is answered.

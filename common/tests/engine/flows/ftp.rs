@@ -11,7 +11,7 @@ use berth_common::{
     wire::tcp::{ACK, RST, SYN},
 };
 
-use crate::support::{A, L4, Node, S, T, data, segment};
+use crate::support::{A, HOST, L4, Node, S, T, data, segment};
 
 const CLIENT: &str = "198.51.100.7:5000";
 const SERVER: &str = "192.0.2.1:21";
@@ -179,6 +179,68 @@ fn what_is_awaited_is_a_flow_that_ends() {
     node.check();
 }
 
+/// What is awaited goes with the control connection.
+#[test]
+fn without_its_control_connection_nothing_is_awaited() {
+    let node = node();
+    let mut control = Control::open(&node, At::Interface(S));
+    control.server(b"220 ready\r\n");
+    control.server(ENTERING);
+    let [client, server] = control.sequences;
+    control.pass(true, &segment(CLIENT, SERVER, RST | ACK, client, server));
+    node.wait(11);
+    assert!(!control.is_related(true, "198.51.100.7:6000", SERVER_PORT), "it is gone");
+    // Another one between the same ends, which has announced nothing.
+    let control = Control::open(&node, At::Interface(S));
+    assert!(!control.is_related(true, "198.51.100.7:6001", SERVER_PORT), "another is there");
+}
+
+/// A server tells two clients at one address the same port: whoever asked last has it.
+#[test]
+fn another_control_connection_may_announce_the_same() {
+    let node = node();
+    let mut first = Control::open(&node, At::Interface(S));
+    first.server(b"220 ready\r\n");
+    first.server(ENTERING);
+    assert!(first.is_related(true, "198.51.100.7:6000", SERVER_PORT));
+    let other = "198.51.100.7:5001";
+    for (inward, packet) in [
+        (true, segment(other, SERVER, SYN, 1_000, 0)),
+        (false, segment(SERVER, other, SYN | ACK, 5_000, 1_001)),
+        (true, segment(other, SERVER, ACK, 1_001, 5_001)),
+        (false, data(SERVER, other, 5_001, 1_001, b"220 ready\r\n")),
+        (false, data(SERVER, other, 5_012, 1_001, ENTERING)),
+    ] {
+        first.pass(inward, &packet);
+    }
+    // The first one announces something else, which leaves the other's alone.
+    first.server(b"227 (192,0,2,1,4,2)\r\n");
+    assert!(first.is_related(true, "198.51.100.7:6001", SERVER_PORT));
+    assert!(first.is_related(true, "198.51.100.7:6002", "192.0.2.1:1026"));
+}
+
+/// Two who share an address may speak to one server, which may tell both the same port.
+#[test]
+fn two_containers_await_the_same() {
+    let node = node();
+    let far = "198.51.100.7:21";
+    for (id, here) in [(S, "192.0.2.1:4000"), (T, "192.0.2.1:4001")] {
+        assert_eq!(node.send(id, &segment(here, far, SYN, 1_000, 0)), Reason::None);
+        for packet in [
+            segment(far, here, SYN | ACK, 5_000, 1_001),
+            data(far, here, 5_001, 1_001, b"220 ready\r\n"),
+            data(far, here, 5_012, 1_001, b"227 (198,51,100,7,4,1)\r\n"),
+        ] {
+            assert_eq!(node.owner(&packet), (id, Way::Flow));
+        }
+    }
+    for (id, here) in [(S, "192.0.2.1:4002"), (T, "192.0.2.1:4003")] {
+        let packet = segment(here, "198.51.100.7:1025", SYN, 1, 0);
+        assert_eq!(node.send(id, &packet), Reason::None);
+        assert!(node.flow(&packet).expect("a flow").state.has(State::EXPECTED), "{id:?}");
+    }
+}
+
 #[test]
 fn one_is_awaited_whoever_announces_it() {
     let node = node();
@@ -210,9 +272,11 @@ fn on_lo_both_ends_must_be_parties() {
     let node = node();
     node.container(A, Mode::Stateful, 100, 100);
     let local = |port: u16| format!("{L4}:{port}");
-    // The second is T's, the third the server's own.
-    for (id, port) in [(S, 21), (T, 1_025), (S, 1_026)] {
-        node.reserve(id, 6, &local(port)).unwrap();
+    // The second is T's, the third the server's own, the fourth the host's, the last the client's.
+    for (id, port) in [(S, 21), (T, 1_025), (S, 1_026), (HOST, 1_027), (A, 1_028)] {
+        if id != HOST {
+            node.reserve(id, 6, &local(port)).unwrap();
+        }
         node.socket(id, 6, &local(port));
     }
     let (client, server) = (local(5_000), local(21));
@@ -222,20 +286,23 @@ fn on_lo_both_ends_must_be_parties() {
     pass(A, &segment(&client, &server, ACK, 1_001, 5_001));
     pass(S, &data(&server, &client, 5_001, 1_001, b"220 ready\r\n"));
     let mut sequence = 5_012;
-    // Whether A has asked to be listened to, the line, the port, and whether A's connection to it is expected then.
-    let (first, second): (&[u8], &[u8]) = (b"227 (192,0,2,1,4,1)\r\n", b"227 (192,0,2,1,4,2)\r\n");
-    for (asks, line, port, expected) in [
-        (false, first, 1_025, false),
-        (false, second, 1_026, false),
-        (true, first, 1_025, false),
-        (true, second, 1_026, true),
-    ] {
-        node.helper_ftp(A, asks);
-        pass(S, &data(&server, &client, sequence, 1_001, line));
+    // The port that the server announces, and whether the client's connection to it is expected then.
+    for (low, expected) in [(1, false), (2, true), (3, false), (4, false)] {
+        let line = format!("227 (192,0,2,1,4,{low})\r\n");
+        pass(S, &data(&server, &client, sequence, 1_001, line.as_bytes()));
         sequence += u32::try_from(line.len()).unwrap();
-        let packet = segment(&local(if asks { 7_001 } else { 7_000 }), &local(port), SYN, 1, 0);
+        let packet = segment(&local(7_000), &local(1_024 + low), SYN, 1, 0);
         pass(A, &packet);
         let flow = node.flow_in(Zone::LOCAL, &packet).expect("a flow");
-        assert_eq!(flow.state.has(State::EXPECTED), expected, "{asks} {port}");
+        assert_eq!(flow.state.has(State::EXPECTED), expected, "{low}");
+    }
+    // What the client announces is for the server to connect to, not for itself.
+    pass(A, &data(&client, &server, 1_001, sequence, b"USER a\r\n"));
+    pass(A, &data(&client, &server, 1_009, sequence, b"PORT 192,0,2,1,4,4\r\n"));
+    for (sender, port, expected) in [(A, 7_001, false), (S, 7_002, true)] {
+        let packet = segment(&local(port), &local(1_028), SYN, 1, 0);
+        pass(sender, &packet);
+        let flow = node.flow_in(Zone::LOCAL, &packet).expect("a flow");
+        assert_eq!(flow.state.has(State::EXPECTED), expected, "{sender:?}");
     }
 }
