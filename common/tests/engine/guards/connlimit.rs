@@ -4,7 +4,7 @@ use berth_common::{
     abi::{
         flow::State,
         guard::CountKey,
-        rules::{BuiltIn, dimension::state, external::Connlimit},
+        rules::{BuiltIn, dimension::state, external::Connlimit, status},
     },
     engine::{
         classify::Answer,
@@ -86,6 +86,21 @@ fn each_address_has_so_many() {
     assert_eq!(node.tables.counts(), [count(1, 2), count(2, 1)]);
     // Three flows, two addresses.
     assert_eq!(held(&node), (5, 6, 0));
+}
+
+/// What another flow has announced is RELATED when it begins, and counts all the same; an error about a flow does not.
+#[test]
+fn announced_connections_are_counted() {
+    let node = listening();
+    let ask = |port, case: &Case| {
+        let connection = Connection::new(object(S, 1), &Node::headers(&from(1, port, SYN)), case, &ABOVE_TWO);
+        connlimit::ask(&&node.tables, &connection, &ABOVE_TWO).answer
+    };
+    let announced = Case { status: status::EXPECTED, ..case(state::RELATED) };
+    assert_eq!([1, 2, 3].map(|port| ask(port, &announced)), [No, No, Yes]);
+    assert_eq!(node.tables.counts(), [count(1, 3)]);
+    assert_eq!(ask(4, &case(state::RELATED)), Yes);
+    assert_eq!(node.tables.counts(), [count(1, 3)]);
 }
 
 fn count(client: u8, count: u64) -> (CountKey, u64) {
