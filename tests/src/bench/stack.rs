@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 use socket2::SockRef;
@@ -26,15 +26,17 @@ const NEXT: i32 = -1;
 const CLONE_REDIRECT: i32 = 13;
 const TO_INGRESS: i32 = 1;
 
-const RULES: &str = "table inet bench { chain input { type filter hook input priority 0; policy drop; \
-                     ct state established accept; ct state new accept; } }";
+const RULES: &str = "table inet bench {\nchain input {\ntype filter hook input priority 0; policy drop;\n\
+                     ct state established accept\nct state new accept\n}\n}\n";
 /// The node's limit, which its network namespaces share.
 const MOST_FLOWS: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 
 /// What packets meet on their way.
 enum Guard {
     Nothing,
-    Berth(World, #[allow(dead_code, reason = "held while it is attached")] OwnedFd),
+    /// A program that does nothing, where berth's is.
+    Empty,
+    Berth(World),
     Nft,
 }
 
@@ -43,25 +45,31 @@ struct Node {
     topology: Topology,
     guard: Guard,
     pump: Turnstile,
+    _attached: Option<OwnedFd>,
     _socket: UdpSocket,
 }
 
 /// The measurements with one number of flows.
 pub struct Column {
     flows: u32,
-    nodes: [Node; 3],
-    samples: [(&'static str, Samples); 3],
+    nodes: [Node; 4],
+    samples: [(&'static str, Samples); 4],
     _ceiling: Option<Ceiling>,
 }
 
 impl Column {
     /// With so many flows.
     pub fn new(flows: u32) -> Result<Self> {
-        let names = ["nothing in the way", "berth", "nft, ct state"];
+        let names = ["nothing in the way", "empty program", "berth", "nft, ct state"];
         Ok(Self {
             flows,
             _ceiling: Ceiling::raise(flows)?,
-            nodes: [Node::with_nothing(flows)?, Node::with_berth(flows)?, Node::with_nft(flows)?],
+            nodes: [
+                Node::with_nothing(flows)?,
+                Node::with_empty(flows)?,
+                Node::with_berth(flows)?,
+                Node::with_nft(flows)?,
+            ],
             samples: names.map(|name| (name, Samples::default())),
         })
     }
@@ -70,10 +78,10 @@ impl Column {
     pub fn measure(&mut self, counts: bool) -> Result<()> {
         let [nothing, others @ ..] = &self.nodes;
         let bare = nothing.measure(self.flows)?;
-        let above = others.each_ref().map(|node| Ok(node.measure(self.flows)? - bare));
-        let [berth, nft]: [Result<f64>; 2] = above;
+        let above: Vec<f64> =
+            others.iter().map(|node| Ok(node.measure(self.flows)? - bare)).collect::<Result<_>>()?;
         if counts {
-            for ((_, samples), taken) in self.samples.iter_mut().zip([bare, berth?, nft?]) {
+            for ((_, samples), taken) in self.samples.iter_mut().zip([bare].into_iter().chain(above)) {
                 samples.add(taken);
             }
         }
@@ -91,7 +99,7 @@ impl Column {
 }
 
 impl Node {
-    fn new(flows: u32, guard: impl FnOnce(&Topology) -> Result<Guard>) -> Result<Self> {
+    fn new(flows: u32, guard: impl FnOnce(&Topology) -> Result<(Guard, Option<OwnedFd>)>) -> Result<Self> {
         let topology = Topology::builder().with_known_neighbours().build()?;
         for scope in ["all", "default", UPLINK] {
             sysctl::set(topology.node.netns(), &format!("ipv4/conf/{scope}/rp_filter"), "0")?;
@@ -108,22 +116,28 @@ impl Node {
             exit(),
         ];
         let redirect = sys::load_classifier("bench_redirect", &redirect)?;
-        let pump = Turnstile::new(redirect.as_fd(), flows)?;
-        Ok(Self { guard: guard(&topology)?, topology, pump, _socket: socket })
+        let pump = Turnstile::sound(redirect.as_fd(), flows, &packet()?)?;
+        let (guard, attached) = guard(&topology)?;
+        Ok(Self { topology, guard, pump, _attached: attached, _socket: socket })
     }
 
     fn with_nothing(flows: u32) -> Result<Self> {
-        Self::new(flows, |_| Ok(Guard::Nothing))
+        Self::new(flows, |_| Ok((Guard::Nothing, None)))
+    }
+
+    fn with_empty(flows: u32) -> Result<Self> {
+        Self::new(flows, |topology| {
+            let program = sys::load_classifier("bench_empty", &[set(Reg::R0, NEXT), exit()])?;
+            Ok((Guard::Empty, Some(attach(topology, program.as_fd())?)))
+        })
     }
 
     fn with_berth(flows: u32) -> Result<Self> {
         Self::new(flows, |topology| {
-            let netns = topology.node.netns();
-            let index = link::index(netns, UPLINK)?;
+            let index = link::index(topology.node.netns(), UPLINK)?;
             let world = World::load(&["berth_up_in"], flows.max(DEFAULT_TABLE), index, None)?;
-            let program = world.object().program("berth_up_in")?;
-            let attached = in_netns(netns, || sys::create_link(program, index, Direction::Ingress.tcx(), 0))?;
-            Ok(Guard::Berth(world, attached.context("attach to an interface, which takes Linux 6.6")?))
+            let attached = attach(topology, world.object().program("berth_up_in")?)?;
+            Ok((Guard::Berth(world), Some(attached)))
         })
     }
 
@@ -131,14 +145,14 @@ impl Node {
         Self::new(flows, |topology| {
             let mut command = topology.node.command("nft")?;
             process::ok_with_input(command.args(["-f", "-"]), RULES)?;
-            Ok(Guard::Nft)
+            Ok((Guard::Nft, None))
         })
     }
 
     /// Nanoseconds that a packet takes that is in one of so many flows.
     fn measure(&self, flows: u32) -> Result<f64> {
         let netns = self.topology.node.netns();
-        let packet = datagram(TRACKED_PORT)?;
+        let packet = packet()?;
         let run = |count| in_netns(netns, || self.pump.run(Target::Measured, &packet, count))?;
         let (before, packets) = (self.received()?, PACKETS.max(2 * flows));
         run(flows)?;
@@ -146,8 +160,8 @@ impl Node {
         let arrived = self.received()? - before;
         ensure!(arrived == u64::from(flows + packets), "{arrived} of {} packets arrived", flows + packets);
         let found = match &self.guard {
-            Guard::Nothing => return Ok(taken),
-            Guard::Berth(world, _) => world.flows(TRACKED)?,
+            Guard::Nothing | Guard::Empty => return Ok(taken),
+            Guard::Berth(world) => world.flows(TRACKED)?,
             Guard::Nft => sysctl::get(netns, "netfilter/nf_conntrack_count")?.parse()?,
         };
         ensure!(found == u64::from(flows), "{found} flows, not {flows}");
@@ -163,6 +177,21 @@ impl Node {
         let number = numbers.and_then(|line| line.split_whitespace().nth(3));
         Ok(number.context("no counters of IPv4")?.parse()?)
     }
+}
+
+fn attach(topology: &Topology, program: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let netns = topology.node.netns();
+    let index = link::index(netns, UPLINK)?;
+    let attached = in_netns(netns, || sys::create_link(program, index, Direction::Ingress.tcx(), 0))?;
+    attached.context("attach to an interface, which takes Linux 6.6")
+}
+
+/// One without a checksum of its own.
+fn packet() -> Result<Vec<u8>> {
+    const CHECKSUM: usize = 40;
+    let mut packet = datagram(TRACKED_PORT)?;
+    packet.get_mut(CHECKSUM..CHECKSUM + 2).context("a short packet")?.fill(0);
+    Ok(packet)
 }
 
 /// The node's limit of connections, while it is raised.

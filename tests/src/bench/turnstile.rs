@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::tuple::Tuple;
 use crate::bpf::asm::{
-    Insn, Reg, add, add_register, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself, set,
-    shift_left, shift_right, skip_if_above, store_u8, store_u16, store_u32, store_u64,
+    Insn, Reg, add, add_register, and, call, copy, exit, first_value_of, load_u32, load_u64, map_itself,
+    multiply, set, shift_left, shift_right, skip_if_above, store_u8, store_u16, store_u32, store_u64,
 };
 use crate::bpf::sys;
 
@@ -23,6 +23,7 @@ const DATA_END: i16 = 80;
 // Where things are in an IPv4 packet without options, in an Ethernet frame, and how long that is with the longest header
 // that is written to.
 const PROTOCOL: i16 = 23;
+const CHECKSUM: i16 = 24;
 const ADDRESSES: i16 = 26;
 const SOURCE_LAST_BYTE: i16 = 29;
 const PORTS: i16 = 34;
@@ -70,6 +71,28 @@ impl Turnstile {
                 store_u8(PACKET, SOURCE_LAST_BYTE, NUMBER),
             ],
         )
+    }
+
+    /// As [`Self::new`], of packets that somebody else looks at, too: the checksum of the IPv4 header, of which `packet` has that of
+    /// its first source, is kept right. (That of UDP is to be zero, which is none.)
+    pub fn sound(measured: BorrowedFd<'_>, sources: u32, packet: &[u8]) -> Result<Self> {
+        ensure!(sources.is_power_of_two() && sources <= 1 << 24, "{sources} different sources");
+        let checksum = packet.get(usize::try_from(CHECKSUM)?..).and_then(|bytes| bytes.first_chunk::<2>());
+        let checksum = u16::from_be_bytes(*checksum.context("no header")?);
+        // What the address grows by, the checksum shrinks by, as long as that is no less.
+        ensure!(checksum > u16::from(u8::MAX), "an unlucky checksum: {checksum:#x}");
+        let change = [
+            store_u16(PACKET, SOURCE_PORT, NUMBER),
+            shift_right(NUMBER, 16),
+            store_u8(PACKET, SOURCE_LAST_BYTE, NUMBER),
+            set(Reg::R3, -1),
+            multiply(NUMBER, Reg::R3),
+            add(NUMBER, checksum.into()),
+            store_u8(PACKET, CHECKSUM + 1, NUMBER),
+            shift_right(NUMBER, 8),
+            store_u8(PACKET, CHECKSUM, NUMBER),
+        ];
+        Self::with(measured, sources, &change)
     }
 
     /// One that gives packets 65,536 different source addresses, in an order that is not theirs.
