@@ -164,7 +164,7 @@ impl State {
     /// The same with another such.
     #[inline(always)]
     pub const fn with_connection(self, connection: u32) -> Self {
-        const KEPT: u32 = (1 << State::FLAGS) - 1 | State::EXPECTED | State::HEARD;
+        const KEPT: u32 = ((1 << State::FLAGS) - 1) | State::EXPECTED | State::HEARD;
         Self(self.0 & KEPT | connection << Self::FLAGS & !KEPT)
     }
 

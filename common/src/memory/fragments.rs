@@ -55,14 +55,14 @@ impl Fragments {
 
 impl FragmentCell {
     fn get(&self) -> FragmentPlace {
-        let [a, b, c, d, e, f, g, h, id, zone_protocol] = self.key.each_ref().map(|word| word.load(SeqCst));
+        let word = |place| fragments::FragmentPlace::key_word(&self, place);
         FragmentPlace {
             turn: self.turn.load(SeqCst),
             key: FragmentKey {
-                source: Address([a, b, c, d]),
-                destination: Address([e, f, g, h]),
-                id,
-                zone_protocol,
+                source: Address([word(0), word(1), word(2), word(3)]),
+                destination: Address([word(4), word(5), word(6), word(7)]),
+                id: word(8),
+                zone_protocol: word(9),
             },
             fragment: fragments::FragmentPlace::fragment(&self),
         }

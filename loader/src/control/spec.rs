@@ -46,6 +46,10 @@ impl Default for Sizes {
 }
 
 /// A container as it is to be in the kernel.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, which the programs ask for by itself"
+)]
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Not zero, and another for each container that ever had the id.

@@ -131,7 +131,7 @@ proptest! {
             prop::sample::select(b"0123456789|,.:(\r".to_vec()),
         ], 0..200),
     ) {
-        let line = [&[&b"PORT "[..], b"EPRT |2|", b"227 ", b"229 ("][begins], &line[..]].concat();
+        let line = [[&b"PORT "[..], b"EPRT |2|", b"227 ", b"229 ("][begins], &line[..]].concat();
         for speaker in [Speaker::Client, Speaker::Server] {
             for address in [R4, R6] {
                 announced(speaker, &line, address);
