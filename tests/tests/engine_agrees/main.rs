@@ -41,7 +41,7 @@ fn the_engine_agrees_with_the_loaded_programs() -> Result<()> {
 #[test]
 fn the_engine_agrees_when_tables_are_full() -> Result<()> {
     privileged!();
-    let coverage = agree(Capacity { flows: 100, ports: 10, ..capacity() }, steps()? / 3)?;
+    let coverage = agree(Capacity { flows: 40, ports: 10, ..capacity() }, steps()? / 3)?;
     coverage.expect_everything_but(&[])
 }
 
