@@ -36,7 +36,7 @@ enum Guard {
     Nothing,
     /// A program that does nothing, where berth's is.
     Empty,
-    Berth(World),
+    Berth(Box<World>),
     Nft,
 }
 
@@ -137,7 +137,7 @@ impl Node {
             let index = link::index(topology.node.netns(), UPLINK)?;
             let world = World::load(&["berth_up_in"], flows.max(DEFAULT_TABLE), index, None)?;
             let attached = attach(topology, world.object().program("berth_up_in")?)?;
-            Ok((Guard::Berth(world), Some(attached)))
+            Ok((Guard::Berth(Box::new(world)), Some(attached)))
         })
     }
 

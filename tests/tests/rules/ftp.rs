@@ -49,7 +49,7 @@ fn serve(server: &impl Sockets, listener: &TcpListener) -> Result<bool> {
     let address = control.local_addr()?.ip();
     let mut lines = BufReader::new(control.try_clone()?).lines();
     let mut data: Option<TcpListener> = None;
-    let mut served = false;
+    let mut is_done = false;
     control.write_all(b"220 ready\r\n")?;
     while let Some(Ok(line)) = lines.next() {
         let answer = match line.split(' ').next().unwrap_or_default() {
@@ -72,14 +72,14 @@ fn serve(server: &impl Sockets, listener: &TcpListener) -> Result<bool> {
                 control.write_all(b"150 here it comes\r\n")?;
                 let (mut stream, _) = accept(data.as_ref().context("no data connection")?)?;
                 stream.write_all(CONTENT)?;
-                served = true;
+                is_done = true;
                 "226 done".to_owned()
             }
             _ => "502 never heard of it".to_owned(),
         };
         control.write_all(format!("{answer}\r\n").as_bytes())?;
     }
-    Ok(served)
+    Ok(is_done)
 }
 
 /// The remote host gets a file from `a`'s server, with a program that many have.
@@ -122,13 +122,13 @@ fn files_are_got_from_a_server_behind_rules() -> Result<()> {
 fn ask(node: &SharedNode, server: IpAddr, own: IpAddr, helped: bool) -> Result<Result<TcpStream>> {
     let listener = node.topology.remote.tcp_listen(at(server, FTP))?;
     let mut control = node.a.tcp_connect(at(server, FTP))?;
-    let (mut served, _) = accept(&listener)?;
+    let (mut far, _) = accept(&listener)?;
     let mut said = BufReader::new(control.try_clone()?).lines();
-    let mut heard = BufReader::new(served.try_clone()?).lines();
+    let mut heard = BufReader::new(far.try_clone()?).lines();
     let mut converse = |line: &str, answer: &str| -> Result<()> {
         control.write_all(format!("{line}\r\n").as_bytes())?;
         ensure!(heard.next().context("nothing came")?? == line);
-        served.write_all(format!("{answer}\r\n").as_bytes())?;
+        far.write_all(format!("{answer}\r\n").as_bytes())?;
         ensure!(said.next().context("no answer came")?? == answer);
         Ok(())
     };
