@@ -23,7 +23,7 @@ pub struct Args {
     /// Privileged tests at a time
     #[arg(long, value_name = "N", default_value_t = JOBS)]
     jobs: u32,
-    /// Have tests hand their instance of berth to the next, as in the machines of `cargo xtask vm`: half as long
+    /// Have tests hand their instance of berth to the next, as in the machines of `cargo xtask vm`: it need not be loaded again
     #[arg(long)]
     reuse: bool,
     /// How many cases the tests that try many are to try, in percent of the usual

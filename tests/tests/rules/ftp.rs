@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use berth_tests::process::{self, Output};
-use berth_tests::sockets::{accept, timed, unspecified};
+use berth_tests::sockets::{accept, timed};
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at};
 use berth_tests::wait::LIMIT;
 use berth_tests::{Endpoint, SharedNode, Sockets, privileged};
@@ -169,10 +169,6 @@ fn servers_connect_to_a_client_behind_rules() -> Result<()> {
         node.berth.ok(["container", "set", "a", "--features", "default,helper-ftp"])?;
         ask(&node, server, own, true)?.context("with help")?;
         assert_eq!(related(&node, own)?, 1);
-        // Its neighbour, who has the same address, has announced nothing, and hears of nothing.
-        let waiting = node.b.tcp_listen(unspecified(own, 0))?;
-        let port = waiting.local_addr()?.port();
-        connect(&node.topology.remote, at(server, 0), at(own, port)).context("b has no rules")?;
     }
     let features = node.berth.ok(["features", "a"])?;
     let line = features.lines().find(|line| line.contains("helper-ftp")).context("no such feature")?;
