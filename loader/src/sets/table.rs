@@ -140,7 +140,7 @@ impl Table {
 
     /// Adds an entry that is not there. False if the prefixes would have too many lengths: nothing is changed then.
     pub fn insert(&mut self, entry: &Entry) -> bool {
-        let before = self.header.lengths;
+        let (before, reach) = (self.header.lengths, self.most_overflows());
         self.note_length(entry);
         let Some(lengths) = self.lengths_in_use() else {
             self.forget_length(entry);
@@ -152,7 +152,12 @@ impl Table {
             // A reader must not meet half of the new list.
             self.change = Change::All;
         }
-        if self.count > most_entries(self.form, self.lines.len()) || self.place(entry).is_none() {
+        // With one length more, fewer lines are looked at for each: what is there may be further from home than that.
+        let is_out_of_reach = self.most_overflows() < reach;
+        if is_out_of_reach
+            || self.count > most_entries(self.form, self.lines.len())
+            || self.place(entry).is_none()
+        {
             let entries = self.entries();
             let others = entries.into_iter().filter(|other| other != entry);
             let all: Vec<Entry> = others.chain([*entry]).collect();

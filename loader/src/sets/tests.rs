@@ -143,6 +143,26 @@ fn entries_come_and_go_as_in_a_list() {
     }
 }
 
+/// The more lengths there are, the fewer lines are looked at for each: what is there is found nevertheless.
+#[test]
+fn entries_are_found_when_networks_of_other_lengths_come() {
+    let form = Form::of(Kind::HashNet, Family::Ipv6);
+    // As many as there may be in a table of 512 lines, but for those to come.
+    let mut texts: Vec<String> = (0..429).map(|number| format!("2001:db8::{number:x}/128")).collect();
+    texts.extend((96..127).map(|length| format!("2001:db8:1::/{length}")));
+    let entries: Vec<Entry> = texts.iter().map(|text| read_one(form, text, false)).collect();
+    // Each has another seed.
+    for _ in 0..10 {
+        let mut table = Table::new(form);
+        for entry in &entries {
+            assert!(table.insert(entry));
+        }
+        for entry in &entries {
+            assert_eq!(table.find(entry), Some(*entry));
+        }
+    }
+}
+
 /// What the kernel has is told by the changes alone.
 #[test]
 fn changes_lead_to_the_same_lines() {
