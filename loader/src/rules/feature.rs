@@ -188,7 +188,7 @@ impl FromStr for Feature {
         let name = match bare {
             "tables" => "filter",
             "redirect" | "masquerade" | "snat" | "dnat" => "nat",
-            "conntrack_ftp" => "helper-ftp",
+            "helper" | "conntrack_ftp" => "helper-ftp",
             other => other,
         };
         Self::ALL.into_iter().find(|feature| feature.name() == name).ok_or_else(|| FeatureError {

@@ -33,7 +33,6 @@ const MATCHES: &[(&str, Instead)] = &[
     ("eui64", ROUTING),
     ("geoip", "put the country's networks into a set and use -m set"),
     ("hbh", "use -m frag, or -p with what the packet carries"),
-    ("helper", "use -m conntrack --ctstate RELATED"),
     ("ipp2p", CONTENT),
     ("ipv6header", "use -m frag, or -p with what the packet carries"),
     ("ipvs", "use -m conntrack"),

@@ -15,7 +15,7 @@ use berth_tests::wait::LIMIT;
 use berth_tests::{Endpoint, SharedNode, Sockets, privileged};
 use socket2::{Domain, Type};
 
-use crate::helpers::{counted_in, filter};
+use crate::helpers::{counted_in, filter, with_text};
 
 const FTP: u16 = 21;
 const DATA: u16 = 20;
@@ -28,6 +28,11 @@ const CLOSED: &str = ":INPUT DROP\n:OUTPUT ACCEPT\n\
      -A INPUT -p tcp --dport 21 -j ACCEPT\n\
      -A INPUT -m conntrack --ctstate RELATED -j ACCEPT\n\
      -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n";
+
+/// The same, where the rule about what was announced asks for who has heard it, not for its state.
+const BY_HELPER: &str = ":INPUT DROP\n:OUTPUT ACCEPT\n\
+     -A INPUT -p tcp --dport 21 -j ACCEPT\n\
+     -A INPUT -m helper --helper ftp -j ACCEPT\n";
 
 /// A node whose tenant `a` has such rules.
 fn closed() -> Result<SharedNode> {
@@ -115,6 +120,26 @@ fn files_are_got_from_a_server_behind_rules() -> Result<()> {
         // The first packet of the connection, until it was answered.
         assert_eq!(related(&node, address)?, 1);
     }
+    Ok(())
+}
+
+/// From its first packet to its last.
+#[test]
+fn what_was_announced_is_known_by_who_has_heard_of_it() -> Result<()> {
+    privileged!();
+    let node = SharedNode::configured("[defaults]\nmode = 'stateful'\n")?;
+    let text = format!("*filter\n{BY_HELPER}COMMIT\n");
+    let output = with_text(&node, &["restore", "a"], &text)?;
+    ensure!(!output.success() && output.stderr.contains("helper-ftp"), "{output:?}");
+    node.berth.ok(["container", "set", "a", "--features", "default,helper-ftp"])?;
+    filter(&node, "a", &[], BY_HELPER)?;
+    let (output, served) = get(&node, NODE_V4, LIMIT)?;
+    ensure!(output.success() && served, "{output:?}");
+    // What opens it, acknowledges the file, and closes it, of which no other rule accepts any.
+    ensure!(related(&node, NODE_V4)? >= 3, "{} packets", related(&node, NODE_V4)?);
+    // The rule is about the feature, so that goes no more.
+    let output = node.berth.run(["container", "set", "a", "--features", "default"])?;
+    ensure!(!output.success() && output.stderr.contains("helper-ftp"), "{output:?}");
     Ok(())
 }
 

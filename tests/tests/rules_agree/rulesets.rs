@@ -27,7 +27,7 @@ use crate::sets;
 use crate::side::INTERFACE;
 
 /// What berth cannot do yet, or leaves to chance, or what is compared in [`crate::connlimits`].
-const MATCHES_LEFT_OUT: [&str; 3] = ["connlimit", "connmark", "frag"];
+const MATCHES_LEFT_OUT: [&str; 4] = ["connlimit", "connmark", "frag", "helper"];
 
 /// Jumps, verdicts, and these.
 const TARGETS: [&str; 3] = ["LOG", "MARK", "NFLOG"];

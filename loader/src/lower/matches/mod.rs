@@ -6,6 +6,7 @@ mod connlimit;
 mod conntrack;
 mod frag;
 mod hashlimit;
+mod helper;
 mod icmp;
 mod iprange;
 mod limit;
@@ -34,6 +35,7 @@ pub(super) fn conditions(one: &Match, context: &mut Context<'_>) -> Result<Vec<C
         Match::Dscp(dscp) => vec![bytes::dscp(dscp, family)],
         Match::Frag(frag) => vec![frag::condition(frag)],
         Match::Hashlimit(hashlimit) => vec![hashlimit::condition(hashlimit, context)],
+        Match::Helper(helper) => vec![helper::condition(helper, family)],
         Match::Hl(hl) => vec![bytes::hl(*hl, family)],
         Match::Icmp(icmp) => vec![icmp::icmp(icmp, family)],
         Match::Icmp6(icmp) => vec![icmp::icmp6(icmp, family)],

@@ -13,6 +13,7 @@ use crate::rules::{
         conntrack::{Conntrack, CtState, CtStatus, Direction, End},
         dscp::{CodePoint, Dscp},
         frag::{Frag, More},
+        helper::{Helper, HelperName},
         hl::Hl,
         icmp::{Icmp, IcmpType},
         icmp6::{Icmp6, Icmp6Type},
@@ -58,6 +59,10 @@ impl Scene<'_> {
             }
             "frag" if family == Family::Ipv6 => self.frag().into(),
             "hashlimit" => stateful::hashlimit(self)?.into(),
+            "helper" => {
+                let name = self.random.pick(&[HelperName::Any, HelperName::Ftp])?;
+                Helper { name: self.condition(name) }.into()
+            }
             "hl" if family == Family::Ipv6 => match (self.random.below(3), self.hops()) {
                 (0, value) => Hl::Is(self.condition(value)).into(),
                 (1, value) => Hl::Below(value).into(),

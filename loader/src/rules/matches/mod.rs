@@ -8,6 +8,7 @@ pub mod conntrack;
 pub mod dscp;
 pub mod frag;
 pub mod hashlimit;
+pub mod helper;
 pub mod hl;
 pub mod icmp;
 pub mod icmp6;
@@ -55,6 +56,8 @@ extensions! {
     Frag(frag::Frag),
     /// How often packets of one kind come.
     Hashlimit(hashlimit::Hashlimit),
+    /// Who has announced the flow.
+    Helper(helper::Helper),
     /// The hop limit of IPv6.
     Hl(hl::Hl),
     /// Type and code of ICMP.

@@ -16,7 +16,7 @@ macro_rules! tables {
 
 const TABLES: &[(&str, &str)] = tables!(
     "CONNMARK" "DNAT" "LOG" "MARK" "MASQUERADE" "NFLOG" "REDIRECT" "REJECT" "SNAT" "addrtype" "combined" "comment"
-    "connlimit" "connmark" "conntrack" "dscp" "frag" "hashlimit" "header" "hl" "icmp" "icmp6" "iprange" "length" "limit"
+    "connlimit" "connmark" "conntrack" "dscp" "frag" "hashlimit" "header" "helper" "hl" "icmp" "icmp6" "iprange" "length" "limit"
     "mac" "mark" "multiport" "pkttype" "recent" "set" "state" "statistic" "tcp" "tos" "ttl" "udp"
 );
 

@@ -4,7 +4,11 @@ use super::{
     super::packet::{Packet, Tracking},
     matching::{agrees, in_network, in_ports},
 };
-use crate::rules::matches::conntrack::{Conntrack, CtState, CtStatus, Direction, End};
+use crate::rules::{
+    condition::Condition,
+    matches::conntrack::{Conntrack, CtState, CtStatus, Direction, End},
+    values::flags::Flags,
+};
 
 /// A flow as it is known from one of its packets: its first packet's ends. What an ICMP error does not tell is missing.
 struct Flow {
@@ -48,6 +52,19 @@ pub(super) fn conntrack(wanted: &Conntrack, packet: &Packet) -> bool {
             };
             wanted.iter().any(|flag| status & bit(flag) != 0)
         })
+}
+
+/// `state_mt`, which is the same of states alone.
+pub(super) fn state(wanted: Condition<Flags<CtState>>, packet: &Packet) -> bool {
+    conntrack(&Conntrack { state: Some(wanted), ..Conntrack::default() }, packet)
+}
+
+/// Whether the packet's connection has a master, whose helper is the only one.
+pub(super) const fn was_announced(packet: &Packet) -> bool {
+    match packet.tracking {
+        Tracking::Untracked | Tracking::Invalid => false,
+        Tracking::Flow { status, .. } => status & 1 != 0,
+    }
 }
 
 fn flow_of(packet: &Packet, state: CtState, direction: Direction) -> Flow {

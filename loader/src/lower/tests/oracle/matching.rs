@@ -16,7 +16,6 @@ use crate::{
         matches::{
             Match,
             addrtype::AddressType,
-            conntrack::Conntrack,
             frag::More,
             hl::Hl,
             icmp::IcmpType,
@@ -112,9 +111,8 @@ impl State {
                 })
             }
             Match::Conntrack(wanted) => conntrack::conntrack(wanted, packet),
-            Match::State(state) => {
-                conntrack::conntrack(&Conntrack { state: Some(state.state), ..Conntrack::default() }, packet)
-            }
+            Match::Helper(helper) => conntrack::was_announced(packet) != helper.name.negated,
+            Match::State(state) => conntrack::state(state.state, packet),
             Match::Dscp(dscp) => agrees(Some(&dscp.value), |point| packet.tos >> 2 == point.0),
             Match::Tos(tos) => agrees(Some(&tos.value), |tos| packet.tos & tos.mask == tos.value),
             Match::Length(length) => agrees(Some(&length.length), |range| {
