@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, bail, ensure};
 use berth_common::abi::units::Protocol;
@@ -80,6 +82,8 @@ pub const SCTP_TIMEOUTS: [(&str, u32); 8] = [
 ];
 
 pub const INTERFACES: [&str; 2] = ["left0", "right0"];
+/// Further addresses of the left end, by their last byte, for protocols without ports.
+pub const NAMELESS: RangeInclusive<u8> = 10..=250;
 const OUTSIDE: &str = "wire0";
 /// What is said on FTP's control connections is listened to.
 const FTP: &str = "*raw\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\nCOMMIT\n";
@@ -117,15 +121,11 @@ impl Router {
         for (interface, address, [_, far]) in
             [(INTERFACES[0], LEFT, MACS[0]), (INTERFACES[1], RIGHT, MACS[1])]
         {
-            let gateway = match address {
-                std::net::IpAddr::V4(v4) => {
-                    let [a, b, c, _] = v4.octets();
-                    std::net::IpAddr::from([a, b, c, 1])
-                }
-                std::net::IpAddr::V6(_) => bail!("no router of IPv6"),
-            };
-            link::add_address(host.netns(), interface, gateway, 24)?;
+            link::add_address(host.netns(), interface, beside(address, 1)?, 24)?;
             link::add_neighbour(host.netns(), interface, address, far)?;
+        }
+        for host_number in NAMELESS {
+            link::add_neighbour(host.netns(), INTERFACES[0], beside(LEFT, host_number)?, MACS[0][1])?;
         }
         let mut rules = String::new();
         let left = INTERFACES[0];
@@ -195,16 +195,20 @@ impl Router {
     fn connection(&self, packet: &[u8]) -> Result<Option<Connection>> {
         let headers = Bytes(packet).in_packet().context("no packet")?;
         let (source, destination) = (headers.source_port.0, headers.destination_port.0);
-        let (names, has_phase) = match headers.protocol {
-            Protocol::TCP | Protocol::SCTP => (format!("sport={source} dport={destination} "), true),
-            Protocol::UDP => (format!("sport={source} dport={destination} "), false),
-            _ => {
+        let names = match headers.protocol {
+            Protocol::TCP | Protocol::SCTP | Protocol::UDP => format!("sport={source} dport={destination} "),
+            Protocol::ICMP => {
                 let asks = headers.is_requester(Which::Source);
-                (format!("id={} ", if asks { source } else { destination }), false)
+                format!("id={} ", if asks { source } else { destination })
             }
+            // Of each there is one between two ends, or none.
+            _ => format!("src={} dst={} ", IpAddr::from(headers.source), IpAddr::from(headers.destination)),
         };
+        let has_phase = matches!(headers.protocol, Protocol::TCP | Protocol::SCTP);
+        let number = headers.protocol.0.to_string();
         let text = in_netns(self.host.netns(), || fs::read_to_string("/proc/thread-self/net/nf_conntrack"))??;
-        let mut lines = text.lines().filter(|line| line.contains(&names));
+        let is_meant = |line: &&str| line.contains(&names) && line.split_whitespace().nth(3) == Some(&number);
+        let mut lines = text.lines().filter(is_meant);
         let Some(line) = lines.next() else { return Ok(None) };
         ensure!(lines.next().is_none(), "more than one connection:\n{text}");
         let mut fields = line.split_whitespace().skip(4);
@@ -216,6 +220,17 @@ impl Router {
             is_answered: !line.contains("[UNREPLIED]"),
             lasts,
         }))
+    }
+}
+
+/// Another address of the same network.
+pub fn beside(address: IpAddr, number: u8) -> Result<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            Ok(IpAddr::from([a, b, c, number]))
+        }
+        IpAddr::V6(_) => bail!("no router of IPv6"),
     }
 }
 
