@@ -17,6 +17,7 @@ pub mod demo;
 pub mod echo;
 pub mod endpoint;
 pub mod exchange;
+pub mod flood;
 pub mod frame;
 pub mod ghost;
 pub mod leaks;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use berth_common::abi::timeout::Timeout;
 
 use super::ingress::{datagram, segment};
+use super::listing;
 use super::machine::stay_on_one;
 use super::report::{Case, Hook, Report};
 use super::samples::Samples;
@@ -67,7 +68,11 @@ pub fn run(options: &Options) -> Result<()> {
         }
         cases.extend(column.cases());
     }
-    Report::new("Flows", options.rounds, cases).print(options.json)
+    let mut commands = Vec::new();
+    for &flows in &options.flows {
+        commands.extend(listing::measure(flows, options.rounds)?);
+    }
+    Report::new("Flows", options.rounds, cases).with_commands(commands).print(options.json)
 }
 
 /// The measurements with one number of flows in the table, which has room for little more.

@@ -2,8 +2,10 @@
 
 pub mod attribution;
 mod egress;
+pub mod flood;
 pub mod flows;
 mod ingress;
+mod listing;
 mod machine;
 mod report;
 pub mod rules;

@@ -20,10 +20,13 @@ pub enum Hook {
     UplinkEgress,
     /// From an interface to a socket.
     Stack,
+    /// To another host and back.
+    RoundTrip,
 }
 
 impl Hook {
-    const ALL: [Self; 4] = [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress, Self::Stack];
+    const ALL: [Self; 5] =
+        [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress, Self::Stack, Self::RoundTrip];
 
     fn title(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl Hook {
             Self::SocketEgress => "sent by a container's socket (live, cgroup hook)",
             Self::UplinkEgress => "leaving by an uplink (live, TC hook)",
             Self::Stack => "from an interface to a socket, above nothing",
+            Self::RoundTrip => "a byte to another host and back, the whole",
         }
     }
 }
@@ -49,6 +53,18 @@ pub struct Case {
     pub ns: Summary,
 }
 
+/// A command of berth's, measured from its start to its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Command {
+    /// Its arguments.
+    #[serde(rename = "command")]
+    pub name: &'static str,
+    /// How many flows were in the table.
+    pub flows: u32,
+    /// Milliseconds.
+    pub ms: Summary,
+}
+
 /// All that was measured in one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -57,12 +73,26 @@ pub struct Report {
     processor: String,
     rounds: u32,
     cases: Vec<Case>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<Command>,
 }
 
 impl Report {
     /// Of a run on this machine.
     pub fn new(title: &'static str, rounds: u32, cases: Vec<Case>) -> Self {
-        Self { title, kernel: machine::kernel(), processor: machine::name(), rounds, cases }
+        Self {
+            title,
+            kernel: machine::kernel(),
+            processor: machine::name(),
+            rounds,
+            cases,
+            commands: Vec::new(),
+        }
+    }
+
+    /// With commands, too.
+    pub fn with_commands(self, commands: Vec<Command>) -> Self {
+        Self { commands, ..self }
     }
 
     /// Prints it, for people or programs.
@@ -82,38 +112,45 @@ impl Report {
              Linux {kernel}, {processor}\n"
         );
         for hook in Hook::ALL {
-            self.section(hook, &mut text);
+            let cases = self.cases.iter().filter(|case| case.hook == hook);
+            section(
+                hook.title(),
+                &cases.map(|case| (case.name, case.flows, case.ns)).collect::<Vec<_>>(),
+                &mut text,
+            );
         }
+        let commands = self.commands.iter().map(|command| (command.name, command.flows, command.ms));
+        section("berth, from start to end, in milliseconds", &commands.collect::<Vec<_>>(), &mut text);
         text
     }
+}
 
-    fn section(&self, hook: Hook, text: &mut String) {
-        let cases: Vec<&Case> = self.cases.iter().filter(|case| case.hook == hook).collect();
-        if cases.is_empty() {
-            return;
+/// Adds what was measured of each name with each number of flows.
+fn section(title: &str, cases: &[(&str, u32, Summary)], text: &mut String) {
+    if cases.is_empty() {
+        return;
+    }
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for (name, flows, _) in cases {
+        if !names.contains(name) {
+            names.push(*name);
         }
-        let (mut names, mut columns) = (Vec::new(), Vec::new());
-        for case in &cases {
-            if !names.contains(&case.name) {
-                names.push(case.name);
-            }
-            if !columns.contains(&case.flows) {
-                columns.push(case.flows);
-            }
+        if !columns.contains(flows) {
+            columns.push(*flows);
         }
-        let _ = write!(text, "\n{:<50}", hook.title());
+    }
+    let _ = write!(text, "\n{title:<50}");
+    for flows in &columns {
+        let _ = write!(text, "{:>24}", if *flows == 1 { "1 flow".into() } else { format!("{flows} flows") });
+    }
+    text.push('\n');
+    for name in names {
+        let _ = write!(text, "  {name:<48}");
         for flows in &columns {
+            let found = cases.iter().find(|(other, number, _)| *other == name && number == flows);
             let _ =
-                write!(text, "{:>24}", if *flows == 1 { "1 flow".into() } else { format!("{flows} flows") });
+                write!(text, "{:>24}", found.map_or_else(String::new, |(_, _, summary)| summary.to_string()));
         }
         text.push('\n');
-        for name in names {
-            let _ = write!(text, "  {name:<48}");
-            for flows in &columns {
-                let found = cases.iter().find(|case| case.name == name && case.flows == *flows);
-                let _ = write!(text, "{:>24}", found.map_or_else(String::new, |case| case.ns.to_string()));
-            }
-            text.push('\n');
-        }
     }
 }

@@ -43,6 +43,7 @@ pub struct World {
     usage: Array<Usage>,
     containers: Array<Container>,
     timeouts: Array<Timeouts>,
+    slots: u32,
 }
 
 impl World {
@@ -75,6 +76,7 @@ impl World {
             usage: object.array("USAGE")?,
             containers,
             timeouts: object.array("TIMEOUTS")?,
+            slots: flows,
             object,
         };
         world.reserve(TRACKED, Protocol::UDP, TRACKED_PORT)?;
@@ -119,17 +121,13 @@ impl World {
 
     /// Has the hand of a container go over so many slots; returns how many nanoseconds that takes for each slot.
     pub fn sweep(&mut self, id: ContainerId, slots: u32) -> Result<f64> {
-        let turns = slots / Control::LOOKS + 1;
-        self.control.set(0, Control { operation: Control::SWEEP_FLOWS, container: id, ..zero() })?;
-        let input = Input { frame: &[0; 64], segments: 0, repeat: turns };
-        let run = self.object.run("berth_control", &input).context("run the control program")?;
-        Ok(run.duration.as_secs_f64() * 1e9 / f64::from(Control::LOOKS))
+        self.over_slots(Control::SWEEP_FLOWS, id, slots)
     }
 
     /// Forgets every flow of a container, and waits until their slots may be used again.
     pub fn flush(&mut self, container: ContainerId) -> Result<()> {
         let held = u32::try_from(self.flows(container)?)?;
-        self.request(Control { operation: Control::FLUSH_FLOWS, container, ..zero() })?;
+        self.over_slots(Control::FLUSH_FLOWS, container, self.slots)?;
         self.sweep(container, held)?;
         thread::sleep(RESTED);
         Ok(())
@@ -148,6 +146,14 @@ impl World {
             self.counters.get(owner.0)?
         };
         Ok(counters.iter().map(|one| one.uplink.inward.packets + one.uplink.outward.packets).sum())
+    }
+
+    /// Has something done with so many slots; returns how many nanoseconds that takes for each.
+    fn over_slots(&mut self, operation: u32, container: ContainerId, slots: u32) -> Result<f64> {
+        self.control.set(0, Control { operation, container, ..zero() })?;
+        let input = Input { frame: &[0; 64], segments: 0, repeat: slots / Control::LOOKS + 1 };
+        let run = self.object.run("berth_control", &input).context("run the control program")?;
+        Ok(run.duration.as_secs_f64() * 1e9 / f64::from(Control::LOOKS))
     }
 
     fn reserve(&mut self, container: ContainerId, protocol: Protocol, port: u16) -> Result<()> {

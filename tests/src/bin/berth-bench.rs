@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, flows, rules, sets};
+use berth_tests::bench::{attribution, flood, flows, rules, sets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -18,6 +18,8 @@ enum Benchmark {
     Attribution(attribution::Options),
     /// What the flow table costs, by how many flows there are
     Flows(flows::Options),
+    /// How long a container's packets take while another one is flooded
+    Flood(flood::Options),
     /// What rules cost, by how many there are
     Rules(rules::Options),
     /// What it costs to ask whether a packet is in a named set
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Attribution(options) => attribution::run(&options),
         Benchmark::Flows(options) => flows::run(&options),
+        Benchmark::Flood(options) => flood::run(&options),
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Sets(options) => sets::run(&options),
     }

@@ -1,15 +1,14 @@
 //! One container opens flows without end, from within and from without, while another lives on its own quota.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use berth_tests::frame::{Packet, ethernet_ip};
-use berth_tests::packet::packet_socket;
+use berth_tests::flood::syns;
 use berth_tests::sockets::{accept, unspecified};
-use berth_tests::topology::{NODE_MAC, NODE_V4, REMOTE_MAC, REMOTE_V4, REMOTE2_V4, WIRE, at};
+use berth_tests::topology::{NODE_V4, REMOTE_V4, REMOTE2_V4, at};
 use berth_tests::view::Flow;
 use berth_tests::{SharedNode, Sockets, privileged};
 
@@ -84,39 +83,6 @@ fn outward(node: &SharedNode, stop: &AtomicBool) -> Result<u64> {
     Ok(count)
 }
 
-/// Sends SYNs from addresses all over the world, until it is told to stop.
-fn inward(node: &SharedNode, stop: &AtomicBool, sent: &AtomicU64) -> Result<()> {
-    let socket = packet_socket(&node.topology.remote, WIRE, 0)?;
-    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1);
-    let packet = Packet::tcp(any, at(NODE_V4, SERVICE + 1), |header| header.syn = true).build()?;
-    let mut frame = ethernet_ip(REMOTE_MAC, NODE_MAC, &packet);
-    let (mut number, mut address_of) = (1_u32, 0x9e37_79b9_u32);
-    while !stop.load(Ordering::Relaxed) {
-        // Nobody checks the sum of what never gets to a socket; berth does not.
-        address_of = address_of.wrapping_mul(0x915f_77f5).wrapping_add(number);
-        let source = 0x0b00_0000 | (address_of & 0x00ff_ffff);
-        frame[26..30].copy_from_slice(&source.to_be_bytes());
-        frame[34..36].copy_from_slice(&number.to_le_bytes()[..2]);
-        set_header_sum(&mut frame);
-        match socket.send(&frame) {
-            Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => return Err(error.into()),
-            _ => sent.fetch_add(1, Ordering::Relaxed),
-        };
-        number = number.wrapping_add(1);
-    }
-    Ok(())
-}
-
-fn set_header_sum(frame: &mut [u8]) {
-    frame[24..26].copy_from_slice(&[0; 2]);
-    let words = frame[14..34].chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
-    let mut sum: u32 = words.sum();
-    while sum >> 16 != 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    frame[24..26].copy_from_slice(&(!sum).to_be_bytes()[2..]);
-}
-
 /// The flows of A's connections.
 fn of_a(node: &SharedNode) -> Result<Vec<Flow>> {
     let mut flows = node.berth.flows()?;
@@ -139,7 +105,7 @@ fn flood(config: &str, is_full: bool) -> Result<()> {
     let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let out = thread::scope(|scope| -> Result<u64> {
         let out = scope.spawn(|| outward(&node, &stop));
-        let inner = scope.spawn(|| inward(&node, &stop, &sent));
+        let inner = scope.spawn(|| syns(&node.topology, SERVICE + 1, &stop, &sent));
         let result = (|| {
             while sent.load(Ordering::Relaxed) < FLOOD {
                 ensure!(!inner.is_finished(), "the flood has ended early");

@@ -30,6 +30,7 @@ pub struct Node {
     rulesets: Arrays<Line>,
     usage: Array<Usage>,
     last: u32,
+    table: FlowMaps,
 }
 
 /// A container; it may have rules.
@@ -50,6 +51,7 @@ impl Node {
         let config = Config { abi: berth_common::abi::VERSION, netns: 1, flows: shape(FLOWS), ..zero() };
         let mut shared = object.array("CONFIG")?;
         shared.set(0, config)?;
+        let table = FlowMaps::take(&mut object, shape(FLOWS))?;
         Ok(Self {
             config: shared,
             containers: object.array("CONTAINERS")?,
@@ -57,6 +59,7 @@ impl Node {
             rulesets: object.arrays("RULESETS")?,
             usage: object.array("USAGE")?,
             last: 0,
+            table,
             object,
         })
     }
@@ -95,8 +98,8 @@ impl Node {
     }
 
     /// All flows.
-    pub fn flow_table(&mut self) -> Result<FlowMaps> {
-        FlowMaps::take(&mut self.object, shape(FLOWS))
+    pub fn flow_table(&mut self) -> &mut FlowMaps {
+        &mut self.table
     }
 
     /// A packet comes to the container that is selected; tells whether it passes.
