@@ -98,8 +98,14 @@ impl FlowEntry for MapFlow {
     }
 
     #[inline(always)]
-    fn claim(&self, old: Nanos, new: Nanos) -> bool {
+    fn swap_expires(&self, old: Nanos, new: Nanos) -> bool {
         self.expires_word().swap(old.0, new.0)
+    }
+
+    #[inline(always)]
+    fn release(&self) {
+        // The highest bit is set, and goes. (6.1 has no atomic "and" that all processors compile.)
+        self.expires_word().add(Nanos(0).held().0);
     }
 
     #[inline(always)]

@@ -1,38 +1,60 @@
-//! What the flow table is made of, and functions of it that the verifier proves each by itself, as in [`crate::seams`].
+//! What the flow table is made of, and functions of it that the verifier proves each by itself, as in [`crate::seams`]. None is
+//! inlined: the compiler would put frames together that there is no stack for, and, where it knows what numbers there are, leave
+//! out what the verifier wants to see.
 
+use core::ptr::NonNull;
+
+use aya_ebpf::{bindings::BPF_F_INNER_MAP, btf_maps::Array};
 use berth_common::{
     abi::{
         flow::{Flow, FlowKey},
         flow_event::Change,
-        flow_table::{IndexBucket, PLACES, Pool, Ring, Shape},
+        flow_table::{IndexBucket, PLACES, Pool, Queue, Ring, SEGMENT, SIDES, Shape},
         timeout::{Timeout, Timeouts},
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
         Headers, flow,
         flow_table::{
-            FlowTable, Grant, Places, PoolWord, RingWords, Slot,
-            index::{self, Entered},
+            FlowTable, Grant, Hash, Places, PoolWord, RingWords, Slot,
+            growth::{self, Carried},
+            index::{self, Entered, Made},
+            pool,
             reclaim::{self, Look},
         },
         headers::Place,
-        tables::UsageWord,
+        tables::{FlowEntry as _, UsageWord},
     },
 };
 
 use crate::{
     atomic::{MapHalf, MapWord},
     flow::MapFlow,
-    maps::{FLOW_FREE, FLOW_INDEX, FLOW_POOL, FLOW_RINGS, FLOWS, TIMEOUTS},
-    seams::{self, NoContext},
+    maps::{
+        FLOW_FREE, FLOW_INDEX, FLOW_INDEXES, FLOW_MORE, FLOW_POOL, FLOW_QUEUES, FLOW_RINGS, FLOWS, TIMEOUTS,
+    },
+    seams::{self, Roomy},
     tables::{Context, Maps, config, usage},
     told,
 };
 
-/// No slot has this number.
-const NO_SLOT: u32 = u32::MAX;
+/// Some of the slots, as many in each: so lookups need no call.
+pub type Segment = Array<Flow, { SEGMENT as usize }>;
+/// The index of a side.
+pub type Index = Array<IndexBucket, 1, { BPF_F_INNER_MAP as usize }>;
+/// The queue of free slots of a side.
+pub type FreeSlots = Array<u32, 1, { BPF_F_INNER_MAP as usize }>;
 
-/// A value of `FLOW_INDEX`.
+/// No slot has this number.
+pub const NO_SLOT: u32 = u32::MAX;
+
+/// Nor this: the table grows, and the next turn looks at another side.
+const ELSEWHERE: u32 = NO_SLOT - 1;
+const TURNS: u32 = 3;
+/// The second turn; the others look where entries are made.
+const OLD_SIDE: u32 = 1;
+
+/// A value of an index.
 #[derive(Clone, Copy)]
 pub struct MapPlaces(*mut IndexBucket);
 
@@ -53,17 +75,48 @@ impl Places for MapPlaces {
 #[inline(always)]
 pub fn slot(number: u32) -> Option<MapFlow> {
     // SAFETY: A value of the map.
-    FLOWS.get_ptr_mut(number).map(|flow| unsafe { MapFlow::new(flow) })
+    find_slot(number).map(|flow| unsafe { MapFlow::new(flow.as_ptr()) })
+}
+
+/// Not inlined: lookups want their keys on the stack, and there is little of it where slots are looked up.
+#[inline(never)]
+fn find_slot(number: u32) -> Option<NonNull<Flow>> {
+    slot_here(number).and_then(|flow| NonNull::new(flow.pointer()))
+}
+
+/// As [`slot`], with a call for those alone that the table has got since it was made.
+#[inline(always)]
+fn slot_nearby(number: u32) -> Option<MapFlow> {
+    match FLOWS.get_ptr_mut(number) {
+        // SAFETY: A value of the map.
+        Some(flow) => Some(unsafe { MapFlow::new(flow) }),
+        None => slot(number),
+    }
+}
+
+/// As [`slot`], without a call.
+#[inline(always)]
+fn slot_here(number: u32) -> Option<MapFlow> {
+    let flow = if let Some(flow) = FLOWS.get_ptr_mut(number) {
+        flow
+    } else {
+        // One that the table has got since it was made.
+        let (segment, place) = config()?.flows.place(number);
+        FLOW_MORE.get(segment)?.get_ptr_mut(place)?
+    };
+    // SAFETY: As above.
+    Some(unsafe { MapFlow::new(flow) })
 }
 
 /// The slot at `place` for the packet `headers`.
 #[inline(always)]
 pub fn find(headers: &Headers, place: Place) -> Option<Slot<MapFlow>> {
+    let packed = seams::pack(place);
     // Two, since the keys of both kinds have no room on one's stack.
     let number = if place.is_awaited() {
-        seam_find_awaited(headers, seams::pack(place))
+        in_turn(|turn| seam_find_awaited(headers, packed, turn))
     } else {
-        seam_find(headers, seams::pack(place))
+        in_turn(|turn| seam_find(headers, packed, turn))
     };
     slot(number).map(|flow| Slot { number, flow })
 }
@@ -71,8 +124,26 @@ pub fn find(headers: &Headers, place: Place) -> Option<Slot<MapFlow>> {
 /// The slot with this key.
 #[inline(always)]
 pub fn with_key(key: &FlowKey) -> Option<Slot<MapFlow>> {
-    let number = seam_with_key(key);
+    let number = number_with_key(key);
     slot(number).map(|flow| Slot { number, flow })
+}
+
+/// Its number.
+#[inline(always)]
+pub fn number_with_key(key: &FlowKey) -> u32 {
+    in_turn(|turn| seam_find_key(key, turn))
+}
+
+/// What is found on the sides of the table, in the order that [`index::find`] has: each turn says whether there is another.
+#[inline(always)]
+fn in_turn(find: impl Fn(u32) -> u32) -> u32 {
+    for turn in 0..TURNS {
+        let found = find(turn);
+        if found != ELSEWHERE {
+            return found;
+        }
+    }
+    NO_SLOT
 }
 
 /// How long the flows of a container last.
@@ -92,6 +163,18 @@ pub fn admit(id: ContainerId, now: Nanos) -> Option<u32> {
 #[inline(always)]
 pub fn refresh(flow: MapFlow, protocol: Protocol, from_opener: bool, now: Nanos) {
     seam_refresh(flow.pointer(), protocol.0 as u32, from_opener as u32, now.0);
+}
+
+/// The ends of the queue of one side.
+///
+/// # Safety
+///
+/// `pool` must point to the value of `FLOW_POOL`.
+#[inline(always)]
+unsafe fn queue(pool: *mut Pool, side: u32) -> *mut Queue {
+    const { assert!(SIDES == 4) };
+    // SAFETY: There are four.
+    unsafe { (&raw mut (*pool).queues).cast::<Queue>().add((side & 3) as usize) }
 }
 
 impl<C: Context> FlowTable for Maps<C> {
@@ -117,18 +200,26 @@ impl<C: Context> FlowTable for Maps<C> {
 
     #[inline(always)]
     fn slot(&self, number: u32) -> Option<MapFlow> {
-        slot(number)
+        if C::HAS_ROOM { slot_nearby(number) } else { slot(number) }
     }
 
     #[inline(always)]
-    fn places(&self, bucket: u32) -> Option<MapPlaces> {
-        FLOW_INDEX.get_ptr_mut(bucket).map(MapPlaces)
+    fn places(&self, side: u32, bucket: u32) -> Option<MapPlaces> {
+        let found = match side.checked_sub(1) {
+            None => FLOW_INDEX.get_ptr_mut(bucket),
+            Some(grown) => FLOW_INDEXES.get(grown)?.get_ptr_mut(bucket),
+        };
+        found.map(MapPlaces)
     }
 
     #[inline(always)]
-    fn free(&self, place: u32) -> Option<MapHalf> {
+    fn free(&self, side: u32, place: u32) -> Option<MapHalf> {
+        let found = match side.checked_sub(1) {
+            None => FLOW_FREE.get_ptr_mut(place),
+            Some(grown) => FLOW_QUEUES.get(grown)?.get_ptr_mut(place),
+        };
         // SAFETY: The value is half a word.
-        FLOW_FREE.get_ptr_mut(place).map(|half| unsafe { MapHalf::new(half) })
+        found.map(|half| unsafe { MapHalf::new(half) })
     }
 
     #[inline(always)]
@@ -138,8 +229,8 @@ impl<C: Context> FlowTable for Maps<C> {
         unsafe {
             Some(MapWord::new(match word {
                 PoolWord::Fresh => &raw mut (*pool).fresh,
-                PoolWord::Head => &raw mut (*pool).head,
-                PoolWord::Tail => &raw mut (*pool).tail,
+                PoolWord::Head(side) => &raw mut (*queue(pool, side)).head,
+                PoolWord::Tail(side) => &raw mut (*queue(pool, side)).tail,
                 PoolWord::Hand => &raw mut (*pool).hand,
             }))
         }
@@ -176,6 +267,44 @@ impl<C: Context> FlowTable for Maps<C> {
     }
 
     #[inline(always)]
+    fn hash(&self, number: u32) -> Hash {
+        Hash(seam_hash(number))
+    }
+
+    #[inline(always)]
+    fn make_entry(&self, number: u32, Hash(hash): Hash) -> Made {
+        Made::from_number(seam_make_entry(number, hash) as u8)
+    }
+
+    #[inline(always)]
+    fn has_entry(&self, side: u32, number: u32, Hash(hash): Hash) -> bool {
+        seam_has_entry(side, number, hash) != 0
+    }
+
+    #[inline(always)]
+    fn has_another(&self, side: u32, number: u32, Hash(hash): Hash) -> bool {
+        seam_has_another(side, number, hash) != 0
+    }
+
+    #[inline(always)]
+    fn delete_entry(&self, side: u32, number: u32, Hash(hash): Hash) -> bool {
+        seam_delete_entry(side, number, hash) != 0
+    }
+
+    #[inline(always)]
+    fn give(&self, number: u32) {
+        seam_give(number);
+    }
+
+    #[inline(always)]
+    fn take_from(&self, side: u32, rest: Nanos) -> Option<u32> {
+        match seam_take_from(side, rest.0, self.now().0) {
+            NO_SLOT => None,
+            number => Some(number),
+        }
+    }
+
+    #[inline(always)]
     fn look(&self, id: ContainerId) -> Look {
         Look(seam_hand(id.0, self.now().0))
     }
@@ -208,43 +337,51 @@ impl<C: Context> FlowTable for Maps<C> {
 }
 
 #[inline(always)]
-fn find_key(key: &FlowKey) -> u32 {
+fn find_key(key: &FlowKey, turn: u32) -> u32 {
+    let Some(shape) = config().map(|config| &config.flows) else { return NO_SLOT };
+    let side = if turn == OLD_SIDE { shape.other } else { shape.side };
     let words = (&raw const *key).cast::<u32>();
     // SAFETY: A key is so many aligned halves of words. It is read again for each entry: there is no stack for copies.
     let word = |place| if place < FlowKey::WORDS { unsafe { words.add(place).read_volatile() } } else { 0 };
-    index::find(&Maps::at(NoContext, Nanos(0)), word).map_or(NO_SLOT, |slot| slot.number)
+    match index::find_among(&Maps::at(Roomy, Nanos(0)), side, word, slot_here) {
+        Some(slot) => slot.number,
+        None if turn < TURNS - 1 && shape.other().is_some() => ELSEWHERE,
+        None => NO_SLOT,
+    }
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_find(headers: *const Headers, place: u64) -> u32 {
-    if headers.is_null() {
+#[inline(never)]
+extern "C" fn seam_find_key(key: *const FlowKey, turn: u32) -> u32 {
+    if key.is_null() {
         return NO_SLOT;
     }
     // SAFETY: The verifier holds callers to valid memory of the type's size.
-    let key = seams::unpack(place).key(unsafe { &*headers });
-    find_key(&key)
+    find_key(unsafe { &*key }, turn)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_find_awaited(headers: *const Headers, place: u64) -> u32 {
+#[inline(never)]
+extern "C" fn seam_find(headers: *const Headers, place: u64, turn: u32) -> u32 {
+    if headers.is_null() {
+        return NO_SLOT;
+    }
+    // SAFETY: As above.
+    let key = seams::unpack(place).key(unsafe { &*headers });
+    find_key(&key, turn)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_find_awaited(headers: *const Headers, place: u64, turn: u32) -> u32 {
     if headers.is_null() {
         return NO_SLOT;
     }
     // SAFETY: As above.
     let key = seams::unpack(place).awaited_key(unsafe { &*headers });
-    find_key(&key)
+    find_key(&key, turn)
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn seam_with_key(key: *const FlowKey) -> u32 {
-    if key.is_null() {
-        return NO_SLOT;
-    }
-    // SAFETY: As above.
-    find_key(unsafe { &*key })
-}
-
-// Not inlined: the compiler knows then which numbers there are of phases, and leaves out what the verifier wants to see.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seam_timeout(id: u32, timeout: u32) -> u64 {
@@ -259,56 +396,149 @@ extern "C" fn seam_timeout(id: u32, timeout: u32) -> u64 {
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_admit(id: u32, now: u64) -> u64 {
-    match flow::admit(&Maps::at(NoContext, Nanos(now)), ContainerId(id)) {
+    match flow::admit(&Maps::at(Roomy, Nanos(now)), ContainerId(id)) {
         Some(limit) => limit as u64,
         None => 1 << 32,
     }
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_refresh(flow: *mut Flow, protocol: u32, from_opener: u32, now: u64) -> u32 {
     if flow.is_null() {
         return 0;
     }
     // SAFETY: As above.
     let flow = unsafe { MapFlow::new(flow) };
-    flow::refresh(&Maps::at(NoContext, Nanos(now)), &flow, Protocol(protocol as u8), from_opener != 0);
+    flow::refresh(&Maps::at(Roomy, Nanos(now)), &flow, Protocol(protocol as u8), from_opener != 0);
     1
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_enter(number: u32) -> u32 {
-    index::enter(&Maps::at(NoContext, Nanos(0)), number) as u32
+    index::enter(&Maps::at(Roomy, Nanos(0)), number) as u32
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_delete(number: u32) -> u32 {
-    index::delete(&Maps::at(NoContext, Nanos(0)), number);
+    index::delete(&Maps::at(Roomy, Nanos(0)), number);
     0
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_hash(number: u32) -> u64 {
+    let (Some(shape), Some(flow)) = (config().map(|config| &config.flows), slot_here(number)) else {
+        return 0;
+    };
+    Hash::of(shape, |place| flow.key_word(place)).0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_make_entry(number: u32, hash: u64) -> u32 {
+    index::make_entry(&Maps::at(Roomy, Nanos(0)), number, Hash(hash)) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_has_entry(side: u32, number: u32, hash: u64) -> u32 {
+    index::has_entry(&Maps::at(Roomy, Nanos(0)), side, number, Hash(hash)) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_has_another(side: u32, number: u32, hash: u64) -> u32 {
+    index::has_another(&Maps::at(Roomy, Nanos(0)), side, number, Hash(hash)) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_delete_entry(side: u32, number: u32, hash: u64) -> u32 {
+    index::delete_entry(&Maps::at(Roomy, Nanos(0)), side, number, Hash(hash)) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_give(number: u32) -> u32 {
+    pool::give(&Maps::at(Roomy, Nanos(0)), number);
+    0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_take_from(side: u32, rest: u64, now: u64) -> u32 {
+    pool::take_from(&Maps::at(Roomy, Nanos(now)), side, Nanos(rest)).unwrap_or(NO_SLOT)
+}
+
+/// As [`growth::carry`].
+#[inline(always)]
+pub fn carry(number: u32, now: Nanos) -> Carried {
+    if seam_carry(number, now.0) == 0 { Carried::Over } else { Carried::Stays }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_carry(number: u32, now: u64) -> u32 {
+    growth::carry(&Maps::at(Roomy, Nanos(now)), number) as u32
+}
+
+/// Takes a free slot over, as [`growth::drain`]; tells whether there was one.
+#[inline(always)]
+pub fn drain(now: Nanos) -> bool {
+    seam_drain(now.0) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_drain(now: u64) -> u32 {
+    growth::drain(&Maps::at(Roomy, Nanos(now))) as u32
+}
+
+/// Ends the flow in a slot if one of its ends is the owner's; tells whether it was so.
+#[inline(always)]
+pub fn retire(number: u32, owner: ContainerId, now: Nanos) -> bool {
+    seam_retire(number, owner.0, now.0) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_retire(number: u32, owner: u32, now: u64) -> u32 {
+    let owner = ContainerId(owner);
+    let is_meant = |flow: &MapFlow| flow.opener() == owner || flow.responder() == owner;
+    reclaim::retire(&Maps::at(Roomy, Nanos(now)), number, is_meant) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_hand(id: u32, now: u64) -> u64 {
-    reclaim::look(&Maps::at(NoContext, Nanos(now)), ContainerId(id)).0
+    reclaim::look(&Maps::at(Roomy, Nanos(now)), ContainerId(id)).0
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_sweep(id: u32, now: u64) -> u32 {
-    reclaim::sweep(&Maps::at(NoContext, Nanos(now)), ContainerId(id)).unwrap_or(NO_SLOT)
+    reclaim::sweep(&Maps::at(Roomy, Nanos(now)), ContainerId(id)).unwrap_or(NO_SLOT)
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_charge(id: u32, limit: u32, now: u64) -> u32 {
-    reclaim::charge(&Maps::at(NoContext, Nanos(now)), ContainerId(id), limit) as u32
+    reclaim::charge(&Maps::at(Roomy, Nanos(now)), ContainerId(id), limit) as u32
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_victim(id: u32, now: u64) -> u32 {
-    reclaim::victim(&Maps::at(NoContext, Nanos(now)), ContainerId(id)).unwrap_or(NO_SLOT)
+    reclaim::victim(&Maps::at(Roomy, Nanos(now)), ContainerId(id)).unwrap_or(NO_SLOT)
 }
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_grant(id: u32, limit: u32, now: u64) -> u64 {
-    reclaim::grant(&Maps::at(NoContext, Nanos(now)), ContainerId(id), limit).0
+    reclaim::grant(&Maps::at(Roomy, Nanos(now)), ContainerId(id), limit).0
 }

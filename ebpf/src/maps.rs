@@ -19,7 +19,7 @@ use berth_common::abi::{
     event::Event,
     flow::Flow,
     flow_event::FlowEvent,
-    flow_table::{IndexBucket, Pool, Ring, Shape},
+    flow_table::{IndexBucket, Pool, Ring, SEGMENTS, SIDES, Side},
     fragment::{self, FragmentPlace},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
@@ -29,6 +29,7 @@ use berth_common::abi::{
 };
 
 use crate::{
+    flow_table::{FreeSlots, Index, Segment},
     notice::Draft,
     rules::{Ruleset, SCRATCHES, Scratch},
     sets::Table,
@@ -68,9 +69,18 @@ pub static INTERFACES: HashMap<u32, Interface, CONTAINER_ENTRIES> = HashMap::new
 #[btf_map]
 pub static FLOWS: Array<Flow, FLOW_ENTRIES> = Array::new();
 #[btf_map]
-pub static FLOW_INDEX: Array<IndexBucket, { Shape::buckets(FLOW_ENTRIES as u32) as usize }> = Array::new();
+pub static FLOW_INDEX: Array<IndexBucket, { Side::of(FLOW_ENTRIES as u32).buckets as usize }> = Array::new();
 #[btf_map]
 pub static FLOW_FREE: Array<u32, FLOW_ENTRIES> = Array::new();
+/// Slots beyond those of `FLOWS`.
+#[btf_map]
+pub static FLOW_MORE: ArrayOfMaps<Segment, { SEGMENTS as usize }> = ArrayOfMaps::new();
+/// The index of each side but the first.
+#[btf_map]
+pub static FLOW_INDEXES: ArrayOfMaps<Index, { SIDES - 1 }> = ArrayOfMaps::new();
+/// The queue of free slots of each side but the first.
+#[btf_map]
+pub static FLOW_QUEUES: ArrayOfMaps<FreeSlots, { SIDES - 1 }> = ArrayOfMaps::new();
 #[btf_map]
 pub static FLOW_POOL: Array<Pool, 1> = Array::new();
 #[btf_map]

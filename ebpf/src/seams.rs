@@ -19,7 +19,7 @@ use berth_common::{
         Headers, address, attribute,
         classify::MAX_STEPS,
         connection::Meeting,
-        flow,
+        egress, flow,
         flow::Parties,
         headers::Place,
         parse,
@@ -47,6 +47,12 @@ use crate::{
 #[inline(always)]
 pub fn parse_ip(skb: Skb, kind: EtherType, offset: u32, headers: &mut Headers) -> bool {
     seam_parse(skb.0, kind.0 as u32, offset, headers) != 0
+}
+
+/// As [`egress::speaks_for_another`]: of raw sockets there are few, and the program needs its stack for others.
+#[inline(always)]
+pub fn speaks_for_another(skb: Skb, headers: &Headers, (sender, zone): (ContainerId, Zone)) -> Reason {
+    Reason::from_number(seam_speaks_for_another(skb.0, headers, sender.0, zone.0) as u8)
 }
 
 /// Who has reserved the port at one end of the packet.
@@ -193,6 +199,8 @@ pub fn make_notice(skb: Skb, headers: &Headers, rejection: u8) -> bool {
 pub struct BySkb(pub Skb);
 
 impl Context for BySkb {
+    const HAS_ROOM: bool = false;
+
     #[inline(always)]
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling {
         let result = seam_rule(self.0.0, headers, case.to_number(), flow);
@@ -237,37 +245,50 @@ impl Context for BySkb {
 #[derive(Clone, Copy)]
 pub struct NoContext;
 
-impl Context for NoContext {
-    #[inline(always)]
-    fn rule(&self, _: &Headers, _: &Case, _: *mut Flow) -> Ruling {
-        Ruling::PASS
-    }
+/// The same, for parts of programs that have stack to spare.
+#[derive(Clone, Copy)]
+pub struct Roomy;
 
-    #[inline(always)]
-    fn meet(&self, _: &Headers, _: *mut Flow, _: Nanos, _: bool) -> Meeting {
-        Meeting::GoesOn
-    }
+macro_rules! without_context {
+    ($name:ident, $has_room:literal) => {
+        impl Context for $name {
+            const HAS_ROOM: bool = $has_room;
 
-    #[inline(always)]
-    fn hear(&self, _: &Headers, _: *mut Flow, _: bool) -> bool {
-        false
-    }
+            #[inline(always)]
+            fn rule(&self, _: &Headers, _: &Case, _: *mut Flow) -> Ruling {
+                Ruling::PASS
+            }
 
-    #[inline(always)]
-    fn claim(&self, _: &Headers, _: Zone, _: (ContainerId, bool), _: Nanos) -> bool {
-        false
-    }
+            #[inline(always)]
+            fn meet(&self, _: &Headers, _: *mut Flow, _: Nanos, _: bool) -> Meeting {
+                Meeting::GoesOn
+            }
 
-    #[inline(always)]
-    fn find(&self, _: &Headers, _: Which) -> Found {
-        Found::Nothing
-    }
+            #[inline(always)]
+            fn hear(&self, _: &Headers, _: *mut Flow, _: bool) -> bool {
+                false
+            }
 
-    #[inline(always)]
-    fn quoted_end(&self, _: &Headers, _: Zone, _: Which) -> ContainerId {
-        ContainerId::UNOWNED
-    }
+            #[inline(always)]
+            fn claim(&self, _: &Headers, _: Zone, _: (ContainerId, bool), _: Nanos) -> bool {
+                false
+            }
+
+            #[inline(always)]
+            fn find(&self, _: &Headers, _: Which) -> Found {
+                Found::Nothing
+            }
+
+            #[inline(always)]
+            fn quoted_end(&self, _: &Headers, _: Zone, _: Which) -> ContainerId {
+                ContainerId::UNOWNED
+            }
+        }
+    };
 }
+
+without_context!(NoContext, false);
+without_context!(Roomy, true);
 
 /// How often a walk may wait: as often as the entries that it may go through by default have checks. More, and the packet
 /// is dropped.
@@ -363,6 +384,23 @@ extern "C" fn seam_release(key: *const PortKey, claim: u64) -> u32 {
         }
     }
     0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_speaks_for_another(
+    skb: *mut __sk_buff,
+    headers: *const Headers,
+    sender: u32,
+    zone: u32,
+) -> u32 {
+    if headers.is_null() {
+        return Reason::Malformed as u32;
+    }
+    // SAFETY: As above.
+    let headers = unsafe { *headers };
+    egress::speaks_for_another(&Maps::new(BySkb(Skb(skb))), &headers, (ContainerId(sender), Zone(zone)))
+        as u32
 }
 
 #[unsafe(no_mangle)]

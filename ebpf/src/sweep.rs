@@ -10,7 +10,6 @@ use aya_ebpf::{
 use berth_common::{
     abi::{
         control::{Control, NamedFlow},
-        flow::Flow,
         guard::{Bucket, BucketKey, CountKey, Counted, CountedKey, ObjectKey, RecentList},
         port::{PortEntry, PortKey},
         units::ContainerId,
@@ -18,17 +17,17 @@ use berth_common::{
     engine::{
         Tables as _,
         external::{connlimit, hashlimit, recent},
-        flow_table::{FlowTable as _, PoolWord, reclaim},
+        flow_table::{FlowTable as _, growth::Carried, reclaim},
         ports,
-        tables::{FlowEntry as _, Word as _},
+        tables::FlowEntry as _,
     },
 };
 
 use crate::{
     atomic::MapWord,
     flow::MapFlow,
-    guards,
-    maps::{BUCKETS, COUNTED, COUNTS, FLOWS, PORTS, RECENTS},
+    flow_table, guards,
+    maps::{BUCKETS, COUNTED, COUNTS, PORTS, RECENTS},
     seams::NoContext,
     tables::Maps,
 };
@@ -38,25 +37,41 @@ struct Sweep {
     maps: Maps<NoContext>,
     /// Whose entries go; of reservations for [`ContainerId::UNOWNED`] those that nobody holds.
     owner: ContainerId,
-    /// Slots of the flow table that were ever used.
-    used: u32,
     changed: u32,
 }
 
-/// Ends the flows of `owner`; returns how many.
+/// Ends the flows of `owner` in a few slots, from this one on; returns how many.
 #[inline(always)]
-pub fn flush(maps: Maps<NoContext>, owner: ContainerId) -> u32 {
-    // Not more than there are.
-    let used = maps.pool(PoolWord::Fresh).map_or(0, |fresh| fresh.load() as u32);
-    let mut state = Sweep { maps, owner, used, changed: 0 };
-    for_each_flow(&mut state);
-    state.changed
+pub fn flush(maps: Maps<NoContext>, owner: ContainerId, first: u32) -> u32 {
+    few(first, |number| flow_table::retire(number, owner, maps.now()))
+}
+
+/// Carries the entries of a few slots over, from this one on; returns how many stay.
+#[inline(always)]
+pub fn carry(maps: Maps<NoContext>, first: u32) -> u32 {
+    few(first, |number| flow_table::carry(number, maps.now()) == Carried::Stays)
+}
+
+/// Carries free slots over; returns how many.
+#[inline(always)]
+pub fn drain(maps: Maps<NoContext>) -> u32 {
+    few(0, |_| flow_table::drain(maps.now()))
+}
+
+/// For how many of a few slots `does` says that it is so.
+#[inline(always)]
+fn few(first: u32, does: impl Fn(u32) -> bool) -> u32 {
+    let mut count = 0_u32;
+    for place in 0..Control::LOOKS {
+        count = count.wrapping_add(does(first.wrapping_add(place)) as u32);
+    }
+    count
 }
 
 /// Deletes the reservations of `owner`, or for [`ContainerId::UNOWNED`] those that nobody holds; returns how many.
 #[inline(always)]
 pub fn reservations(maps: Maps<NoContext>, owner: ContainerId) -> u32 {
-    let mut state = Sweep { maps, owner, used: 0, changed: 0 };
+    let mut state = Sweep { maps, owner, changed: 0 };
     for_each_port(&mut state);
     state.changed
 }
@@ -64,7 +79,7 @@ pub fn reservations(maps: Maps<NoContext>, owner: ContainerId) -> u32 {
 /// Deletes what rules keep no longer; returns how much.
 #[inline(always)]
 pub fn guards(maps: Maps<NoContext>) -> u32 {
-    let mut state = Sweep { maps, owner: ContainerId::UNOWNED, used: 0, changed: 0 };
+    let mut state = Sweep { maps, owner: ContainerId::UNOWNED, changed: 0 };
     for_each_bucket(&mut state);
     for_each_list(&mut state);
     for_each_counted(&mut state);
@@ -75,16 +90,9 @@ pub fn guards(maps: Maps<NoContext>) -> u32 {
 // A function for each, so that each call stays one for a single map: of a call for either, 6.1 says "tail_call abusing map_ptr".
 
 #[inline(never)]
-fn for_each_flow(state: &mut Sweep) {
-    let map = (&raw const FLOWS).cast_mut().cast();
-    // SAFETY: The callback has the signature that the helper calls, and the state outlives the call.
-    unsafe { bpf_for_each_map_elem(map, sweep_flow as *mut c_void, (&raw mut *state).cast(), 0) };
-}
-
-#[inline(never)]
 fn for_each_port(state: &mut Sweep) {
     let map = (&raw const PORTS).cast_mut().cast();
-    // SAFETY: As above.
+    // SAFETY: The callback has the signature that the helper calls, and the state outlives the call.
     unsafe { bpf_for_each_map_elem(map, sweep_port as *mut c_void, (&raw mut *state).cast(), 0) };
 }
 
@@ -114,27 +122,6 @@ fn for_each_count(state: &mut Sweep) {
     let map = (&raw const COUNTS).cast_mut().cast();
     // SAFETY: As above.
     unsafe { bpf_for_each_map_elem(map, sweep_count as *mut c_void, (&raw mut *state).cast(), 0) };
-}
-
-unsafe extern "C" fn sweep_flow(_: *mut c_void, number: *const u32, _: *mut Flow, state: *mut Sweep) -> i64 {
-    // SAFETY: The helper gives an element's index, and the state above.
-    unsafe {
-        let number = *number;
-        if number >= (*state).used {
-            // None after it was ever used.
-            return 1;
-        }
-        if retire_flow(&(*state).maps, number, (*state).owner) {
-            (*state).changed = (*state).changed.wrapping_add(1);
-        }
-    }
-    0
-}
-
-/// Ends the flow in a slot if one of its ends is the owner's; tells whether it was so.
-#[inline(always)]
-fn retire_flow(maps: &Maps<NoContext>, number: u32, owner: ContainerId) -> bool {
-    reclaim::retire(maps, number, |flow| flow.opener() == owner || flow.responder() == owner)
 }
 
 unsafe extern "C" fn sweep_port(
@@ -228,13 +215,6 @@ unsafe extern "C" fn sweep_count(
     0
 }
 
-/// Ends the flow that the packet names, if one of its ends is the owner's; tells whether it was so.
-#[inline(always)]
-pub fn named_flow(ctx: &TcContext, owner: ContainerId) -> bool {
-    // The slot, which it begins with, says it all.
-    ctx.load::<u32>(0).is_ok_and(|number| retire_flow(&Maps::new(NoContext), number, owner))
-}
-
 /// Ends the flow that the packet names; tells whether it was still there. A function of its own, since the key takes stack.
 #[inline(never)]
 pub fn end_flow(ctx: &TcContext) -> bool {
@@ -266,7 +246,7 @@ pub fn flows(maps: Maps<NoContext>, id: ContainerId) -> u32 {
     count
 }
 
-/// As [`named_flow`].
+/// As [`named_port`].
 #[inline(always)]
 pub fn named_bucket(ctx: &TcContext) -> bool {
     let Ok(key) = ctx.load::<BucketKey>(0) else { return false };
@@ -276,7 +256,7 @@ pub fn named_bucket(ctx: &TcContext) -> bool {
     hashlimit::retire(&Maps::new(NoContext), &key.object, &words) && BUCKETS.remove(key).is_ok()
 }
 
-/// As [`named_flow`].
+/// As [`named_port`].
 #[inline(always)]
 pub fn named_list(ctx: &TcContext) -> bool {
     let Ok(key) = ctx.load::<ObjectKey>(0) else { return false };
@@ -285,13 +265,13 @@ pub fn named_list(ctx: &TcContext) -> bool {
     unsafe { recent::retire(&Maps::new(NoContext), &key, &*list) && RECENTS.remove(key).is_ok() }
 }
 
-/// As [`named_flow`].
+/// As [`named_port`].
 #[inline(always)]
 pub fn named_counted(ctx: &TcContext) -> bool {
     ctx.load::<CountedKey>(0).is_ok_and(|key| connlimit::retire(&Maps::new(NoContext), &key))
 }
 
-/// As [`named_flow`].
+/// As [`named_port`].
 #[inline(always)]
 pub fn named_count(ctx: &TcContext) -> bool {
     let Ok(key) = ctx.load::<CountKey>(0) else { return false };
@@ -301,7 +281,7 @@ pub fn named_count(ctx: &TcContext) -> bool {
     connlimit::retire_count(&Maps::new(NoContext), &key, &count) && COUNTS.remove(key).is_ok()
 }
 
-/// As [`named_flow`].
+/// As [`named_port`].
 #[inline(always)]
 pub fn named_port(ctx: &TcContext, owner: ContainerId) -> bool {
     let Ok(key) = ctx.load::<PortKey>(0) else { return false };

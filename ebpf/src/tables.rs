@@ -40,6 +40,9 @@ const EEXIST: i32 = -17;
 
 /// What each kind of context does in its own way.
 pub trait Context: Copy {
+    /// Whether there is stack to look slots of the flow table up without a call.
+    const HAS_ROOM: bool;
+
     /// As [`Tables::rule`].
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling;
     /// As [`Tables::meet`].

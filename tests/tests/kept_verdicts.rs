@@ -33,7 +33,7 @@ fn packet() -> Result<Tuple> {
 
 /// The only flow keeps the second rule's counter in the place of the first one's.
 fn tamper(node: &mut Node) -> Result<()> {
-    let mut flows = node.flow_table()?;
+    let flows = node.flow_table();
     let (number, mut flow): (_, Flow) = flows.flows()?.pop().context("no flow")?;
     let word = &mut flow.verdicts[0][0];
     assert_ne!(*word, 0, "nothing is kept");
@@ -88,7 +88,7 @@ fn they_meet_the_rules_if_that_is_turned_off() -> Result<()> {
 fn nothing_is_kept_if_that_is_turned_off() -> Result<()> {
     privileged!();
     let (mut node, _) = node(false)?;
-    let flows = node.flow_table()?.flows()?;
+    let flows = node.flow_table().flows()?;
     assert_eq!(flows.iter().map(|(_, flow)| flow.verdicts).collect::<Vec<_>>(), [[[0; 2]; 2]]);
     Ok(())
 }

@@ -16,6 +16,8 @@ pub struct Control {
     pub flags: u32,
     /// Out: how many entries were changed, or the container that holds the port.
     pub result: u32,
+    /// The first slot that is looked at, where slots are; afterwards, the one after the last.
+    pub cursor: u32,
 }
 
 impl Control {
@@ -26,7 +28,7 @@ impl Control {
     /// Free slots of `container` whose flows have expired, and add to the result how many: those that nobody has looked at for
     /// longest, a few at a time.
     pub const SWEEP_FLOWS: u32 = 3;
-    /// End all flows of `container`.
+    /// End the flows of `container` in a few slots, and add to the result how many.
     pub const FLUSH_FLOWS: u32 = 4;
     /// Delete all reservations of `container`, or those that nobody holds, for [`ContainerId::UNOWNED`].
     pub const FLUSH_PORTS: u32 = 5;
@@ -42,7 +44,12 @@ impl Control {
     /// End the flow that is named.
     pub const END_FLOW: u32 = 10;
 
-    /// How many slots [`Control::SWEEP_FLOWS`] looks at, at most.
+    /// Carry the entries of a few slots over to the new side of a table that grows, and add to the result how many stay for now.
+    pub const CARRY_FLOWS: u32 = 11;
+    /// Carry free slots over, a few at a time, and add to the result how many.
+    pub const DRAIN_SLOTS: u32 = 12;
+
+    /// How many slots are looked at, at most, by what looks at a few.
     pub const LOOKS: u32 = 64;
 
     /// Flag of [`Control::RESERVE`]: for a user-space stack.

@@ -76,7 +76,8 @@ impl FlowKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
     /// When it ends unless more packets come. Zero: nobody's, or claimed. Whoever revives or deletes an expired flow
-    /// first swaps this word, and only the one who succeeds goes on.
+    /// first swaps this word, and only the one who succeeds goes on. With the highest bit set it is held: its entry in the index
+    /// is being moved, and it can be neither revived nor deleted.
     pub expires: Nanos,
     /// Whose it is among all flows.
     pub key: FlowKey,

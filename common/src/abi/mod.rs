@@ -25,7 +25,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ macro_rules! layouts {
 layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
-    config::Config = 136 {
+    config::Config = 176 {
         abi,
         unowned,
         netns,
@@ -87,7 +87,7 @@ layouts! {
     },
     container::Quota = 24 { held, maxheld, failcnt },
     container::Usage = 104 { flows, ports, guards, control, notices, evicted, new_flows },
-    control::Control = 40 { operation, container, key, flags, result },
+    control::Control = 44 { operation, container, key, flags, result, cursor },
     control::NamedFlow = 44 { slot, key },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },
@@ -131,10 +131,12 @@ layouts! {
     },
     flow_event::FlowEvent = 192 { time, change, lost, flow },
     flow_table::IndexBucket = 32 { 0 },
-    flow_table::Pool = 32 { fresh, head, tail, hand },
+    flow_table::Pool = 80 { fresh, hand, queues },
+    flow_table::Queue = 16 { head, tail },
     flow_table::Ring = 32 { lock, dry_until, head, tail, next, padding },
     flow_table::Seed = 40 { 0 },
-    flow_table::Shape = 48 { slots, buckets, seed },
+    flow_table::Shape = 88 { slots, base, side, other, sides, seed },
+    flow_table::Side = 8 { buckets, places },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },
     fragment::FragmentPlace = 64 { turn, key, fragment },

@@ -24,6 +24,8 @@ impl ContainerId {
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    const HELD: u64 = 1 << 63;
+
     /// A span of whole seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(seconds.wrapping_mul(1_000_000_000))
@@ -33,6 +35,24 @@ impl Nanos {
     #[inline(always)]
     pub const fn after(self, span: Self) -> Self {
         Self(self.0.wrapping_add(span.0))
+    }
+
+    /// This moment, as the end of a flow that is held: see [`crate::abi::flow::Flow::expires`].
+    #[inline(always)]
+    pub const fn held(self) -> Self {
+        Self(self.0 | Self::HELD)
+    }
+
+    /// The moment as such.
+    #[inline(always)]
+    pub const fn released(self) -> Self {
+        Self(self.0 & !Self::HELD)
+    }
+
+    /// Whether it is the end of a flow that is held.
+    #[inline(always)]
+    pub const fn is_held(self) -> bool {
+        self.0 & Self::HELD != 0
     }
 }
 

@@ -155,13 +155,18 @@ pub fn timeout<T: Tables>(tables: &T, entry: &T::Flow, kind: Timeout) -> Nanos {
     tables.timeout(charged_for(entry), kind)
 }
 
+/// How often the end of a flow is changed: somebody may hold it, and release it, at the same time.
+const TRIES: u32 = 3;
+
 /// Has a flow end then, unless it is being deleted or begun anew, and somebody else's.
 #[inline(always)]
 pub fn extend<F: FlowEntry>(entry: &F, expires: Nanos) {
-    let old = entry.expires();
-    // The clock is coarse: mostly nothing changes, and then the cache line stays clean.
-    if old.0 != 0 && old != expires {
-        entry.claim(old, expires);
+    for _ in 0..TRIES {
+        let old = entry.expires();
+        // The clock is coarse: mostly nothing changes, and then the cache line stays clean.
+        if old.0 == 0 || old.released() == expires || entry.change_expires(old, expires) {
+            break;
+        }
     }
 }
 
@@ -222,8 +227,15 @@ impl Parties {
     /// The one whose quota the flow counts in.
     #[inline(always)]
     pub const fn charged(&self) -> ContainerId {
-        if self.opener.is_container() { self.opener } else { self.responder }
+        charged(self.opener, self.responder)
     }
+}
+
+#[inline(always)]
+const fn charged(opener: ContainerId, responder: ContainerId) -> ContainerId {
+    // Without a branch: a compiler would keep both on the stack, and choose where to read.
+    let is_opener = 0_u32.wrapping_sub(opener.is_container() as u32);
+    ContainerId(opener.0 & is_opener | responder.0 & !is_opener)
 }
 
 /// As [`Tables::open_flow`]: makes the flow at `place` for the packet `headers`, in the place of the one that is there
@@ -272,13 +284,13 @@ pub fn open<T: Tables>(
 pub fn end<T: Tables>(tables: &T, entry: &T::Flow) -> bool {
     let (old, now) = (entry.expires(), tables.now());
     // Losing the race leaves it to the packet that won, or to the next one.
-    old > now && entry.claim(old, now)
+    old.released() > now && entry.change_expires(old, now)
 }
 
 /// The one whose quota an entry counts in.
 #[inline(always)]
 pub fn charged_for<F: FlowEntry>(entry: &F) -> ContainerId {
-    Parties::of(entry).charged()
+    charged(entry.opener(), entry.responder())
 }
 
 /// As [`Tables::fill`]: writes into a slot, which the caller has claimed, what a flow begins with. When it ends is left as it

@@ -75,10 +75,28 @@ pub trait FlowEntry: Copy {
     }
     /// Which node follows in its ring.
     fn next(&self) -> Self::Half;
-    /// When it ends; zero if it is being deleted.
+    /// When it ends; zero if it is being deleted. Never, as long as somebody [holds](FlowEntry::hold) it.
     fn expires(&self) -> Nanos;
-    /// Moves the end from `old` to `new`; tells whether nobody else did before.
-    fn claim(&self, old: Nanos, new: Nanos) -> bool;
+    /// Sets the end to `new` if it is `old`; tells whether it was.
+    fn swap_expires(&self, old: Nanos, new: Nanos) -> bool;
+    /// Moves the end from `old` to `new`; tells whether nobody else did before, and nobody holds it.
+    #[inline(always)]
+    fn claim(&self, old: Nanos, new: Nanos) -> bool {
+        !old.is_held() && self.swap_expires(old, new)
+    }
+    /// Moves the end from `old` to `new`, whether or not somebody holds it; tells whether nobody else did before.
+    #[inline(always)]
+    fn change_expires(&self, old: Nanos, new: Nanos) -> bool {
+        self.swap_expires(old, if old.is_held() { new.held() } else { new })
+    }
+    /// Keeps others from claiming it, while it goes on; tells whether that could be: nobody has it in hand.
+    #[inline(always)]
+    fn hold(&self) -> bool {
+        let old = self.expires();
+        old.0 != 0 && !old.is_held() && self.swap_expires(old, old.held())
+    }
+    /// Lets others claim it again; only who holds it does so. Nothing that others do to it at the same time can get in the way.
+    fn release(&self);
     /// Who opened it.
     fn opener(&self) -> ContainerId;
     /// Who holds the other end.

@@ -9,7 +9,10 @@ use crate::{
     },
     engine::{
         Tables as _,
-        flow_table::reclaim,
+        flow_table::{
+            growth::{self, Carried},
+            reclaim,
+        },
         ports::{self, Refusal},
         tables::FlowEntry as _,
     },
@@ -65,6 +68,23 @@ impl MemoryTables {
         self.flows.slots().filter(|(number, _)| reclaim::retire(&self, *number, goes)).count()
     }
 
+    /// As [`Control::FLUSH_FLOWS`].
+    pub fn flush_few_flows(&self, id: ContainerId, first: u32) -> usize {
+        let _deleting = lock(&self.deleting);
+        let goes = |flow: &&FlowCell| flow.opener() == id || flow.responder() == id;
+        few(first).filter(|number| reclaim::retire(&self, *number, goes)).count()
+    }
+
+    /// As [`Control::CARRY_FLOWS`].
+    pub fn carry_few_flows(&self, first: u32) -> usize {
+        few(first).filter(|number| growth::carry(&self, *number) == Carried::Stays).count()
+    }
+
+    /// As [`Control::DRAIN_SLOTS`].
+    pub fn drain_few_slots(&self) -> usize {
+        few(0).filter(|_| growth::drain(&self)).count()
+    }
+
     /// Deletes all reservations of `id`; returns how many.
     pub fn flush_ports(&self, id: ContainerId) -> usize {
         let _deleting = lock(&self.deleting);
@@ -81,4 +101,9 @@ impl MemoryTables {
         let freed = (0..turns).map_while(|_| reclaim::sweep(&self, id));
         freed.filter_map(|count| usize::try_from(count).ok()).sum()
     }
+}
+
+/// Slots that a request looks at.
+fn few(first: u32) -> impl Iterator<Item = u32> {
+    (first..).take(Control::LOOKS.try_into().unwrap_or(0))
 }

@@ -45,29 +45,35 @@ impl FlowArrays {
     }
 
     fn check_index(&self, faults: &mut Vec<String>) {
-        let entries: BTreeSet<(u32, u32)> = self
-            .index
-            .iter()
-            .flat_map(|(bucket, IndexBucket(entries))| entries.iter().map(|entry| (*bucket, *entry)))
-            .filter(|(_, entry)| *entry != 0)
-            .collect();
+        let mut entries = BTreeSet::new();
+        let mut all = 0_usize;
+        for (side, arrays) in (0..).zip(&self.sides) {
+            for (bucket, IndexBucket(values)) in &arrays.index {
+                for entry in values.iter().filter(|entry| **entry != 0) {
+                    entries.insert((side, *bucket, *entry));
+                    all += 1;
+                }
+            }
+        }
         let mut keys = BTreeMap::new();
         for (number, flow) in self.flows() {
             let hash = Hash::of(&self.shape, |place| flow.key.word(place));
-            let entry = hash.entry(*number);
-            let found = [(hash.first, entry), (hash.second, entry)].map(|place| entries.contains(&place));
-            if found == [false, false] || (found == [true, true] && hash.first != hash.second) {
-                faults.push(format!("slot {number} is found {found:?}: {flow:?}"));
+            let places: BTreeSet<_> = [Some(self.shape.side), self.shape.other()]
+                .into_iter()
+                .flatten()
+                .flat_map(|side| {
+                    let size = self.shape.on(side);
+                    [hash.first(size), hash.second(size)].map(|bucket| (side, bucket, hash.entry(*number)))
+                })
+                .collect();
+            let found = places.intersection(&entries).count();
+            if found != 1 {
+                faults.push(format!("slot {number} is found {found} times: {flow:?}"));
             }
             if let Some(other) = keys.insert(flow.key, *number) {
                 faults.push(format!("slots {number} and {other} have the same key"));
             }
         }
-        let all: usize = self
-            .index
-            .iter()
-            .map(|(_, IndexBucket(entries))| entries.iter().filter(|entry| **entry != 0).count())
-            .sum();
         if all != keys.len() {
             faults.push(format!("{all} entries of the index for {} flows", keys.len()));
         }
@@ -75,12 +81,14 @@ impl FlowArrays {
 
     fn check_places(&self, faults: &mut Vec<String>) {
         let mut places: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        let free: BTreeMap<u32, u32> = self.free.iter().copied().collect();
-        for count in self.pool.head..self.pool.tail {
-            let turn = Turn::of(count, self.shape.slots);
-            match turn.and_then(|turn| turn.slot(free.get(&turn.place).copied()?)) {
-                Some(number) => places.entry(number).or_default().push(format!("free at {count}")),
-                None => faults.push(format!("no slot is free at {count}")),
+        for ((size, arrays), queue) in self.shape.sides.iter().zip(&self.sides).zip(&self.pool.queues) {
+            let free: BTreeMap<u32, u32> = arrays.free.iter().copied().collect();
+            for count in queue.head..queue.tail {
+                let turn = Turn::of(count, size.places);
+                match turn.and_then(|turn| turn.slot(free.get(&turn.place).copied()?)) {
+                    Some(number) => places.entry(number).or_default().push(format!("free at {count}")),
+                    None => faults.push(format!("no slot is free at {count}")),
+                }
             }
         }
         for (id, ring) in &self.rings {

@@ -147,8 +147,12 @@ impl<'a> FlowEntry for &'a FlowCell {
         Nanos(self.expires.load(ORDER))
     }
 
-    fn claim(&self, old: Nanos, new: Nanos) -> bool {
+    fn swap_expires(&self, old: Nanos, new: Nanos) -> bool {
         self.expires.compare_exchange(old.0, new.0, ORDER, ORDER).is_ok()
+    }
+
+    fn release(&self) {
+        self.expires.fetch_and(Nanos(u64::MAX).released().0, ORDER);
     }
 
     fn opener(&self) -> ContainerId {

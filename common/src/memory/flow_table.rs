@@ -8,7 +8,7 @@ use crate::{
     abi::{
         flow::Flow,
         flow_event::{Change, FlowEvent},
-        flow_table::{IndexBucket, PLACES, Pool, Ring, Shape},
+        flow_table::{IndexBucket, PLACES, Pool, Queue, Ring, SIDES, Shape, Side},
         units::{ContainerId, Nanos},
     },
     engine::{
@@ -37,8 +37,7 @@ const SEED: [u32; 10] = [
 pub(super) struct Arrays {
     shape: Shape,
     slots: Cells<FlowCell>,
-    buckets: Cells<BucketCell>,
-    free: Cells<AtomicU32>,
+    sides: [SideCells; SIDES],
     pool: PoolCell,
     rings: Box<[RingCell]>,
 }
@@ -48,16 +47,62 @@ pub(super) struct Arrays {
 pub struct FlowArrays {
     /// [`Config::flows`](crate::abi::config::Config::flows).
     pub shape: Shape,
-    /// `FLOWS`, as far as it was ever used.
+    /// Slots, as far as they were ever used.
     pub slots: Vec<(u32, Flow)>,
-    /// `FLOW_INDEX`.
-    pub index: Vec<(u32, IndexBucket)>,
-    /// `FLOW_FREE`.
-    pub free: Vec<(u32, u32)>,
+    /// Indexes and queues of free slots.
+    pub sides: [SideArrays; SIDES],
     /// `FLOW_POOL`.
     pub pool: Pool,
     /// `FLOW_RINGS`.
     pub rings: Vec<(ContainerId, Ring)>,
+}
+
+/// The arrays of one side, likewise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SideArrays {
+    /// Its index.
+    pub index: Vec<(u32, IndexBucket)>,
+    /// Its queue of free slots.
+    pub free: Vec<(u32, u32)>,
+}
+
+struct SideCells {
+    buckets: Cells<BucketCell>,
+    free: Cells<AtomicU32>,
+}
+
+impl SideCells {
+    fn new(side: Side) -> Self {
+        Self { buckets: Cells::new(entries(side.buckets)), free: Cells::new(entries(side.places)) }
+    }
+
+    fn export(&self) -> SideArrays {
+        let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let bucket = |cell: &BucketCell| IndexBucket(cell.0.each_ref().map(|entry| entry.load(SeqCst)));
+        let buckets = self.buckets.used().into_iter().map(|(place, cell)| (number(place), bucket(cell)));
+        let free = self.free.used().into_iter().map(|(place, cell)| (number(place), cell.load(SeqCst)));
+        SideArrays {
+            index: buckets.filter(|(_, bucket)| *bucket != IndexBucket::default()).collect(),
+            free: free.filter(|(_, number)| *number != 0).collect(),
+        }
+    }
+
+    fn import(&self, arrays: &SideArrays) {
+        for (number, IndexBucket(values)) in &arrays.index {
+            if let Some(BucketCell(cells)) = self.buckets.get(entries(*number)) {
+                cells.iter().zip(values).for_each(|(cell, entry)| cell.store(*entry, SeqCst));
+            }
+        }
+        for (number, slot) in &arrays.free {
+            if let Some(cell) = self.free.get(entries(*number)) {
+                cell.store(*slot, SeqCst);
+            }
+        }
+    }
+}
+
+fn entries(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 #[derive(Default)]
@@ -66,9 +111,34 @@ pub struct BucketCell([AtomicU32; PLACES]);
 #[derive(Default)]
 struct PoolCell {
     fresh: AtomicU64,
+    hand: AtomicU64,
+    queues: [QueueCell; SIDES],
+}
+
+#[derive(Default)]
+struct QueueCell {
     head: AtomicU64,
     tail: AtomicU64,
-    hand: AtomicU64,
+}
+
+impl PoolCell {
+    fn get(&self) -> Pool {
+        let queue = |cell: &QueueCell| Queue { head: cell.head.load(SeqCst), tail: cell.tail.load(SeqCst) };
+        Pool {
+            fresh: self.fresh.load(SeqCst),
+            hand: self.hand.load(SeqCst),
+            queues: self.queues.each_ref().map(queue),
+        }
+    }
+
+    fn set(&self, pool: &Pool) {
+        self.fresh.store(pool.fresh, SeqCst);
+        self.hand.store(pool.hand, SeqCst);
+        for (cell, queue) in self.queues.iter().zip(pool.queues) {
+            cell.head.store(queue.head, SeqCst);
+            cell.tail.store(queue.tail, SeqCst);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -103,12 +173,10 @@ impl RingCell {
 
 impl Arrays {
     pub(super) fn new(shape: Shape, containers: usize) -> Self {
-        let entries = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         Self {
             shape,
             slots: Cells::new(entries(shape.slots)),
-            buckets: Cells::new(entries(shape.buckets)),
-            free: Cells::new(entries(shape.slots)),
+            sides: shape.sides.map(SideCells::new),
             pool: PoolCell::default(),
             rings: (0..containers).map(|_| RingCell::default()).collect(),
         }
@@ -127,22 +195,12 @@ impl Arrays {
     }
 
     pub(super) fn export(&self) -> FlowArrays {
-        let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-        let bucket = |cell: &BucketCell| IndexBucket(cell.0.each_ref().map(|entry| entry.load(SeqCst)));
-        let buckets = self.buckets.used().into_iter().map(|(place, cell)| (number(place), bucket(cell)));
-        let free = self.free.used().into_iter().map(|(place, cell)| (number(place), cell.load(SeqCst)));
         let rings = (0_u32..).map(ContainerId).zip(self.rings.iter().map(RingCell::get));
         FlowArrays {
             shape: self.shape,
             slots: self.slots().map(|(number, cell)| (number, cell.get())).collect(),
-            index: buckets.filter(|(_, bucket)| *bucket != IndexBucket::default()).collect(),
-            free: free.filter(|(_, number)| *number != 0).collect(),
-            pool: Pool {
-                fresh: self.pool.fresh.load(SeqCst),
-                head: self.pool.head.load(SeqCst),
-                tail: self.pool.tail.load(SeqCst),
-                hand: self.pool.hand.load(SeqCst),
-            },
+            sides: self.sides.each_ref().map(SideCells::export),
+            pool: self.pool.get(),
             rings: rings.filter(|(_, ring)| *ring != Ring::default()).collect(),
         }
     }
@@ -150,32 +208,20 @@ impl Arrays {
     /// Makes them these, as far as there are places.
     pub(super) fn import(arrays: &FlowArrays, containers: usize) -> Self {
         let made = Self::new(arrays.shape, containers);
-        let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         for (number, flow) in &arrays.slots {
-            if let Some(cell) = made.slots.get(place(*number)) {
+            if let Some(cell) = made.slots.get(entries(*number)) {
                 cell.set(flow);
             }
         }
-        for (number, IndexBucket(entries)) in &arrays.index {
-            if let Some(BucketCell(cells)) = made.buckets.get(place(*number)) {
-                cells.iter().zip(entries).for_each(|(cell, entry)| cell.store(*entry, SeqCst));
-            }
-        }
-        for (number, slot) in &arrays.free {
-            if let Some(cell) = made.free.get(place(*number)) {
-                cell.store(*slot, SeqCst);
-            }
+        for (side, arrays) in made.sides.iter().zip(&arrays.sides) {
+            side.import(arrays);
         }
         for (id, ring) in &arrays.rings {
-            if let Some(cell) = made.rings.get(place(id.0)) {
+            if let Some(cell) = made.rings.get(entries(id.0)) {
                 cell.set(ring);
             }
         }
-        let Pool { fresh, head, tail, hand } = arrays.pool;
-        made.pool.fresh.store(fresh, SeqCst);
-        made.pool.head.store(head, SeqCst);
-        made.pool.tail.store(tail, SeqCst);
-        made.pool.hand.store(hand, SeqCst);
+        made.pool.set(&arrays.pool);
         made
     }
 }
@@ -218,20 +264,20 @@ impl<'a> FlowTable for &'a MemoryTables {
         self.flows.slots.get(usize::try_from(number).ok()?)
     }
 
-    fn places(&self, bucket: u32) -> Option<&'a BucketCell> {
-        self.flows.buckets.get(usize::try_from(bucket).ok()?)
+    fn places(&self, side: u32, bucket: u32) -> Option<&'a BucketCell> {
+        self.flows.sides.get(entries(side))?.buckets.get(entries(bucket))
     }
 
-    fn free(&self, place: u32) -> Option<MemoryHalf<'a>> {
-        self.flows.free.get(usize::try_from(place).ok()?).map(MemoryHalf)
+    fn free(&self, side: u32, place: u32) -> Option<MemoryHalf<'a>> {
+        self.flows.sides.get(entries(side))?.free.get(entries(place)).map(MemoryHalf)
     }
 
     fn pool(&self, word: PoolWord) -> Option<MemoryWord<'a>> {
         let pool = &self.flows.pool;
         Some(MemoryWord::atomic(match word {
             PoolWord::Fresh => &pool.fresh,
-            PoolWord::Head => &pool.head,
-            PoolWord::Tail => &pool.tail,
+            PoolWord::Head(side) => &pool.queues.get(entries(side))?.head,
+            PoolWord::Tail(side) => &pool.queues.get(entries(side))?.tail,
             PoolWord::Hand => &pool.hand,
         }))
     }

@@ -28,7 +28,7 @@ mod word;
 
 pub use bytes::Bytes;
 pub use flow::{FlowCell, MemoryHalf};
-pub use flow_table::FlowArrays;
+pub use flow_table::{FlowArrays, SideArrays};
 pub use ruleset::Ruleset;
 pub use sets::holds;
 pub use snapshot::Snapshot;

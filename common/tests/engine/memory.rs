@@ -297,11 +297,11 @@ fn broken_flow_tables_are_told() {
         let faults = arrays.faults().join("\n");
         assert!(faults.contains(told), "{told}: {faults}");
     };
-    broken(|it| it.index.clear(), "is found [false, false]");
+    broken(|it| it.sides[0].index.clear(), "is found 0 times");
     broken(|it| it.slots[0].1.key = it.slots[1].1.key, "have the same key");
     broken(|it| it.slots[0].1.expires = Nanos(0), "entries of the index for 1 flows");
     broken(|it| it.rings.clear(), "slot 0 is []");
     broken(|it| it.rings[0].1.tail = 9, "and its back is 9");
     broken(|it| it.rings[0].1.lock = 1, "locked");
-    broken(|it| it.pool.tail = 1, "no slot is free at 0");
+    broken(|it| it.pool.queues[0].tail = 1, "no slot is free at 0");
 }

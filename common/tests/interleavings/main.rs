@@ -3,6 +3,7 @@
 //!
 //! The code is the engine's own, on words that the model checker (loom) knows.
 
+mod growth;
 mod table;
 
 use berth_common::{
@@ -24,7 +25,7 @@ use berth_common::{
 use std::sync::atomic::Ordering::Relaxed;
 
 use loom::{model::Builder, sync::Arc, thread};
-use table::{EARLIER, LATER, NOW, Table};
+use table::{EARLIER, LATER, NOW, Seen, Table};
 
 const A: ContainerId = ContainerId(1);
 const B: ContainerId = ContainerId(2);
@@ -49,11 +50,17 @@ fn key(word: u32) -> FlowKey {
 }
 
 /// Opens a flow as a hook does for the first packet: in the place of what is there, if that has ended or is taken over.
-fn send(table: &Table, (id, limit): (ContainerId, u32), word: u32, (takes_over, expires): (bool, Nanos)) {
+fn send<'a>(
+    table: impl Into<Seen<'a>>,
+    (id, limit): (ContainerId, u32),
+    word: u32,
+    (takes_over, expires): (bool, Nanos),
+) {
+    let table = table.into();
     let key = key(word);
     let find = || index::find(&table, |place| key.word(place));
     let fill = |number| {
-        let flow = (&table).slot(number).unwrap();
+        let flow = table.slot(number).unwrap();
         flow.set_key(&key);
         flow.begin(&Beginning {
             created: Ticks::of(NOW),
@@ -77,23 +84,36 @@ fn send(table: &Table, (id, limit): (ContainerId, u32), word: u32, (takes_over, 
     };
 }
 
-fn new(table: &Table, id: ContainerId, limit: u32, word: u32) {
+fn new<'a>(table: impl Into<Seen<'a>>, id: ContainerId, limit: u32, word: u32) {
     send(table, (id, limit), word, (false, LATER));
 }
 
 /// The hand of a container looks at one slot.
-fn sweep(table: &Table, id: ContainerId) {
-    let _freed = reclaim::sweep(&table, id);
+fn sweep<'a>(table: impl Into<Seen<'a>>, id: ContainerId) {
+    let _freed = reclaim::sweep(&table.into(), id);
 }
 
 /// The flow in the first slot is flushed.
-fn retire(table: &Table) {
-    let _done = reclaim::retire(&table, 0, |_| true);
+fn retire<'a>(table: impl Into<Seen<'a>>) {
+    let _done = reclaim::retire(&table.into(), 0, |_| true);
 }
 
 /// Two at a time, from a table that `before` has prepared.
 fn two(
-    slots: usize,
+    slots: u32,
+    before: impl Fn(&Table) + Sync + Send + 'static,
+    (one, other): (
+        impl Fn(&Table) + Sync + Send + Copy + 'static,
+        impl Fn(&Table) + Sync + Send + Copy + 'static,
+    ),
+    after: impl Fn(&Table) + Sync + Send + 'static,
+) {
+    two_on(move || Table::new(slots, slots), before, (one, other), after);
+}
+
+/// The same on another table.
+fn two_on(
+    make: impl Fn() -> Table + Sync + Send + 'static,
     before: impl Fn(&Table) + Sync + Send + 'static,
     (one, other): (
         impl Fn(&Table) + Sync + Send + Copy + 'static,
@@ -102,7 +122,7 @@ fn two(
     after: impl Fn(&Table) + Sync + Send + 'static,
 ) {
     all_orders(3, move || {
-        let table = Arc::new(Table::new(slots));
+        let table = Arc::new(make());
         before(&table);
         table.check();
         let shared = table.clone();
@@ -166,7 +186,7 @@ fn two_evict_at_once() {
 #[test]
 fn assured_while_it_is_evicted() {
     let assure = |table: &Table| {
-        let Some(slot) = index::find(&table, |place| key(1).word(place)) else { return };
+        let Some(slot) = index::find(&Seen::from(table), |place| key(1).word(place)) else { return };
         let state = slot.flow.state();
         let is_assured = slot.flow.change_state(state, state.with(State::ASSURED));
         if is_assured && slot.flow.expires().0 != 0 {
@@ -321,12 +341,12 @@ fn the_queue_goes_round_while_one_is_taken() {
 #[test]
 fn three_new_flows_where_one_may_be() {
     all_orders(2, || {
-        let table = Arc::new(Table::new(4));
+        let table = Arc::new(Table::new(4, 4));
         let others = [1, 2].map(|word| {
             let table = table.clone();
-            thread::spawn(move || new(&table, A, 1, word))
+            thread::spawn(move || new(&*table, A, 1, word))
         });
-        new(&table, A, 1, 3);
+        new(&*table, A, 1, 3);
         for other in others {
             other.join().unwrap();
         }

@@ -6,7 +6,7 @@ use berth_common::{
     abi::{
         counters::Traffic,
         flow::{FlowKey, State},
-        flow_table::{Seed, Shape},
+        flow_table::{self as abi, Seed, Shape},
         units::{ContainerId, Nanos, Ticks},
     },
     engine::{
@@ -14,7 +14,7 @@ use berth_common::{
         tables::{Beginning, FlowEntry, UsageWord, Word},
     },
 };
-use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst, fence};
 
 /// Now, for ever: later than zero by more than slots rest.
 pub const NOW: Nanos = Nanos::seconds(100);
@@ -25,21 +25,46 @@ pub const EARLIER: Nanos = Nanos::seconds(50);
 const ENTRIES: usize = 3;
 const CONTAINERS: usize = 3;
 
+/// What a thread has seen of a table that grows, from before it does to after.
+pub const SETTLED: u32 = 0;
+pub const LOOKING: u32 = 1;
+pub const MAKING: u32 = 2;
+
 pub struct Table {
-    shape: Shape,
+    /// By how far it has come.
+    shapes: [Shape; 3],
+    /// How far that is for who does not say.
+    stage: Plain,
     now: Nanos,
     slots: Vec<Slot>,
-    entries: [AtomicU32; ENTRIES],
-    free: Vec<AtomicU32>,
+    sides: [Side; 2],
     fresh: AtomicU64,
-    head: AtomicU64,
-    tail: AtomicU64,
     hand: AtomicU64,
     rings: [Ring; CONTAINERS],
     held: [AtomicU64; CONTAINERS],
     other: [AtomicU64; CONTAINERS],
     /// What a thread has to tell when all are done.
     pub told: Plain,
+}
+
+struct Side {
+    entries: [AtomicU32; ENTRIES],
+    free: Vec<AtomicU32>,
+    head: AtomicU64,
+    tail: AtomicU64,
+}
+
+/// The table, as somebody has seen it who began to work on it then.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    table: &'a Table,
+    stage: u32,
+}
+
+impl<'a> From<&'a Table> for Seen<'a> {
+    fn from(table: &'a Table) -> Self {
+        Self { table, stage: table.stage.load(Relaxed) }
+    }
 }
 
 /// What nobody but the claimer writes is not the model's: to it each word more is many orders more.
@@ -68,17 +93,26 @@ pub struct Long<'a>(&'a AtomicU64);
 #[derive(Clone, Copy)]
 pub struct Short<'a>(&'a AtomicU32);
 
+/// What is changed by one instruction, and its result seen, is a barrier in the kernel (Documentation/atomic_t.txt, and so do
+/// BPF's): which the checker, to whom `SeqCst` is but `AcqRel`, has to be told.
+fn ordered<T>(change: impl FnOnce() -> T) -> T {
+    fence(SeqCst);
+    let result = change();
+    fence(SeqCst);
+    result
+}
+
 impl Word for Long<'_> {
     fn load(&self) -> u64 {
         self.0.load(SeqCst)
     }
 
     fn swap(&self, old: u64, new: u64) -> bool {
-        self.0.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
+        ordered(|| self.0.compare_exchange(old, new, SeqCst, SeqCst).is_ok())
     }
 
     fn add(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, SeqCst)
+        ordered(|| self.0.fetch_add(value, SeqCst))
     }
 }
 
@@ -88,32 +122,63 @@ impl Half for Short<'_> {
     }
 
     fn swap(&self, old: u32, new: u32) -> bool {
-        self.0.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
+        ordered(|| self.0.compare_exchange(old, new, SeqCst, SeqCst).is_ok())
     }
 
     fn exchange(&self, new: u32) -> u32 {
-        self.0.swap(new, SeqCst)
+        ordered(|| self.0.swap(new, SeqCst))
     }
 }
 
 impl Table {
-    pub fn new(slots: usize) -> Self {
-        let shape = Shape { slots: slots.try_into().unwrap(), buckets: 1, seed: Seed([1; 10]) };
-        Self {
-            shape,
-            now: NOW,
-            slots: (0..slots).map(|_| Slot::default()).collect(),
+    /// One of so many slots, which may grow to so many.
+    pub fn new(slots: u32, grown: u32) -> Self {
+        // One bucket on each side, for fewer words.
+        let extent = |slots| abi::Side { buckets: 1, places: slots };
+        let seed = Seed([1; 10]);
+        let settled = Shape {
+            sides: [extent(slots), abi::Side::NONE, abi::Side::NONE, abi::Side::NONE],
+            ..Shape::new(slots, seed.0)
+        };
+        let looking = Shape {
+            sides: [extent(slots), extent(grown), abi::Side::NONE, abi::Side::NONE],
+            ..settled.looking(grown)
+        };
+        let side = |slots: u32| Side {
             entries: Default::default(),
             free: (0..slots).map(|_| AtomicU32::default()).collect(),
-            fresh: AtomicU64::default(),
             head: AtomicU64::default(),
             tail: AtomicU64::default(),
+        };
+        Self {
+            shapes: [settled, looking, looking.making()],
+            stage: Plain::new(SETTLED),
+            now: NOW,
+            slots: (0..grown).map(|_| Slot::default()).collect(),
+            sides: [side(slots), side(grown)],
+            fresh: AtomicU64::default(),
             hand: AtomicU64::default(),
             rings: Default::default(),
             held: Default::default(),
             other: Default::default(),
             told: Plain::default(),
         }
+    }
+
+    /// As who begins then sees it.
+    pub fn at(&self, stage: u32) -> Seen<'_> {
+        Seen { table: self, stage }
+    }
+
+    /// Whoever begins from now on sees it so.
+    pub fn proceed(&self, stage: u32) {
+        self.stage.store(stage, Relaxed);
+    }
+
+    /// How many entries, and how many free slots, are on a side.
+    pub fn is_empty(&self, side: usize) -> bool {
+        let Side { entries, head, tail, .. } = &self.sides[side];
+        entries.iter().all(|entry| entry.load(SeqCst) == 0) && head.load(SeqCst) == tail.load(SeqCst)
     }
 
     pub fn held(&self, id: ContainerId) -> u64 {
@@ -133,8 +198,8 @@ impl Table {
             let count = flows.iter().filter(|(_, _, owner)| *owner == id).count();
             assert_eq!(self.held(id), count as u64, "flows of {id:?}: {flows:?}");
         }
-        let entries =
-            self.entries.iter().map(|entry| entry.load(SeqCst) & 0xff_ffff).filter(|entry| *entry != 0);
+        let entries = self.sides.iter().flat_map(|side| &side.entries);
+        let entries = entries.map(|entry| entry.load(SeqCst) & 0xff_ffff).filter(|entry| *entry != 0);
         let mut found: Vec<usize> = entries.map(|entry| entry as usize - 1).collect();
         found.sort_unstable();
         let expected: Vec<usize> = flows.iter().map(|(number, _, _)| *number).collect();
@@ -144,7 +209,7 @@ impl Table {
         keys.dedup();
         assert_eq!(keys.len(), flows.len(), "a key is there twice: {flows:?}");
         for (number, key, _) in flows {
-            let found = index::find(&self, |place| if place == 0 { key } else { 0 });
+            let found = index::find(&Seen::from(self), |place| if place == 0 { key } else { 0 });
             assert_eq!(found.map(|slot| slot.number as usize), Some(number), "key {key}");
         }
         self.check_places();
@@ -152,11 +217,13 @@ impl Table {
 
     /// Each slot that was ever used is in one ring, or free.
     fn check_places(&self) {
-        let free = |count: u64| {
-            let turn = Turn::of(count, self.shape.slots).unwrap();
-            turn.slot(self.free[turn.place as usize].load(SeqCst)).expect("a free slot")
-        };
-        let mut places: Vec<u32> = (self.head.load(SeqCst)..self.tail.load(SeqCst)).map(free).collect();
+        let mut places = Vec::new();
+        for Side { free, head, tail, .. } in &self.sides {
+            for count in head.load(SeqCst)..tail.load(SeqCst) {
+                let turn = Turn::of(count, free.len().try_into().unwrap()).unwrap();
+                places.push(turn.slot(free[turn.place as usize].load(SeqCst)).expect("a free slot"));
+            }
+        }
         for ring in &self.rings {
             assert_eq!(ring.lock.load(SeqCst), 0);
             let mut node = ring.head.load(SeqCst);
@@ -213,8 +280,12 @@ impl<'a> FlowEntry for Handle<'a> {
         Nanos(self.0.expires.load(SeqCst))
     }
 
-    fn claim(&self, old: Nanos, new: Nanos) -> bool {
-        self.0.expires.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+    fn swap_expires(&self, old: Nanos, new: Nanos) -> bool {
+        ordered(|| self.0.expires.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok())
+    }
+
+    fn release(&self) {
+        ordered(|| self.0.expires.fetch_add(Nanos(0).held().0, SeqCst));
     }
 
     fn opener(&self) -> ContainerId {
@@ -274,7 +345,7 @@ impl<'a> FlowEntry for Handle<'a> {
     }
 }
 
-impl<'a> FlowTable for &'a Table {
+impl<'a> FlowTable for Seen<'a> {
     type Flow = Handle<'a>;
     type Word = Long<'a>;
     type Half = Short<'a>;
@@ -285,44 +356,44 @@ impl<'a> FlowTable for &'a Table {
     const WAITS: u32 = 2;
 
     fn now(&self) -> Nanos {
-        self.now
+        self.table.now
     }
 
     fn usage(&self, id: ContainerId, word: UsageWord) -> Option<Long<'a>> {
         let words = match word {
-            UsageWord::FlowsHeld => &self.held,
-            _ => &self.other,
+            UsageWord::FlowsHeld => &self.table.held,
+            _ => &self.table.other,
         };
         words.get(id.0 as usize).map(Long)
     }
 
     fn shape(&self) -> Option<&Shape> {
-        Some(&self.shape)
+        Some(&self.table.shapes[self.stage as usize])
     }
 
     fn slot(&self, number: u32) -> Option<Handle<'a>> {
-        self.slots.get(number as usize).map(Handle)
+        self.table.slots.get(number as usize).map(Handle)
     }
 
-    fn places(&self, bucket: u32) -> Option<Entries<'a>> {
-        (bucket == 0).then_some(Entries(&self.entries))
+    fn places(&self, side: u32, bucket: u32) -> Option<Entries<'a>> {
+        (bucket == 0).then_some(Entries(&self.table.sides[side as usize].entries))
     }
 
-    fn free(&self, place: u32) -> Option<Short<'a>> {
-        self.free.get(place as usize).map(Short)
+    fn free(&self, side: u32, place: u32) -> Option<Short<'a>> {
+        self.table.sides[side as usize].free.get(place as usize).map(Short)
     }
 
     fn pool(&self, word: PoolWord) -> Option<Long<'a>> {
         Some(Long(match word {
-            PoolWord::Fresh => &self.fresh,
-            PoolWord::Head => &self.head,
-            PoolWord::Tail => &self.tail,
-            PoolWord::Hand => &self.hand,
+            PoolWord::Fresh => &self.table.fresh,
+            PoolWord::Head(side) => &self.table.sides[side as usize].head,
+            PoolWord::Tail(side) => &self.table.sides[side as usize].tail,
+            PoolWord::Hand => &self.table.hand,
         }))
     }
 
     fn ring(&self, id: ContainerId) -> Option<RingWords<Long<'a>, Short<'a>>> {
-        let ring = self.rings.get(id.0 as usize)?;
+        let ring = self.table.rings.get(id.0 as usize)?;
         Some(RingWords {
             lock: Long(&ring.lock),
             dry_until: Long(&ring.dry_until),

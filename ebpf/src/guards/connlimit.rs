@@ -13,13 +13,14 @@ use berth_common::{
     },
 };
 
-use crate::{rules, seams::NoContext, tables::Maps};
+use crate::{flow_table, rules, seams::NoContext, tables::Maps};
 
 /// The walk at `place` is told what the connlimit that it asks for answers.
 #[inline(always)]
 pub fn ask(headers: &Headers, case: u64, place: u32) {
     seam_connection(headers, case, place);
-    seam_connlimit(place);
+    let flow = seam_connection_flow(place);
+    seam_connlimit(place, flow);
 }
 
 /// As [`connlimit::conclude`].
@@ -59,13 +60,21 @@ extern "C" fn seam_connection(headers: *const Headers, case: u64, place: u32) ->
     1
 }
 
+/// The slot of that flow. Apart from what is done with it, for there is no stack for both.
+#[unsafe(no_mangle)]
+extern "C" fn seam_connection_flow(place: u32) -> u32 {
+    let Some(scratch) = rules::scratch(place) else { return flow_table::NO_SLOT };
+    flow_table::number_with_key(&scratch.connection.key.flow)
+}
+
 /// The walk at `place` is told what a connlimit answers, unless it has been told something.
 #[unsafe(no_mangle)]
-extern "C" fn seam_connlimit(place: u32) -> u32 {
+extern "C" fn seam_connlimit(place: u32, flow: u32) -> u32 {
     let Some(scratch) = rules::scratch(place) else { return 0 };
     if scratch.state.is_waiting() {
         let asked = Connlimit::from_parameters(scratch.state.asked().parameters);
-        let told = connlimit::ask(&Maps::new(NoContext), &scratch.connection, &asked);
+        let flow = flow_table::slot(flow);
+        let told = connlimit::ask_of(&Maps::new(NoContext), &scratch.connection, &asked, flow);
         scratch.is_counted |= told.is_new as u32;
         scratch.state.give(told.answer);
     }

@@ -32,10 +32,9 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
     // On an uplink, TC counts what really leaves.
-    let traffic = skb.traffic(Some(&headers));
-    let counted = if zone == Zone::LOCAL { Some(traffic) } else { None };
+    let counted = if zone == Zone::LOCAL { Some(skb.traffic(Some(&headers))) } else { None };
     let refused = if sender::is_raw(skb.0) {
-        egress::speaks_for_another(&maps, &headers, (id, zone))
+        seams::speaks_for_another(skb, &headers, (id, zone))
     } else {
         Reason::None
     };
@@ -45,7 +44,10 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
         Verdict::because(Owner::new(id, Way::Cgroup), refused)
     };
     match (verdict.passes(), zone) {
-        (_, Zone::LOCAL) => count::packet(&verdict, Plane::Local, Direction::Out, traffic),
+        (_, Zone::LOCAL) => {
+            // Reckoned anew: there is no stack to keep it on.
+            count::packet(&verdict, Plane::Local, Direction::Out, skb.traffic(Some(&headers)));
+        }
         (false, _) => count::refusal(id, verdict.reason),
         (true, _) => {}
     }

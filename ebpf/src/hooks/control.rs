@@ -20,7 +20,7 @@ use crate::{
 
 /// Whether the kernel may call back, which it does to compiled programs only. The loader makes it zero where the JIT is
 /// off; being constant, it then keeps the verifier from ever seeing the calls. What is to be swept is named by the loader
-/// instead, entry by entry: see [`without_callbacks`]; and walks through rules take their steps in a loop, each by a
+/// instead, entry by entry: see [`named`]; and walks through rules take their steps in a loop, each by a
 /// function that finds everything anew.
 #[unsafe(no_mangle)]
 pub static CALLBACKS: Global<u32> = Global::new(1);
@@ -28,19 +28,18 @@ pub static CALLBACKS: Global<u32> = Global::new(1);
 #[classifier]
 pub fn berth_control(ctx: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
-    if CALLBACKS.load() == 0 {
-        without_callbacks(&ctx, request);
-        return 0;
-    }
     // SAFETY: The loader runs one request at a time and waits for its end.
-    let Control { operation, container, key, flags, result } = unsafe { *request };
+    let Control { operation, container, key, flags, result, cursor } = unsafe { *request };
     let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
         Control::RELEASE => release(container, &key),
         Control::SWEEP_FLOWS => (0, result.wrapping_add(sweep::flows(maps, container))),
-        Control::FLUSH_FLOWS => (0, sweep::flush(maps, container)),
+        Control::FLUSH_FLOWS => (0, result.wrapping_add(sweep::flush(maps, container, cursor))),
         Control::END_FLOW => (0, result.wrapping_add(sweep::end_flow(&ctx) as u32)),
+        Control::CARRY_FLOWS => (0, result.wrapping_add(sweep::carry(maps, cursor))),
+        Control::DRAIN_SLOTS => (0, result.wrapping_add(sweep::drain(maps))),
+        _ if CALLBACKS.load() == 0 => (0, result.wrapping_add(named(&ctx, operation, container) as u32)),
         Control::FLUSH_PORTS => (0, sweep::reservations(maps, container)),
         Control::SWEEP_GUARDS => (0, sweep::guards(maps)),
         _ => (u32::MAX, 0),
@@ -78,28 +77,20 @@ unsafe fn answer(request: *mut Control, refusal: u32, result: u32) {
     unsafe {
         (*request).flags = refusal;
         (*request).result = result;
+        (*request).cursor = (*request).cursor.wrapping_add(Control::LOOKS);
     }
 }
 
-/// Carries out a request where the kernel does not call back: what flushes is about the entry whose key the packet is, and
-/// adds to the result if that went.
+/// Deletes the entry whose key the packet is, as the request wants it; tells whether it went. That is what is done where the kernel
+/// does not call back for each.
 #[inline(never)]
-fn without_callbacks(ctx: &TcContext, request: *mut Control) {
-    // SAFETY: As for all requests.
-    let Control { operation, container, key, flags, result } = unsafe { *request };
-    let (refusal, result) = match operation {
-        Control::RESERVE => reserve(&Maps::new(NoContext), container, &key, flags & Control::RAW != 0),
-        Control::RELEASE => release(container, &key),
-        Control::SWEEP_FLOWS => (0, result.wrapping_add(sweep::flows(Maps::new(NoContext), container))),
-        Control::FLUSH_FLOWS => (0, result.wrapping_add(sweep::named_flow(ctx, container) as u32)),
-        Control::END_FLOW => (0, result.wrapping_add(sweep::end_flow(ctx) as u32)),
-        Control::FLUSH_PORTS => (0, result.wrapping_add(sweep::named_port(ctx, container) as u32)),
-        Control::SWEEP_GUARDS => (0, result.wrapping_add(sweep::named_bucket(ctx) as u32)),
-        Control::SWEEP_LISTS => (0, result.wrapping_add(sweep::named_list(ctx) as u32)),
-        Control::SWEEP_COUNTED => (0, result.wrapping_add(sweep::named_counted(ctx) as u32)),
-        Control::SWEEP_COUNTS => (0, result.wrapping_add(sweep::named_count(ctx) as u32)),
-        _ => (u32::MAX, 0),
-    };
-    // SAFETY: As above.
-    unsafe { answer(request, refusal, result) };
+fn named(ctx: &TcContext, operation: u32, owner: ContainerId) -> bool {
+    match operation {
+        Control::FLUSH_PORTS => sweep::named_port(ctx, owner),
+        Control::SWEEP_GUARDS => sweep::named_bucket(ctx),
+        Control::SWEEP_LISTS => sweep::named_list(ctx),
+        Control::SWEEP_COUNTED => sweep::named_counted(ctx),
+        Control::SWEEP_COUNTS => sweep::named_count(ctx),
+        _ => false,
+    }
 }

@@ -174,6 +174,11 @@ pub enum Request {
         #[serde(default)]
         filter: FlowFilter,
     },
+    /// Make the flow table larger, without losing any.
+    FlowsResize {
+        /// How many flows it is to hold.
+        flows: u32,
+    },
     /// The node as a whole.
     Status,
     /// The latest events.
@@ -200,6 +205,7 @@ impl Request {
             | Self::PortReserve { .. }
             | Self::PortRelease { .. }
             | Self::FlowsFlush { .. }
+            | Self::FlowsResize { .. }
             | Self::Shutdown => true,
             Self::ContainerList
             | Self::ContainerShow { .. }

@@ -14,11 +14,12 @@ use crate::{
         request::Request,
         reservation::Service,
     },
+    config::of_flows,
     node::Purpose,
 };
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 10)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 11)");
 /// Shown below the commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -28,7 +29,7 @@ Exit codes:
   3  no daemon to be reached and nothing in force
   4  not permitted, or not supported by this kernel (`berth doctor` tells)
   5  the kernel's verifier refuses a program";
-const _: () = assert!(berth_common::abi::VERSION == 10, "VERSION names another");
+const _: () = assert!(berth_common::abi::VERSION == 11, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]
@@ -200,6 +201,12 @@ pub enum FlowsCommand {
         #[command(flatten)]
         filter: FlowFilter,
     },
+    /// Make the table larger while it is in use; no flow is lost
+    Resize {
+        /// How many flows it is to hold
+        #[arg(value_parser = clap::value_parser!(u32).range(of_flows()))]
+        flows: u32,
+    },
 }
 
 impl FlowsCommand {
@@ -211,6 +218,7 @@ impl FlowsCommand {
             }
             Self::Top(top) => (Request::FlowsTop(top.watched()), top.json.json),
             Self::Flush { owner, filter } => (Request::FlowsFlush { owner, filter }, false),
+            Self::Resize { flows } => (Request::FlowsResize { flows }, false),
         }
     }
 }
@@ -327,6 +335,7 @@ mod tests {
             "berth ports release a icmp/7",
             "berth flows list --owner a --json",
             "berth flows flush",
+            "berth flows resize 131072",
             "berth status --json --color never -v",
             "berth events --json --follow",
             "berth completions bash",
@@ -347,6 +356,7 @@ mod tests {
             "berth container show",
             "berth ports reserve a 8080",
             "berth flows list --owner",
+            "berth flows resize 1000",
             "berth rules",
             "berth rules append a",
             "berth rules restore a --confirm soon",

@@ -16,7 +16,7 @@ const GUARDS: RangeInclusive<u32> = 64..=4_194_304;
 /// Containers that a table may be made for.
 const CONTAINERS: RangeInclusive<u32> = 1..=100_000;
 
-/// How much the node's tables hold. They are made once: a change takes effect after `berth down`.
+/// How much the node's tables hold. They are made once, and a change takes effect after `berth down`; but that of flows can grow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -51,6 +51,11 @@ impl From<&Limits> for control::Sizes {
             ..Self::default()
         }
     }
+}
+
+/// Flows that a table may be made for.
+pub fn of_flows() -> RangeInclusive<i64> {
+    i64::from(*FLOWS.start())..=i64::from(*FLOWS.end())
 }
 
 fn flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -12,5 +12,5 @@ pub use declared::{Declared, declared};
 pub use defaults::Defaults;
 pub use error::ConfigError;
 pub use file::{Config, KeepVerdicts, LocalPortRange, Unowned};
-pub use limits::Limits;
+pub use limits::{Limits, of_flows};
 pub use mark::MarkBits;

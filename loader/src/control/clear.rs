@@ -77,12 +77,7 @@ impl Kernel {
 
     /// Ends the flows of which `owner` has an end. Their slots are freed by the next sweep.
     pub(super) fn end_flows_of(&mut self, owner: ContainerId) -> Result<u32, ControlError> {
-        if self.calls_back {
-            return self.clear_all(Control::FLUSH_FLOWS, owner);
-        }
-        let slots =
-            self.slots(|flow| flow.expires.0 != 0 && (flow.opener == owner || flow.responder == owner))?;
-        self.clear(Control::FLUSH_FLOWS, owner, &named(&slots))
+        self.run_over_slots(Control::FLUSH_FLOWS, owner)
     }
 
     /// Ends the flows that are wanted, and frees their slots. Returns how many there were.

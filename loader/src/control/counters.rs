@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
+use aya::maps::MapFd;
 use berth_common::abi::{
     container::Usage,
     counters::{Both, Counters, Traffic},
@@ -41,12 +42,17 @@ impl Kernel {
             .iter()
             .map(|name| {
                 let map = maps::open(&self.pins, name)?;
-                let path = format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd());
-                let info = fs::read_to_string(&path).context(|| format!("read {path}"))?;
-                Ok((*name, memory_locked(&info)))
+                Ok((*name, memory(map.fd())? + self.maps.flow_table.memory(name)?))
             })
             .collect()
     }
+}
+
+/// Bytes of memory that a map takes.
+pub(super) fn memory(map: &MapFd) -> Result<u64, ControlError> {
+    let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
+    let info = fs::read_to_string(&path).context(|| format!("read {path}"))?;
+    Ok(memory_locked(&info))
 }
 
 fn sum(cpus: &[Counters]) -> Counters {

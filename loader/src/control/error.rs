@@ -145,6 +145,21 @@ pub enum ControlError {
         /// The highest possible.
         limit: u32,
     },
+    /// Flows that are there would have no place.
+    #[error(
+        "the flow table has {slots} slots, and while it is in use it can only become larger than that: for {wanted}, set flows = {wanted} under [sizes] in the configuration, and restart with `berth down` and `berth up`"
+    )]
+    FewerFlows {
+        /// How many it has.
+        slots: u32,
+        /// How many were wanted.
+        wanted: u32,
+    },
+    /// A table that grows is not done.
+    #[error(
+        "{0} flows could not be moved to the larger part of the flow table yet: all are found and counted, but lookups cost twice as much until `berth flows resize`, with the same number, or a restart of the daemon has moved them"
+    )]
+    FlowsStay(u32),
     /// The id is the host's, or nobody's.
     #[error("{} is no container's id", .0.0)]
     NoContainerId(ContainerId),

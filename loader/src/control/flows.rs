@@ -1,51 +1,39 @@
 //! The flow table.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use aya::{TestRun as _, programs::TestRunOptions};
 use berth_common::abi::{
-    container::Usage,
-    control::Control,
-    flow::{Flow, FlowKey},
-    flow_table::Ring,
-    units::ContainerId,
+    container::Usage, control::Control, flow::Flow, flow_table::Ring, units::ContainerId,
 };
 
-use super::{ControlError, Kernel, error::Context as _, plain::zero, requests::PACKET};
-
-/// Slots that are read at once.
-const CHUNK: u32 = 8_192;
-
-/// What a new table hashes keys with, which nobody else knows.
-pub(super) fn seed() -> [u32; FlowKey::WORDS] {
-    // The standard library seeds its hash maps with the system's random numbers.
-    let random = RandomState::new();
-    std::array::from_fn(|place| {
-        let mut hasher = random.build_hasher();
-        hasher.write_usize(place);
-        // Half of it serves.
-        u32::try_from(hasher.finish() >> 32).unwrap_or(0)
-    })
-}
+use super::{ControlError, Kernel, plain::zero};
 
 impl Kernel {
-    /// All flows that have not ended.
-    pub fn flows(&self) -> Result<Vec<Flow>, ControlError> {
+    /// Shows all flows that have not ended.
+    pub fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
         let now = Self::now();
-        Ok(self.slots(|flow| flow.expires > now)?.into_iter().map(|(_, flow)| flow).collect())
+        self.each_slot(|_, flow| {
+            if flow.expires > now {
+                see(flow);
+            }
+        })
     }
 
     /// The slots that are wanted, with their numbers. Those that nobody has expire at zero.
     pub(super) fn slots(&self, wanted: impl Fn(&Flow) -> bool) -> Result<Vec<(u32, Flow)>, ControlError> {
-        let used = self.maps.flow_pool.get()?.fresh.min(self.maps.flows.len().into());
-        let used = u32::try_from(used).unwrap_or(u32::MAX);
         let mut slots = Vec::new();
-        for first in (0..used).step_by(CHUNK as usize) {
-            let flows = self.maps.flows.some(first, CHUNK.min(used - first))?;
-            slots.extend((first..).zip(flows).filter(|(_, flow)| wanted(flow)));
-        }
+        self.each_slot(|number, flow| {
+            if wanted(flow) {
+                slots.push((number, *flow));
+            }
+        })?;
         Ok(slots)
+    }
+
+    /// Shows all slots that were ever used, with their numbers.
+    fn each_slot(&self, see: impl FnMut(u32, &Flow)) -> Result<(), ControlError> {
+        let shape = self.maps.config.get()?.flows;
+        self.maps.flow_table.each_slot(&shape, self.used_slots()?, see)
     }
 
     /// Ends the flows of which `owner` has an end; all flows without an owner. Returns how many there were.
@@ -95,16 +83,7 @@ impl Kernel {
 
     /// Has the hand of a container go so many times over a few of its slots.
     fn sweep_ring(&mut self, container: ContainerId, turns: u64) -> Result<u32, ControlError> {
-        self.maps.control.set(Control { operation: Control::SWEEP_FLOWS, container, ..zero() })?;
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(&[0; PACKET]);
-        // The kernel lets others run in between.
-        options.repeat = u32::try_from(turns).unwrap_or(u32::MAX);
-        self.control
-            .test_run(options)
-            .map_err(std::io::Error::other)
-            .context(|| "run the control program".to_owned())?;
-        Ok(self.maps.control.get()?.result)
+        self.repeat(Control { operation: Control::SWEEP_FLOWS, container, ..zero() }, turns)
     }
 }
 

@@ -7,7 +7,6 @@ use aya::programs::SchedClassifier;
 use berth_common::abi::{
     VERSION,
     config::Config,
-    flow_table::Shape,
     names,
     units::{ContainerId, Nanos},
 };
@@ -17,7 +16,7 @@ use super::{
     btf::Offsets,
     cgroups,
     error::Context as _,
-    features, flows,
+    features,
     maps::{self, Maps},
     members::{self, Members},
     object::{self, Object},
@@ -73,7 +72,9 @@ impl Kernel {
             return Err(error);
         }
         let programs = pins.programs(object.digest());
-        Self::open(pins, &programs)
+        let mut kernel = Self::open(pins, &programs)?;
+        kernel.provide_flows()?;
+        Ok(kernel)
     }
 
     /// Takes over what is pinned. If the programs are not those of the object, they are replaced in their links,
@@ -134,13 +135,9 @@ impl Kernel {
     /// Sets what all programs share.
     pub fn configure(&mut self, policy: &Policy) -> Result<(), ControlError> {
         let &Policy { netns_cookie, drop_unowned, keep_verdicts, tcp, mark_mask } = policy;
-        let (offsets, slots) = (Offsets::of_kernel()?, self.maps.flows.len());
+        let offsets = Offsets::of_kernel()?;
         self.change_config(|config| {
             config.abi = VERSION;
-            // Once and for all: flows that are there are where it says.
-            if config.flows.slots == 0 {
-                config.flows = Shape::new(slots, flows::seed());
-            }
             config.unowned = if drop_unowned { Config::UNOWNED_DROP } else { Config::UNOWNED_PASS };
             config.netns = netns_cookie;
             config.sock_net_offset = offsets.sock_net;
@@ -162,7 +159,7 @@ impl Kernel {
                 .map_err(ControlError::map(name, "inspect"))
         };
         Ok(Sizes {
-            flows: entries("FLOWS")?,
+            flows: self.maps.config.get()?.flows.slots,
             ports: entries("PORTS")?,
             containers: self.maps.containers.len().saturating_sub(1),
             guards: entries("BUCKETS")?,

@@ -9,7 +9,6 @@ use berth_common::abi::{
     container::{Container, Usage},
     control::Control,
     counters::Counters,
-    flow::Flow,
     flow_table::{Pool, Ring},
     guard::{Connlimits, ObjectKey, RecentList},
     port::{PortEntry, PortKey},
@@ -21,6 +20,7 @@ use berth_common::abi::{
 use super::{
     ControlError,
     error::Context as _,
+    flow_table::FlowTable,
     pins::Pins,
     plain::{Layout, Plain},
     rules::Rulesets,
@@ -34,7 +34,7 @@ pub struct Maps {
     pub control: One<Control>,
     pub containers: Table<Container>,
     pub usage: Table<Usage>,
-    pub flows: Table<Flow>,
+    pub flow_table: FlowTable,
     pub timeouts: Table<Timeouts>,
     pub flow_pool: One<Pool>,
     pub flow_rings: Table<Ring>,
@@ -60,7 +60,7 @@ impl Maps {
             control: One::open(pins, "CONTROL")?,
             containers: Table::open(pins, "CONTAINERS")?,
             usage: Table::open(pins, "USAGE")?,
-            flows: Table::open(pins, "FLOWS")?,
+            flow_table: FlowTable::open(pins)?,
             timeouts: Table::open(pins, "TIMEOUTS")?,
             flow_pool: One::open(pins, "FLOW_POOL")?,
             flow_rings: Table::open(pins, "FLOW_RINGS")?,
@@ -104,7 +104,7 @@ pub struct Table<V: Layout> {
 }
 
 impl<V: Layout> Table<V> {
-    fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
+    pub fn open(pins: &Pins, name: &'static str) -> Result<Self, ControlError> {
         let map = generic(pins, name)?.try_into().map_err(ControlError::map(name, "open"))?;
         Ok(Self { name, map })
     }

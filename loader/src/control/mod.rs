@@ -10,6 +10,7 @@ mod counters;
 mod error;
 mod events;
 mod features;
+mod flow_table;
 mod flows;
 mod in_force;
 mod kernel;

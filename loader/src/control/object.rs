@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 
 use aya::{Btf, Ebpf, EbpfLoader};
-use berth_common::abi::{flow_table::Shape, names};
+use berth_common::abi::{flow_table::Side, names};
 
 use super::{ControlError, Sizes, error::Context as _, pins::Pins, refusal::Sources};
 
@@ -107,7 +107,7 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 18] {
         ("INTERFACES", several),
         ("ADDRESSES", several),
         ("FLOWS", sizes.flows),
-        ("FLOW_INDEX", Shape::buckets(sizes.flows)),
+        ("FLOW_INDEX", Side::of(sizes.flows).buckets),
         ("FLOW_FREE", sizes.flows),
         ("FLOW_RINGS", containers),
         ("TIMEOUTS", containers),

@@ -7,7 +7,7 @@ use berth_common::abi::{
     units::ContainerId,
 };
 
-use super::{ControlError, Kernel};
+use super::{ControlError, Kernel, plain::zero};
 
 /// Why a port was not reserved.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ impl Kernel {
             container: id,
             key,
             flags: if raw { Control::RAW } else { 0 },
-            result: 0,
+            ..zero()
         })?;
         refusal(&answer)
     }
@@ -52,7 +52,7 @@ impl Kernel {
         if !held.is_some_and(|claim| claim.owner() == id && claim.is_permanent()) {
             return Ok(false);
         }
-        self.carry_out(Control { operation: Control::RELEASE, container: id, key, flags: 0, result: 0 })?;
+        self.carry_out(Control { operation: Control::RELEASE, container: id, key, ..zero() })?;
         Ok(true)
     }
 
@@ -92,7 +92,6 @@ fn refusal(answer: &Control) -> Result<(), PortRefusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::plain::zero;
 
     fn answer(reason: Reason) -> Control {
         Control { flags: reason as u32, result: 7, ..zero() }

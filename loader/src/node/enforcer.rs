@@ -60,9 +60,10 @@ pub trait Enforcer {
     fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError>;
     fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError>;
     fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError>;
-    fn flows(&self) -> Result<Vec<Flow>, ControlError>;
+    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError>;
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError>;
     fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError>;
+    fn grow_flows(&mut self, slots: u32) -> Result<u32, ControlError>;
     fn sweep(&mut self) -> Result<u32, ControlError>;
     fn counters(&self, id: ContainerId) -> Result<Counters, ControlError>;
     fn unowned(&self) -> Result<Counters, ControlError>;
@@ -178,8 +179,8 @@ impl Enforcer for Kernel {
         Self::ports(self)
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, ControlError> {
-        Self::flows(self)
+    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
+        Self::each_flow(self, see)
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
@@ -188,6 +189,10 @@ impl Enforcer for Kernel {
 
     fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError> {
         Self::end_flows(self, wanted)
+    }
+
+    fn grow_flows(&mut self, slots: u32) -> Result<u32, ControlError> {
+        Self::grow_flows(self, slots)
     }
 
     fn sweep(&mut self) -> Result<u32, ControlError> {

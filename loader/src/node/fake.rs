@@ -28,6 +28,8 @@ pub struct FakeKernel {
     pub containers: BTreeMap<u32, Spec>,
     pub ports: Vec<(PortKey, Claim)>,
     pub flows: Vec<Flow>,
+    /// Of the flow table.
+    pub slots: u32,
     pub uplinks: Vec<Link>,
     pub node_addresses: Vec<IpAddr>,
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
@@ -210,8 +212,9 @@ impl Enforcer for FakeKernel {
         Ok(self.ports.clone())
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, ControlError> {
-        Ok(self.flows.clone())
+    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
+        self.flows.iter().for_each(see);
+        Ok(())
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
@@ -223,6 +226,11 @@ impl Enforcer for FakeKernel {
         let before = self.flows.len();
         self.flows.retain(|flow| !wanted(flow));
         Ok(u32::try_from(before - self.flows.len()).unwrap_or(u32::MAX))
+    }
+
+    fn grow_flows(&mut self, slots: u32) -> Result<u32, ControlError> {
+        self.may("grow_flows")?;
+        Ok(std::mem::replace(&mut self.slots, slots))
     }
 
     fn sweep(&mut self) -> Result<u32, ControlError> {
@@ -250,7 +258,7 @@ impl Enforcer for FakeKernel {
     }
 
     fn sizes(&self) -> Result<Sizes, ControlError> {
-        Ok(Sizes::default())
+        Ok(Sizes { flows: self.slots, ..Sizes::default() })
     }
 
     fn now(&self) -> Nanos {

@@ -1,6 +1,6 @@
 //! Flows in requests.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr, rc::Rc};
 
 use berth_common::{
     abi::{
@@ -10,13 +10,16 @@ use berth_common::{
     wire::icmp,
 };
 
-use super::{Enforcer, Node, NodeError, Observer};
-use crate::api::{
-    self,
-    flow_filter::{FlowFilter, FlowOrder, Network, Page, ProtocolName, StateName},
-    name::Name,
-    protocol::Protocol,
-    response::Response,
+use super::{Enforcer, Node, NodeError, Observer, least::Least};
+use crate::{
+    api::{
+        self,
+        flow_filter::{FlowFilter, FlowOrder, Network, Page, ProtocolName, StateName},
+        name::Name,
+        protocol::Protocol,
+        response::Response,
+    },
+    state::{Resized, State as NodeState},
 };
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
@@ -29,12 +32,15 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     ) -> Result<Vec<api::flow::Flow>, NodeError> {
         let owner = owner.map(|owner| self.owner_id(owner)).transpose()?;
         let now = self.kernel.now();
-        let mut flows = self.kernel.flows()?;
-        flows.retain(|flow| matches(flow, owner, filter, now));
+        let room = page.limit.map_or(usize::MAX, |limit| page.offset.saturating_add(limit));
+        let (mut first, mut names) = (Least::new(room), HashMap::new());
+        self.kernel.each_flow(&mut |flow| {
+            if matches(flow, owner, filter, now) {
+                first.offer(self.rank(flow, (page.sort, now), &mut names), || *flow);
+            }
+        })?;
         // Only those that are shown are put into words.
-        flows.sort_by_cached_key(|flow| self.rank(flow, page.sort));
-        let shown = flows.iter().skip(page.offset).take(page.limit.unwrap_or(usize::MAX));
-        Ok(shown.map(|flow| self.flow(flow, now)).collect())
+        Ok(first.into_sorted().skip(page.offset).map(|(_, flow)| self.flow(&flow, now)).collect())
     }
 
     pub(super) fn flush_flows(
@@ -55,21 +61,44 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Ok(Response::Done { notes: vec![format!("{count} flows deleted")] })
     }
 
-    /// Flows of lower rank come first.
-    fn rank(&self, flow: &Flow, order: FlowOrder) -> (String, u64, [(IpAddr, u16); 2]) {
+    /// Makes the flow table larger.
+    pub(super) fn resize_flows(&mut self, flows: u32) -> Result<Response, NodeError> {
+        let before = self.kernel.grow_flows(flows)?;
+        let configured = self.config.sizes.flows;
+        // It is larger now, whatever comes of remembering that.
+        self.save(NodeState { resized: Some(Resized { configured, flows }), ..self.state.clone() })?;
+        let note = if before == flows {
+            format!("the flow table holds {flows} flows as it is")
+        } else {
+            format!("the flow table holds {flows} flows, {before} before")
+        };
+        Ok(Response::Done { notes: vec![note] })
+    }
+
+    /// Flows of lower rank come first. What owners are called is kept in `names`.
+    fn rank(
+        &self,
+        flow: &Flow,
+        (order, now): (FlowOrder, Nanos),
+        names: &mut HashMap<u32, Rc<str>>,
+    ) -> (Option<Rc<str>>, u64, [(IpAddr, u16); 2]) {
         let (low, high) = ((flow.key.low, flow.key.low_port), (flow.key.high, flow.key.high_port));
         let ends = if flow.state.has(State::OPENER_LOW) { [low, high] } else { [high, low] };
         let ends = ends.map(|(address, port)| (IpAddr::from(address), port.0));
         let most = |one: u64, other: u64| u64::MAX - one.saturating_add(other);
         let number = match order {
-            FlowOrder::Owner => return (self.owner(owner_of(flow)), 0, ends),
+            FlowOrder::Owner => {
+                let owner = owner_of(flow);
+                let name = names.entry(owner.0).or_insert_with(|| self.owner(owner).into());
+                return (Some(Rc::clone(name)), 0, ends);
+            }
             // The one that began first has the greatest age.
-            FlowOrder::Age => u64::MAX - flow.created.age(self.kernel.now()).0,
+            FlowOrder::Age => u64::MAX - flow.created.age(now).0,
             FlowOrder::Packets => most(flow.out.packets, flow.back.packets),
             FlowOrder::Bytes => most(flow.out.bytes, flow.back.bytes),
             FlowOrder::Expiry => flow.expires.0,
         };
-        (String::new(), number, ends)
+        (None, number, ends)
     }
 
     pub(super) fn flow(&self, flow: &Flow, now: Nanos) -> api::flow::Flow {

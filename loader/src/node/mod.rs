@@ -14,6 +14,7 @@ mod events;
 mod features;
 mod flows;
 mod interfaces;
+mod least;
 mod local_ports;
 mod lock;
 mod membership;
@@ -139,6 +140,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             }
             Request::FlowsTop(asked) => self.watch_flows(&asked),
             Request::FlowsFlush { owner, filter } => self.flush_flows(owner.as_ref(), &filter),
+            Request::FlowsResize { flows } => self.resize_flows(flows),
             Request::Status => self.status(daemon),
             Request::Events { .. } => Err(NodeError::NeedsDaemon("events are kept by the daemon")),
             Request::Shutdown => Err(NodeError::NeedsDaemon("only a daemon can be shut down")),

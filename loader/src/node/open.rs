@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Unowned, declared},
     containers::{self, Host},
     control::{Bpffs, Kernel, Object, Pinned, Policy, Sizes, ensure_bpffs},
-    state::{Instance, State, Store},
+    state::{Instance, Resized, State, Store},
 };
 
 /// Where one instance of berth keeps its things.
@@ -73,8 +73,10 @@ impl Node<Kernel, Host> {
         }
         let uplinks = choose_uplinks(&host, &config, purpose)?;
 
+        let mut sizes = Sizes::from(&config.sizes);
+        sizes.flows = Resized::wanted(known.as_ref().and_then(|state| state.resized), sizes.flows);
         let (kernel, adopted) =
-            attach(paths, &config, purpose).map_err(|error| refused::keep(paths, error))?;
+            attach(paths, &sizes, purpose).map_err(|error| refused::keep(paths, error))?;
         let has_past = known.is_some();
         let node = Self {
             most: kernel.sizes()?.containers,
@@ -181,7 +183,7 @@ fn choose_uplinks(host: &Host, config: &Config, purpose: &Purpose) -> Result<Upl
 }
 
 /// The kernel, and whether what was pinned was taken over.
-fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, bool), NodeError> {
+fn attach(paths: &Paths, sizes: &Sizes, purpose: &Purpose) -> Result<(Kernel, bool), NodeError> {
     let pin_dir = paths.pin_dir.as_path();
     let object = match purpose {
         Purpose::Enforce { object, .. } => {
@@ -191,9 +193,7 @@ fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, 
         Purpose::Request => None,
     };
     match (Kernel::pinned(pin_dir)?, &object) {
-        (Pinned::Nothing, Some(object)) => {
-            Ok((Kernel::load(pin_dir, &Sizes::from(&config.sizes), object)?, false))
-        }
+        (Pinned::Nothing, Some(object)) => Ok((Kernel::load(pin_dir, sizes, object)?, false)),
         (Pinned::Nothing, None) => Err(NodeError::NotUp { socket: paths.socket(), pin_dir: pin_dir.into() }),
         (Pinned::Foreign, _) => Err(NodeError::Foreign(pin_dir.into())),
         (Pinned::Berth { abi }, _) if abi != abi::VERSION => {
@@ -201,16 +201,36 @@ fn attach(paths: &Paths, config: &Config, purpose: &Purpose) -> Result<(Kernel, 
         }
         (Pinned::Berth { .. }, object) => {
             let kernel = match object {
-                Some(object) => Kernel::adopt(pin_dir, object)?,
+                Some(object) => {
+                    let mut kernel = Kernel::adopt(pin_dir, object)?;
+                    resize(&mut kernel, sizes)?;
+                    kernel
+                }
                 None => Kernel::join(pin_dir)?,
             };
-            if object.is_some() && kernel.sizes()? != Sizes::from(&config.sizes) {
-                warn!("[sizes] of the configuration holds after `berth down` only: tables are made once");
-            }
             info!("took over what is pinned at {}", pin_dir.display());
             Ok((kernel, true))
         }
     }
+}
+
+/// Has the flow table grow to what is wanted; all else that is sized is made once.
+fn resize(kernel: &mut Kernel, wanted: &Sizes) -> Result<(), NodeError> {
+    kernel.provide_flows()?;
+    let made = kernel.sizes()?;
+    if made.flows < wanted.flows {
+        // Enforcement goes on whatever comes of this.
+        match kernel.grow_flows(wanted.flows) {
+            Ok(before) => info!("the flow table holds {} flows, {before} before", wanted.flows),
+            Err(error) => warn!("{error}"),
+        }
+    }
+    if made.flows > wanted.flows || (Sizes { flows: wanted.flows, ..made }) != *wanted {
+        warn!(
+            "[sizes] of the configuration holds after `berth down` only: tables are made once, and flows can but grow"
+        );
+    }
+    Ok(())
 }
 
 fn mount(pin_dir: &Path) -> Result<(), NodeError> {

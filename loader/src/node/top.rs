@@ -8,7 +8,7 @@ use berth_common::abi::{
     units::{ContainerId, Nanos, Ticks},
 };
 
-use super::{Enforcer, Node, NodeError, Observer, flows::matches};
+use super::{Enforcer, Node, NodeError, Observer, flows::matches, least::Least};
 use crate::api::{
     flow::{Busy, Top},
     response::Response,
@@ -33,34 +33,35 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub fn tallies(&self, asked: &Top) -> Result<Tallies, NodeError> {
         let owner = asked.owner.as_deref().map(|owner| self.owner_id(owner)).transpose()?;
         let at = self.kernel.now();
-        let mut flows = self.kernel.flows()?;
-        flows.retain(|flow| matches(flow, owner, &asked.filter, at));
-        let counted = flows.iter().map(|flow| (flow.key, (flow.created, flow.out, flow.back))).collect();
+        let mut counted = HashMap::new();
+        self.kernel.each_flow(&mut |flow| {
+            if matches(flow, owner, &asked.filter, at) {
+                counted.insert(flow.key, (flow.created, flow.out, flow.back));
+            }
+        })?;
         Ok(Tallies { at, owner, counted })
     }
 
     /// Those that have carried most since then, with what that was in a second.
     pub fn busiest(&self, before: &Tallies, asked: &Top) -> Result<Response, NodeError> {
         let now = self.kernel.now();
-        let mut flows = self.kernel.flows()?;
-        flows.retain(|flow| matches(flow, before.owner, &asked.filter, now));
-        let mut grown: Vec<(Flow, Traffic, Traffic)> = flows
-            .into_iter()
-            .map(|flow| {
-                let (out, back) = since(before, &flow);
-                (flow, out, back)
-            })
-            .filter(|(_, out, back)| out.packets + back.packets != 0)
-            .collect();
-        grown.sort_by_key(|(flow, out, back)| {
-            (u64::MAX - out.bytes.saturating_add(back.bytes), u64::MAX - out.packets, flow.key)
-        });
-        grown.truncate(asked.limit);
+        let mut busiest = Least::new(asked.limit);
+        self.kernel.each_flow(&mut |flow| {
+            if !matches(flow, before.owner, &asked.filter, now) {
+                return;
+            }
+            let (out, back) = since(before, flow);
+            if out.packets + back.packets != 0 {
+                let bytes = out.bytes.saturating_add(back.bytes);
+                let rank = (u64::MAX - bytes, u64::MAX - out.packets, flow.key);
+                busiest.offer(rank, || (*flow, out, back));
+            }
+        })?;
         let span = now.0.saturating_sub(before.at.0);
-        let busy = grown.iter().map(|(flow, out, back)| Busy {
-            flow: self.flow(flow, now),
-            out_per_second: in_a_second(*out, span).into(),
-            in_per_second: in_a_second(*back, span).into(),
+        let busy = busiest.into_sorted().map(|(_, (flow, out, back))| Busy {
+            flow: self.flow(&flow, now),
+            out_per_second: in_a_second(out, span).into(),
+            in_per_second: in_a_second(back, span).into(),
         });
         Ok(Response::Busy(busy.collect()))
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attached, Definition, Instance, Rules, ids::random_generation};
+use super::{Attached, Definition, Instance, Resized, Rules, ids::random_generation};
 use crate::{
     api::{name::Name, reservation::Service},
     config::Config,
@@ -37,6 +37,9 @@ pub struct State {
     /// The last configuration that made sense.
     #[serde(default)]
     pub config: Option<Config>,
+    /// The flow table's size, if it is not the configuration's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resized: Option<Resized>,
     /// Containers, in ascending order of their ids.
     pub containers: Vec<Record>,
     /// The operator's port reservations.
@@ -88,6 +91,7 @@ impl State {
             automatic_uplinks: false,
             local_ports: Vec::new(),
             config: None,
+            resized: None,
             containers: Vec::new(),
             reservations: Vec::new(),
         }

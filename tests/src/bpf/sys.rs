@@ -258,6 +258,24 @@ pub fn first_key(map: BorrowedFd<'_>, key: &mut [u8]) -> io::Result<bool> {
     }
 }
 
+/// Whether a map of maps has one there.
+pub fn is_there(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
+    let mut id = 0_u32;
+    let mut request = MapElement {
+        map_fd: number(map),
+        key: address(key.as_ptr()),
+        value: address(&raw mut id),
+        ..MapElement::default()
+    };
+    // SAFETY: the request is the one of this command; the caller says that the key is as long as the map's are, and the value of
+    // such a map is a number.
+    match unsafe { call(MAP_LOOKUP_ELEM, &mut request) } {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes an entry.
 pub fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
     let mut request = MapElement { map_fd: number(map), key: address(key.as_ptr()), ..MapElement::default() };

@@ -71,10 +71,10 @@ fn delete_all(map: BorrowedFd<'_>, info: &MapInfo) -> Result<()> {
 
 /// Deletes the entries of an array, which tells nobody which of them are there.
 fn delete_each(map: BorrowedFd<'_>, info: &MapInfo) -> Result<()> {
-    for key in 0..info.max_entries {
-        match sys::delete(map, &key.to_ne_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+    for key in (0..info.max_entries).map(u32::to_ne_bytes) {
+        // The kernel waits for all programs after each that is deleted, whether or not it was there.
+        if sys::is_there(map, &key)? {
+            sys::delete(map, &key)?;
         }
     }
     Ok(())

@@ -1,16 +1,17 @@
 //! The object's maps, by type.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd as _, AsRawFd};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use aya::maps::{self, Map, MapData, MapError};
+use aya::maps::{self, IterableMap, Map, MapData, MapError};
 
 use super::{Layout, Object, Plain};
+use crate::bpf::sys;
 
 /// From linux/bpf.h: maps that differ in nothing but how many entries they have may take each other's place.
-const BPF_F_INNER_MAP: u32 = 1 << 12;
+pub(super) const BPF_F_INNER_MAP: u32 = 1 << 12;
 
 /// An array.
 pub struct Array<V: Layout>(maps::Array<MapData, Plain<V>>);
@@ -80,9 +81,40 @@ impl<V: Layout> Array<V> {
     pub fn set(&mut self, index: u32, value: V) -> Result<()> {
         Ok(self.0.set(index, Plain(value), 0)?)
     }
+
+    /// Sets the first values.
+    pub fn write(&mut self, values: &[V]) -> Result<()> {
+        let keys: Vec<u32> = (0..u32::try_from(values.len())?).collect();
+        // SAFETY: layouts have no padding of their own, so all bytes of the values are there to be read.
+        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
+        Ok(sys::update_batch(IterableMap::map(&self.0).fd().as_fd(), &keys, bytes)?)
+    }
 }
 
 impl<V: Layout> Arrays<V> {
+    /// One that is pinned.
+    pub fn pinned(path: &Path) -> Result<Self> {
+        let map = MapData::from_pin(path).with_context(|| format!("no map at {}", path.display()))?;
+        Ok(Self(maps::ArrayOfMaps::try_from(Map::ArrayOfMaps(map))?))
+    }
+
+    /// Puts a new array there, of so many entries that are all zero; `flags` are those that arrays there have.
+    pub fn make(&mut self, index: u32, entries: u32, flags: u32) -> Result<()> {
+        let array = maps::Array::<MapData, Plain<V>>::create(entries, flags)?;
+        Ok(self.0.set(index, &array, 0)?)
+    }
+
+    /// Returns when no program is at work that began before: the kernel waits for that when a map of maps is changed.
+    pub fn wait(&mut self) -> Result<()> {
+        let first = self.0.get(&0, 0)?;
+        Ok(self.0.set(0, &first, 0)?)
+    }
+
+    /// The array at `index`.
+    pub fn inner(&self, index: u32) -> Result<Array<V>> {
+        Ok(Array(self.0.get(&index, 0)?))
+    }
+
     /// Puts a new array of these values at `index`, and hands it over.
     pub fn set(&mut self, index: u32, values: &[V]) -> Result<Array<V>> {
         let mut array = maps::Array::create(u32::try_from(values.len())?, BPF_F_INNER_MAP)?;

@@ -34,8 +34,11 @@ pub fn snapshots(loaded: &Snapshot, engine: &Snapshot) -> Option<String> {
     lists(&mut text, "address", &loaded.addresses, &engine.addresses, PartialEq::eq);
     let (slots, flows) = (&loaded.flows, &engine.flows);
     lists(&mut text, "flow", &slots.slots, &flows.slots, same_flow);
-    lists(&mut text, "bucket", &slots.index, &flows.index, PartialEq::eq);
-    lists(&mut text, "free slot", &slots.free, &flows.free, PartialEq::eq);
+    lists(&mut text, "shape", &[((), slots.shape)], &[((), flows.shape)], PartialEq::eq);
+    for (slots, flows) in slots.sides.iter().zip(&flows.sides) {
+        lists(&mut text, "bucket", &slots.index, &flows.index, PartialEq::eq);
+        lists(&mut text, "free slot", &slots.free, &flows.free, PartialEq::eq);
+    }
     lists(&mut text, "pool", &[((), slots.pool)], &[((), flows.pool)], PartialEq::eq);
     lists(&mut text, "ring", &slots.rings, &flows.rings, same_ring);
     lists(&mut text, "port", &loaded.ports, &engine.ports, PartialEq::eq);

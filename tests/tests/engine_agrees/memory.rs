@@ -89,7 +89,7 @@ impl<'a> Memory<'a> {
     }
 
     fn request(&self, request: &Control) -> Answer {
-        let Control { operation, container, key, flags, .. } = request;
+        let Control { operation, container, key, flags, cursor, .. } = request;
         let result = match *operation {
             Control::RESERVE => {
                 let claim = Claim::permanent(*container, flags & Control::RAW != 0);
@@ -103,7 +103,9 @@ impl<'a> Memory<'a> {
                 0
             }
             Control::SWEEP_FLOWS => self.tables.sweep_ring(*container),
-            Control::FLUSH_FLOWS => self.tables.flush_flows(*container),
+            Control::FLUSH_FLOWS => self.tables.flush_few_flows(*container, *cursor),
+            Control::CARRY_FLOWS => self.tables.carry_few_flows(*cursor),
+            Control::DRAIN_SLOTS => self.tables.drain_few_slots(),
             _ if *container == ContainerId::UNOWNED => self.tables.sweep_ports(),
             _ => self.tables.flush_ports(*container),
         };

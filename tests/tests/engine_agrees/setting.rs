@@ -144,6 +144,14 @@ impl Setting {
                 usage.control = (now.0 >> SECOND << 32) + 63;
             }
         }
+        // It may be growing: then all that was there is on the old side.
+        let shape = snapshot.flows.shape;
+        let more = shape.slots + 16;
+        snapshot.flows.shape = match random.below(4) {
+            0 => shape.looking(more),
+            1 => shape.looking(more).making(),
+            _ => shape,
+        };
         self.snapshot = snapshot;
     }
 }

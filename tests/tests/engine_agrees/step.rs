@@ -183,11 +183,13 @@ fn packet(hook: Hook, scene: &Scene, random: &mut Random) -> Vec<u8> {
 }
 
 fn request(scene: &Scene, random: &mut Random) -> Control {
-    let operation = match random.below(12) {
+    let operation = match random.below(14) {
         0..=5 => Control::RESERVE,
         6..=8 => Control::RELEASE,
         9 => Control::SWEEP_FLOWS,
         10 => Control::FLUSH_FLOWS,
+        11 => Control::CARRY_FLOWS,
+        12 => Control::DRAIN_SLOTS,
         _ => Control::FLUSH_PORTS,
     };
     let mut container = ContainerId(random.below(CONTAINERS) as u32);
@@ -196,7 +198,8 @@ fn request(scene: &Scene, random: &mut Random) -> Control {
         container = ContainerId::UNOWNED;
     }
     let flags = if operation == Control::RESERVE && random.once_in(4) { Control::RAW } else { 0 };
-    Control { operation, container, key: port_key(scene, random), flags, ..zero() }
+    let cursor = random.pick(&[0, Control::LOOKS, 3 * Control::LOOKS]).unwrap_or(0);
+    Control { operation, container, key: port_key(scene, random), flags, cursor, ..zero() }
 }
 
 /// A reservation's key; now and then one of a protocol that has no ports.

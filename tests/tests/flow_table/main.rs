@@ -2,6 +2,7 @@
 
 mod flood;
 mod orphaned;
+mod resize;
 mod set;
 mod together;
 mod told;

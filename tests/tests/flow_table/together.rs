@@ -1,5 +1,5 @@
 //! The loaded program, on two processors at once: packets that open flows, go on with them, and have others evicted, while flows
-//! expire, are swept and flushed, and quotas change. Whenever all is quiet, the table must be whole, and what is counted must be
+//! expire, are swept and flushed, quotas change, and the table grows. Whenever all is quiet, the table must be whole, and what is counted must be
 //! what is there.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use berth_common::abi::{
     port::PortKey,
     units::{ContainerId, Nanos, Port, Protocol},
 };
-use berth_common::memory::generate::Random;
+use berth_common::memory::{FlowArrays, generate::Random};
 use berth_tests::frame::{Packet, ethernet_ip};
 use berth_tests::object::{Array, FlowMaps, Hash, Input, Object, shape, zero};
 use berth_tests::topology::{NODE_MAC, NODE_V4, REMOTE_MAC};
@@ -30,6 +30,8 @@ const IN: &str = "berth_up_in";
 const LO: u32 = 1;
 /// Fewer slots than limits allow, so that the table is full at times.
 const SLOTS: u32 = 48;
+/// Nor has it more when it has grown.
+const MOST_SLOTS: u32 = 60;
 const CONTAINERS: u32 = 3;
 const PORT: u16 = 7000;
 const LIMITS: [u32; 6] = [0, 1, 5, 12, 20, 30];
@@ -39,6 +41,8 @@ const FAR: usize = 40;
 const STEPS: usize = 400;
 const ROUNDS: usize = 150;
 const LEAST_ROUNDS: usize = 20;
+/// After so many there is a new table, which may grow.
+const ROUNDS_OF_A_TABLE: usize = 30;
 
 struct World {
     object: Object,
@@ -47,6 +51,7 @@ struct World {
     usage: Array<Usage>,
     control: Array<Control>,
     limits: BTreeMap<ContainerId, u32>,
+    config: Array<Config>,
 }
 
 /// What a thread does in one round; the first thread alone works on what the loader works on.
@@ -55,6 +60,7 @@ enum Step {
     Sweep(ContainerId),
     Flush(ContainerId),
     Limit(ContainerId, u32),
+    Grow,
 }
 
 fn ids() -> impl Iterator<Item = ContainerId> {
@@ -82,7 +88,8 @@ impl World {
         let mut object = Object::load(&[IN, "berth_control"], &sizes)?;
         let mut config = Config { abi: berth_common::abi::VERSION, netns: 1, flows: shape(SLOTS), ..zero() };
         config.uplinks[0] = LO;
-        object.array("CONFIG")?.set(0, config)?;
+        let mut shared = object.array("CONFIG")?;
+        shared.set(0, config)?;
         let node = AddressEntry { owner: ContainerId::HOST, generation: 0 };
         let mut addresses: Hash<Address, AddressEntry> = object.hash("ADDRESSES")?;
         addresses.insert(Address::from(NODE_V4), node)?;
@@ -92,6 +99,7 @@ impl World {
             usage: object.array("USAGE")?,
             control: object.array("CONTROL")?,
             limits: BTreeMap::new(),
+            config: shared,
             object,
         };
         for id in ids() {
@@ -134,7 +142,7 @@ impl World {
             let highest = highest.entry(id).or_default();
             *highest = (*highest).max(limit.into());
         }
-        let Self { object, containers, usage, control, limits, .. } = self;
+        let Self { object, containers, usage, control, limits, flows, config } = self;
         let (object, done) = (&*object, &AtomicBool::new(false));
         let (usage, highest) = (&*usage, &highest);
         thread::scope(|scope| {
@@ -175,6 +183,21 @@ impl World {
                         }
                         Step::Flush(id) => {
                             Control { operation: Control::FLUSH_FLOWS, container: id, ..zero() }
+                        }
+                        Step::Grow => {
+                            let slots = config.get(0)?.flows.slots + 1;
+                            if slots > MOST_SLOTS {
+                                continue;
+                            }
+                            flows.grow(config, slots, |request| {
+                                control.set(0, request)?;
+                                object.run(
+                                    "berth_control",
+                                    &Input { frame: &[0; 64], segments: 0, repeat: 1 },
+                                )?;
+                                control.get(0)
+                            })?;
+                            continue;
                         }
                     };
                     control.set(0, request)?;
@@ -261,7 +284,8 @@ fn steps(random: &mut Random, alone: bool) -> Vec<Step> {
         match random.below(200) {
             0..=7 if alone => Step::Sweep(id),
             8 if alone => Step::Flush(id),
-            9..=11 if alone => Step::Limit(id, random.pick(&LIMITS).unwrap_or(0)),
+            9 if alone && random.once_in(4) => Step::Grow,
+            10..=12 if alone => Step::Limit(id, random.pick(&LIMITS).unwrap_or(0)),
             _ => Step::Packet(id, random.below(FAR)),
         }
     };
@@ -273,17 +297,34 @@ fn what_is_counted_is_what_is_there() -> Result<()> {
     privileged!();
     let seed = cases::seed()?;
     let mut random = Random::new(seed);
-    let (mut world, frames) = (World::load()?, Frames::new()?);
-    for round in 0..cases::number(ROUNDS, LEAST_ROUNDS)? {
-        let plans = [steps(&mut random, true), steps(&mut random, false)];
-        let highest = world.run(plans, &frames)?;
-        world.check(&highest).with_context(|| format!("after round {round} (seed {seed})"))?;
-        world.age(&mut random)?;
+    let frames = Frames::new()?;
+    let mut left = cases::number(ROUNDS, LEAST_ROUNDS)?;
+    while left > 0 {
+        let rounds = left.min(ROUNDS_OF_A_TABLE);
+        with_a_table(rounds, &mut random, &frames)
+            .with_context(|| format!("{left} rounds left, seed {seed}"))?;
+        left -= rounds;
+    }
+    Ok(())
+}
+
+fn with_a_table(rounds: usize, random: &mut Random, frames: &Frames) -> Result<()> {
+    let mut world = World::load()?;
+    for round in 0..rounds {
+        let plans = [steps(random, true), steps(random, false)];
+        let highest = world.run(plans, frames)?;
+        world.check(&highest).with_context(|| format!("after round {round}"))?;
+        world.age(random)?;
+    }
+    if rounds < LEAST_ROUNDS {
+        return Ok(());
     }
     // All of it has happened.
     let all: Vec<Usage> = ids().map(|id| world.usage.get(id.0)).collect::<Result<_>>()?;
     assert!(all.iter().all(|usage| usage.evicted > 0 && usage.flows.failcnt > 0), "{all:?}");
-    let pool = world.flows.export()?.pool;
-    assert!(pool.head > u64::from(SLOTS) && pool.hand > 0, "slots came round, and were stolen: {pool:?}");
+    let FlowArrays { pool, shape, .. } = world.flows.export()?;
+    let taken: u64 = pool.queues.iter().map(|queue| queue.head).sum();
+    assert!(taken > u64::from(SLOTS) && pool.hand > 0, "slots came round, and were stolen: {pool:?}");
+    assert!(shape.slots > SLOTS + 1, "it has grown: {shape:?}");
     Ok(())
 }

@@ -91,6 +91,17 @@ impl Told {
 /// Counts the packet's flow, and answers whether the address has more flows than the limit, or not, as asked.
 #[inline(always)]
 pub fn ask<G: Guards>(guards: &G, connection: &Connection, asked: &Connlimit) -> Told {
+    ask_of(guards, connection, asked, guards.flow(&connection.key.flow).map(|slot| slot.flow))
+}
+
+/// As [`ask`], where the entry of the flow has been looked up.
+#[inline(always)]
+pub fn ask_of<G: Guards>(
+    guards: &G,
+    connection: &Connection,
+    asked: &Connlimit,
+    entry: Option<G::Flow>,
+) -> Told {
     let Connection { key, address, .. } = connection;
     let holds = |count: u64| Answer::from((count > asked.limit as u64) == asked.above);
     let counted = CountKey { object: key.object, address: *address };
@@ -100,10 +111,7 @@ pub fn ask<G: Guards>(guards: &G, connection: &Connection, asked: &Connlimit) ->
     }
     // What begins in the place of a flow that has come to its end is a flow of its own.
     let is_another = |flow: &G::Flow| connection.begins != 0 && flow.state().is_closed();
-    let flow = guards
-        .flow(&key.flow)
-        .map(|slot| slot.flow)
-        .filter(|flow| flow.expires() > guards.now() && !is_another(flow));
+    let flow = entry.filter(|flow| flow.expires() > guards.now() && !is_another(flow));
     let is_closed = flow.as_ref().is_some_and(|flow| flow.state().is_closed());
     if guards.counted(key).is_some() {
         if let Some(flow) = &flow {

@@ -1,17 +1,10 @@
 //! Where a key's entry may be.
 
-use crate::abi::flow_table::Shape;
+use crate::abi::flow_table::{Shape, Side};
 
-/// The two buckets that a key may be in, and what its entry says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hash {
-    /// One bucket.
-    pub first: u32,
-    /// The other one; mostly another.
-    pub second: u32,
-    /// Eight bits, that tell most of those who share a bucket apart.
-    pub tag: u8,
-}
+/// What a key is hashed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hash(pub u64);
 
 impl Hash {
     /// Of the key with these words.
@@ -31,36 +24,53 @@ impl Hash {
             .wrapping_add(product(4, seed[4], seed[5]))
             .wrapping_add(product(6, seed[6], seed[7]))
             .wrapping_add(product(8, seed[8], seed[9]));
-        let hash = mix(sum);
-        Self { first: scale(hash as u32, shape), second: scale((hash >> 32) as u32, shape), tag: hash as u8 }
+        Self(mix(sum))
+    }
+
+    /// One of the two buckets that the key may be in, of an index of so many.
+    #[inline(always)]
+    pub const fn first(self, side: Side) -> u32 {
+        scale(self.0 as u32, side)
+    }
+
+    /// The other one; mostly another.
+    #[inline(always)]
+    pub const fn second(self, side: Side) -> u32 {
+        scale((self.0 >> 32) as u32, side)
+    }
+
+    /// Eight bits, that tell most of those who share a bucket apart.
+    #[inline(always)]
+    const fn tag(self) -> u32 {
+        self.0 as u8 as u32
     }
 
     /// What an entry says that leads from this key to a slot.
     #[inline(always)]
     pub const fn entry(self, number: u32) -> u32 {
-        (self.tag as u32) << 24 | number.wrapping_add(1) & 0xff_ffff
+        self.tag() << 24 | number.wrapping_add(1) & 0xff_ffff
     }
 
     /// The slot that an entry leads to, if it may be this key's.
     #[inline(always)]
     pub const fn slot(self, entry: u32) -> Option<u32> {
         let number = entry & 0xff_ffff;
-        if number == 0 || entry >> 24 != self.tag as u32 { None } else { Some(number.wrapping_sub(1)) }
+        if number == 0 || entry >> 24 != self.tag() { None } else { Some(number.wrapping_sub(1)) }
     }
 }
 
 /// A number that stands for the key with these words, and tells nothing of where it is in the table.
 #[inline(always)]
 pub fn chosen(shape: &Shape, word: impl Fn(usize) -> u32) -> u32 {
-    let Hash { first, tag, .. } = Hash::of(shape, word);
+    let Hash(hash) = Hash::of(shape, word);
     // 2³² divided by the golden ratio (Knuth, The Art of Computer Programming, 6.4).
-    (first.wrapping_shl(8) ^ tag as u32).wrapping_mul(0x9e37_79b9) >> 8
+    ((hash >> 32) as u32 ^ hash as u32).wrapping_mul(0x9e37_79b9) >> 8
 }
 
 /// Lemire, "Fast Random Integer Generation in an Interval", 2019.
 #[inline(always)]
-const fn scale(hash: u32, shape: &Shape) -> u32 {
-    ((hash as u64).wrapping_mul(shape.buckets as u64) >> 32) as u32
+const fn scale(hash: u32, side: Side) -> u32 {
+    ((hash as u64).wrapping_mul(side.buckets as u64) >> 32) as u32
 }
 
 /// Appleby's `fmix64`.

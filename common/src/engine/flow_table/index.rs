@@ -1,7 +1,10 @@
 //! Which slot a key's flow is in.
 
 use super::{FlowTable, Half as _, Hash, Places as _, Slot};
-use crate::{abi::flow_table::PLACES, engine::tables::FlowEntry as _};
+use crate::{
+    abi::flow_table::{PLACES, Side},
+    engine::tables::FlowEntry as _,
+};
 
 /// What came of entering a slot.
 #[repr(u8)]
@@ -31,11 +34,43 @@ impl Entered {
 const TRIES: u32 = 4;
 
 /// The slot whose key has these words, expired or not.
+///
+/// While the table grows, what is not on the new side is on the old one, or has just left it: what is carried over is on the new
+/// side before that.
 #[inline(always)]
 pub fn find<M: FlowTable + ?Sized>(table: &M, word: impl Fn(usize) -> u32 + Copy) -> Option<Slot<M::Flow>> {
-    let hash = Hash::of(table.shape()?, word);
-    match find_in(table, hash, hash.first, word) {
-        None => find_in(table, hash, hash.second, word),
+    let shape = table.shape()?;
+    if let Some(found) = find_on(table, shape.side, word) {
+        return Some(found);
+    }
+    match find_on(table, shape.other()?, word) {
+        None => find_on(table, shape.side, word),
+        found => found,
+    }
+}
+
+/// As [`find`], on one side.
+#[inline(always)]
+pub fn find_on<M: FlowTable + ?Sized>(
+    table: &M,
+    side: u32,
+    word: impl Fn(usize) -> u32 + Copy,
+) -> Option<Slot<M::Flow>> {
+    find_among(table, side, word, |number| table.slot(number))
+}
+
+/// As [`find_on`], for who has a way of his own to slots.
+#[inline(always)]
+pub fn find_among<M: FlowTable + ?Sized>(
+    table: &M,
+    side: u32,
+    word: impl Fn(usize) -> u32 + Copy,
+    slot: impl Fn(u32) -> Option<M::Flow> + Copy,
+) -> Option<Slot<M::Flow>> {
+    let shape = table.shape()?;
+    let (hash, extent) = (Hash::of(shape, word), shape.on(side));
+    match find_in(table, hash, (side, hash.first(extent)), word, slot) {
+        None => find_in(table, hash, (side, hash.second(extent)), word, slot),
         found => found,
     }
 }
@@ -44,13 +79,14 @@ pub fn find<M: FlowTable + ?Sized>(table: &M, word: impl Fn(usize) -> u32 + Copy
 fn find_in<M: FlowTable + ?Sized>(
     table: &M,
     hash: Hash,
-    bucket: u32,
+    (side, bucket): (u32, u32),
     word: impl Fn(usize) -> u32 + Copy,
+    slot: impl Fn(u32) -> Option<M::Flow>,
 ) -> Option<Slot<M::Flow>> {
-    let bucket = table.places(bucket)?;
+    let bucket = table.places(side, bucket)?;
     for place in 0..PLACES {
         if let Some(number) = hash.slot(bucket.entry(place)?.load())
-            && let Some(flow) = table.slot(number)
+            && let Some(flow) = slot(number)
             && flow.has_key(word)
         {
             return Some(Slot { number, flow });
@@ -65,22 +101,18 @@ fn find_in<M: FlowTable + ?Sized>(
 /// back. Both may do so, but never neither.
 #[inline(always)]
 pub fn enter<M: FlowTable + ?Sized>(table: &M, number: u32) -> Entered {
-    let (Some(shape), Some(flow)) = (table.shape(), table.slot(number)) else { return Entered::Full };
-    let hash = Hash::of(shape, |place| flow.key_word(place));
-    let entry = hash.entry(number);
-    let mut is_in = false;
-    for _ in 0..TRIES {
-        let Some(place) = free_place(table, hash) else { return Entered::Full };
-        if place.swap(0, entry) {
-            is_in = true;
-            break;
-        }
-    }
-    if !is_in {
+    let hash = hash(table, number);
+    if !make(table, number, hash) {
         return Entered::Full;
     }
-    if has_another(table, hash, hash.first, number) || has_another(table, hash, hash.second, number) {
-        delete_from(table, hash, entry);
+    let Some(shape) = table.shape() else { return Entered::Full };
+    let elsewhere = match shape.other() {
+        Some(other) => table.has_another(other, number, hash),
+        None => false,
+    };
+    // In this order, for the same reason.
+    if elsewhere || table.has_another(shape.side, number, hash) {
+        table.delete(number);
         return Entered::Exists;
     }
     Entered::Found
@@ -89,37 +121,103 @@ pub fn enter<M: FlowTable + ?Sized>(table: &M, number: u32) -> Entered {
 /// Lets lookups find the slot no more. The caller has claimed it.
 #[inline(always)]
 pub fn delete<M: FlowTable + ?Sized>(table: &M, number: u32) {
-    if let (Some(shape), Some(flow)) = (table.shape(), table.slot(number)) {
-        let hash = Hash::of(shape, |place| flow.key_word(place));
-        delete_from(table, hash, hash.entry(number));
+    let hash = table.hash(number);
+    let Some(shape) = table.shape() else { return };
+    if let Some(other) = shape.other()
+        && table.delete_entry(other, number, hash)
+    {
+        return;
+    }
+    table.delete_entry(shape.side, number, hash);
+}
+
+/// Of the key that is in the slot.
+#[inline(always)]
+pub fn hash<M: FlowTable + ?Sized>(table: &M, number: u32) -> Hash {
+    match (table.shape(), table.slot(number)) {
+        (Some(shape), Some(flow)) => Hash::of(shape, |place| flow.key_word(place)),
+        _ => Hash::default(),
     }
 }
 
+/// Makes an entry for the slot, whose key has this hash; tells whether there was room.
 #[inline(always)]
-fn delete_from<M: FlowTable + ?Sized>(table: &M, hash: Hash, entry: u32) {
-    if !delete_in(table, hash.first, entry) {
-        delete_in(table, hash.second, entry);
-    }
-}
-
-#[inline(always)]
-fn delete_in<M: FlowTable + ?Sized>(table: &M, bucket: u32, entry: u32) -> bool {
-    let Some(bucket) = table.places(bucket) else { return false };
-    for place in 0..PLACES {
-        if let Some(place) = bucket.entry(place)
-            && place.load() == entry
-        {
-            return place.swap(entry, 0);
+pub(super) fn make<M: FlowTable + ?Sized>(table: &M, number: u32, hash: Hash) -> bool {
+    for _ in 0..TRIES {
+        match table.make_entry(number, hash) {
+            Made::Yes => return true,
+            Made::Taken => {}
+            Made::Full => return false,
         }
     }
     false
 }
 
+/// What came of making an entry.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It is there.
+    Yes = 0,
+    /// Another processor has taken the place first.
+    Taken = 1,
+    /// There is no room.
+    Full = 2,
+}
+
+impl Made {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Yes,
+            1 => Self::Taken,
+            _ => Self::Full,
+        }
+    }
+}
+
+/// Tries once to make it.
+#[inline(always)]
+pub fn make_entry<M: FlowTable + ?Sized>(table: &M, number: u32, hash: Hash) -> Made {
+    let Some(shape) = table.shape() else { return Made::Full };
+    let Some(place) = free_place(table, hash, (shape.side, shape.on(shape.side))) else { return Made::Full };
+    if place.swap(0, hash.entry(number)) { Made::Yes } else { Made::Taken }
+}
+
+/// Whether there is an entry on this side for the slot whose key has this hash.
+#[inline(always)]
+pub fn has_entry<M: FlowTable + ?Sized>(table: &M, side: u32, number: u32, hash: Hash) -> bool {
+    place_of(table, side, number, hash).is_some()
+}
+
+/// Deletes it; tells whether there was one.
+#[inline(always)]
+pub fn delete_entry<M: FlowTable + ?Sized>(table: &M, side: u32, number: u32, hash: Hash) -> bool {
+    place_of(table, side, number, hash).is_some_and(|place| place.swap(hash.entry(number), 0))
+}
+
+#[inline(always)]
+fn place_of<M: FlowTable + ?Sized>(table: &M, side: u32, number: u32, hash: Hash) -> Option<M::Half> {
+    let extent = table.shape()?.on(side);
+    for bucket in [hash.first(extent), hash.second(extent)] {
+        let bucket = table.places(side, bucket)?;
+        for place in 0..PLACES {
+            if let Some(place) = bucket.entry(place)
+                && place.load() == hash.entry(number)
+            {
+                return Some(place);
+            }
+        }
+    }
+    None
+}
+
 /// The first free place, in that of the two buckets whose first one comes sooner. (To count free places instead would fill them
 /// hardly more evenly, and the kernel's verifier would follow each way to count.)
 #[inline(always)]
-fn free_place<M: FlowTable + ?Sized>(table: &M, hash: Hash) -> Option<M::Half> {
-    let (first, second) = (table.places(hash.first)?, table.places(hash.second)?);
+fn free_place<M: FlowTable + ?Sized>(table: &M, hash: Hash, (side, extent): (u32, Side)) -> Option<M::Half> {
+    let (first, second) = (table.places(side, hash.first(extent))?, table.places(side, hash.second(extent))?);
     for place in 0..PLACES {
         for bucket in [first, second] {
             if let Some(entry) = bucket.entry(place)
@@ -132,18 +230,21 @@ fn free_place<M: FlowTable + ?Sized>(table: &M, hash: Hash) -> Option<M::Half> {
     None
 }
 
-/// Whether the bucket has an entry for another slot with the key of slot `number`.
+/// Whether this side has an entry for another slot with the same key.
 #[inline(always)]
-fn has_another<M: FlowTable + ?Sized>(table: &M, hash: Hash, bucket: u32, number: u32) -> bool {
-    let (Some(own), Some(bucket)) = (table.slot(number), table.places(bucket)) else { return false };
-    for place in 0..PLACES {
-        if let Some(place) = bucket.entry(place)
-            && let Some(other) = hash.slot(place.load())
-            && other != number
-            && let Some(flow) = table.slot(other)
-            && flow.has_key(|place| own.key_word(place))
-        {
-            return true;
+pub fn has_another<M: FlowTable + ?Sized>(table: &M, side: u32, number: u32, hash: Hash) -> bool {
+    let (Some(shape), Some(own)) = (table.shape(), table.slot(number)) else { return false };
+    for bucket in [hash.first(shape.on(side)), hash.second(shape.on(side))] {
+        let Some(bucket) = table.places(side, bucket) else { return false };
+        for place in 0..PLACES {
+            if let Some(place) = bucket.entry(place)
+                && let Some(other) = hash.slot(place.load())
+                && other != number
+                && let Some(flow) = table.slot(other)
+                && flow.has_key(|place| own.key_word(place))
+            {
+                return true;
+            }
         }
     }
     false

@@ -11,9 +11,11 @@
 //! - **Rings** ([`ring`]): the slots of each container, in a queue. Its front is the hand of a clock, and whoever takes a slot
 //!   from it is alone with its place. A slot is in at most one ring, and leaves it only by the hand: so one that is taken over by
 //!   another container is in the former one's until the hand passes it on.
+//! - **Sides** ([`growth`]): of index and pool there is a second one while the table grows.
 //! - **The quota** ([`reclaim`]): a new flow is counted before it has a slot. One too many takes the place of one that has
 //!   expired, or else of one that is not assured, of the same container; then that one's count is the new one's.
 
+pub mod growth;
 pub(super) mod hash;
 pub mod index;
 pub mod open;
@@ -56,10 +58,10 @@ pub trait Places: Copy {
 pub enum PoolWord {
     /// The first slot that was never used.
     Fresh,
-    /// The front of the queue.
-    Head,
+    /// The front of the queue of a side.
+    Head(u32),
     /// Its back.
-    Tail,
+    Tail(u32),
     /// Where expired flows are looked for.
     Hand,
 }
@@ -112,10 +114,10 @@ pub trait FlowTable {
     fn shape(&self) -> Option<&Shape>;
     /// The slot of this number.
     fn slot(&self, number: u32) -> Option<Self::Flow>;
-    /// The places of a bucket.
-    fn places(&self, bucket: u32) -> Option<Self::Places>;
-    /// A place in the queue of free slots.
-    fn free(&self, place: u32) -> Option<Self::Half>;
+    /// The places of a bucket of a side.
+    fn places(&self, side: u32, bucket: u32) -> Option<Self::Places>;
+    /// A place in the queue of free slots of a side.
+    fn free(&self, side: u32, place: u32) -> Option<Self::Half>;
     /// A word of the pool.
     fn pool(&self, word: PoolWord) -> Option<Self::Word>;
     /// The ring of a container.
@@ -139,6 +141,48 @@ pub trait FlowTable {
     #[inline(always)]
     fn delete(&self, number: u32) {
         index::delete(self, number);
+    }
+
+    /// As [`index::hash`].
+    #[inline(always)]
+    fn hash(&self, number: u32) -> Hash {
+        index::hash(self, number)
+    }
+
+    /// As [`index::make_entry`].
+    #[inline(always)]
+    fn make_entry(&self, number: u32, hash: Hash) -> index::Made {
+        index::make_entry(self, number, hash)
+    }
+
+    /// As [`index::has_entry`].
+    #[inline(always)]
+    fn has_entry(&self, side: u32, number: u32, hash: Hash) -> bool {
+        index::has_entry(self, side, number, hash)
+    }
+
+    /// As [`index::has_another`].
+    #[inline(always)]
+    fn has_another(&self, side: u32, number: u32, hash: Hash) -> bool {
+        index::has_another(self, side, number, hash)
+    }
+
+    /// As [`index::delete_entry`].
+    #[inline(always)]
+    fn delete_entry(&self, side: u32, number: u32, hash: Hash) -> bool {
+        index::delete_entry(self, side, number, hash)
+    }
+
+    /// As [`pool::give`].
+    #[inline(always)]
+    fn give(&self, number: u32) {
+        pool::give(self, number);
+    }
+
+    /// As [`pool::take_from`].
+    #[inline(always)]
+    fn take_from(&self, side: u32, rest: Nanos) -> Option<u32> {
+        pool::take_from(self, side, rest)
     }
 
     /// As [`reclaim::look`].

@@ -17,27 +17,45 @@ pub const LONG_REST: Nanos = Nanos(100_000_000);
 /// How often the front is tried, which other processors may take first.
 const TRIES: u32 = 16;
 
+/// How often a slot is tried that was never used. Those that were come next.
+const FRESH_TRIES: u32 = 4;
+
 /// A free slot that has rested for so long.
+#[inline(always)]
+pub fn take<M: FlowTable + ?Sized>(table: &M, rest: Nanos) -> Option<u32> {
+    let shape = table.shape()?;
+    let fresh = table.pool(PoolWord::Fresh)?;
+    for _ in 0..FRESH_TRIES {
+        let number = fresh.load();
+        if number >= shape.slots as u64 {
+            break;
+        }
+        if fresh.swap(number, number.wrapping_add(1)) {
+            return Some(number as u32);
+        }
+    }
+    if let Some(other) = shape.other()
+        && let Some(number) = table.take_from(other, rest)
+    {
+        return Some(number);
+    }
+    table.take_from(shape.side, rest)
+}
+
+/// A slot that has rested for so long, from the queue of this side.
 ///
 /// Places of the queue are not cleared, since who has taken one could be interrupted before, until it is another's turn. So each tells
 /// in which round it was filled.
 #[inline(always)]
-pub fn take<M: FlowTable + ?Sized>(table: &M, rest: Nanos) -> Option<u32> {
-    let slots = table.shape()?.slots;
-    let fresh = table.pool(PoolWord::Fresh)?;
-    if fresh.load() < slots as u64 {
-        let number = fresh.add(1);
-        if number < slots as u64 {
-            return Some(number as u32);
-        }
-    }
-    let head = table.pool(PoolWord::Head)?;
+pub fn take_from<M: FlowTable + ?Sized>(table: &M, side: u32, rest: Nanos) -> Option<u32> {
+    let places = table.shape()?.on(side).places;
+    let head = table.pool(PoolWord::Head(side))?;
     for _ in 0..TRIES {
         let front = head.load();
-        let turn = Turn::of(front, slots)?;
+        let turn = Turn::of(front, places)?;
         // Of an earlier round: there is none, or whoever is giving it back has not come to it yet.
-        let number = turn.slot(table.free(turn.place)?.load())?;
-        let rested = has_rested(table, number, rest);
+        let number = turn.slot(table.free(side, turn.place)?.load())?;
+        let rested = rest.0 == 0 || has_rested(table, number, rest);
         if rested && head.swap(front, front.wrapping_add(1)) {
             return Some(number);
         }
@@ -54,9 +72,9 @@ pub fn take<M: FlowTable + ?Sized>(table: &M, rest: Nanos) -> Option<u32> {
 #[inline(always)]
 pub fn give<M: FlowTable + ?Sized>(table: &M, number: u32) {
     if let Some(shape) = table.shape()
-        && let Some(tail) = table.pool(PoolWord::Tail)
-        && let Some(turn) = Turn::of(tail.add(1), shape.slots)
-        && let Some(place) = table.free(turn.place)
+        && let Some(tail) = table.pool(PoolWord::Tail(shape.side))
+        && let Some(turn) = Turn::of(tail.add(1), shape.on(shape.side).places)
+        && let Some(place) = table.free(shape.side, turn.place)
     {
         place.exchange(turn.entry(number));
     }
@@ -80,8 +98,8 @@ pub struct Turn {
 impl Turn {
     /// Of the slot that is given back as this one, counted from zero.
     #[inline(always)]
-    pub fn of(count: u64, slots: u32) -> Option<Self> {
-        let (place, round) = (count.checked_rem(slots as u64)?, count.checked_div(slots as u64)?);
+    pub fn of(count: u64, places: u32) -> Option<Self> {
+        let (place, round) = (count.checked_rem(places as u64)?, count.checked_div(places as u64)?);
         Some(Self { place: place as u32, round: round as u8 })
     }
 

@@ -98,7 +98,7 @@ pub fn grant<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> G
     let Some(number) = displace(table, id, &account) else { return Grant::QUOTA };
     match pool::take(table, pool::LONG_REST) {
         Some(rested) => {
-            pool::give(table, number);
+            table.give(number);
             Grant::of(rested)
         }
         // Whoever still has the old flow in hand is one of the same container's packets.
@@ -117,7 +117,7 @@ fn displace<M: FlowTable + ?Sized>(table: &M, id: ContainerId, account: &Account
         // The limit has been lowered.
         account.give();
         account.fail();
-        pool::give(table, number);
+        table.give(number);
         return None;
     }
     Some(number)
@@ -132,7 +132,7 @@ pub fn charge<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> 
         return true;
     }
     let Some(number) = displace(table, id, &account) else { return false };
-    pool::give(table, number);
+    table.give(number);
     true
 }
 
@@ -187,7 +187,7 @@ pub fn look<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Look {
     let Some(flow) = table.slot(number) else { return Look::PASSED };
     let (expires, state) = (flow.expires(), flow.state());
     if expires.0 == 0 && state.has(State::GONE) {
-        pool::give(table, number);
+        table.give(number);
         return Look::PASSED;
     }
     if expires.0 != 0 && expires <= table.now() && flow.claim(expires, Nanos(0)) {
@@ -199,7 +199,7 @@ pub fn look<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Look {
             return Look::ended(number);
         }
         quota::give_flow(table, charged);
-        pool::give(table, number);
+        table.give(number);
         return Look::PASSED;
     }
     let charged = charged_for(&flow);
@@ -224,7 +224,7 @@ pub fn sweep<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Option<u32> {
     match look.kind() {
         Look::ENDED => {
             quota::give_flow(table, id);
-            pool::give(table, look.slot());
+            table.give(look.slot());
         }
         Look::UNASSURED => ring::push(table, id, look.slot()),
         _ => {}

@@ -365,6 +365,6 @@ proptest! {
         both.run(&Operation::Sweep);
         both.compare();
         let left = both.node.tables.export();
-        prop_assert_eq!((left.flows.index.len(), left.ports.len(), left.summaries.len()), (0, 0, 0));
+        prop_assert_eq!((left.flows.sides[0].index.len(), left.ports.len(), left.summaries.len()), (0, 0, 0));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::flow_filter::{FlowFilter, FlowOrder, Page, ProtocolName, StateName};
 use crate::node::Enforcer as _;
+use crate::state::Resized;
 
 /// Ten seconds apart: the first one has begun at zero.
 const BEGUN: [u64; 3] = [0, 10, 20];
@@ -44,6 +45,29 @@ fn bench() -> Bench {
         });
     }
     bench
+}
+
+#[test]
+fn the_table_is_made_larger_and_that_is_remembered() {
+    let mut bench = bench();
+    bench.node.kernel.slots = 65_536;
+    let mut resize = |flows| {
+        let answer = serde_json::to_value(bench.execute(Request::FlowsResize { flows }).unwrap()).unwrap();
+        answer["value"]["notes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|note| note.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let notes = resize(131_072);
+    assert_eq!(notes, ["the flow table holds 131072 flows, 65536 before"]);
+    assert_eq!(resize(131_072), ["the flow table holds 131072 flows as it is"]);
+    let remembered = bench.node.state.resized;
+    assert_eq!(remembered, Some(Resized { configured: 65_536, flows: 131_072 }));
+    bench.node.kernel.failing = Some("grow_flows");
+    assert!(bench.execute(Request::FlowsResize { flows: 1_000_000 }).is_err());
+    assert_eq!(bench.node.state.resized, remembered);
 }
 
 fn sports(value: &Value) -> Vec<u64> {
