@@ -18,7 +18,7 @@ use berth_common::{
         flow_table::{
             FlowTable, Grant, Hash, Places, PoolWord, RingWords, Slot,
             growth::{self, Carried},
-            index::{self, Entered, Made},
+            index::{self, Entered, Looked, Made},
             pool,
             reclaim::{self, Look},
         },
@@ -38,21 +38,21 @@ use crate::{
     told,
 };
 
+// What maps in maps have is named without structures: to Linux 6.1 a map that BTF says has a structure in it, where timers could be,
+// is not like one without BTF, as the loader makes them (`bpf_map_meta_equal`).
+
 /// Some of the slots, as many in each: so lookups need no call.
-pub type Segment = Array<Flow, { SEGMENT as usize }>;
+pub type Segment = Array<[u64; size_of::<Flow>() / size_of::<u64>()], { SEGMENT as usize }>;
 /// The index of a side.
-pub type Index = Array<IndexBucket, 1, { BPF_F_INNER_MAP as usize }>;
+pub type Index = Array<[u32; PLACES], 1, { BPF_F_INNER_MAP as usize }>;
 /// The queue of free slots of a side.
 pub type FreeSlots = Array<u32, 1, { BPF_F_INNER_MAP as usize }>;
 
 /// No slot has this number.
 pub const NO_SLOT: u32 = u32::MAX;
 
-/// Nor this: the table grows, and the next turn looks at another side.
+/// Nor this, which is for [`Looked::Elsewhere`].
 const ELSEWHERE: u32 = NO_SLOT - 1;
-const TURNS: u32 = 3;
-/// The second turn; the others look where entries are made.
-const OLD_SIDE: u32 = 1;
 
 /// A value of an index.
 #[derive(Clone, Copy)]
@@ -102,7 +102,7 @@ fn slot_here(number: u32) -> Option<MapFlow> {
     } else {
         // One that the table has got since it was made.
         let (segment, place) = config()?.flows.place(number);
-        FLOW_MORE.get(segment)?.get_ptr_mut(place)?
+        FLOW_MORE.get(segment)?.get_ptr_mut(place)?.cast()
     };
     // SAFETY: As above.
     Some(unsafe { MapFlow::new(flow) })
@@ -134,11 +134,11 @@ pub fn number_with_key(key: &FlowKey) -> u32 {
     in_turn(|turn| seam_find_key(key, turn))
 }
 
-/// What is found on the sides of the table, in the order that [`index::find`] has: each turn says whether there is another.
+/// As [`index::find`], with a call for each turn.
 #[inline(always)]
-fn in_turn(find: impl Fn(u32) -> u32) -> u32 {
-    for turn in 0..TURNS {
-        let found = find(turn);
+fn in_turn(look: impl Fn(u32) -> u32) -> u32 {
+    for turn in 0..index::TURNS {
+        let found = look(turn);
         if found != ELSEWHERE {
             return found;
         }
@@ -207,7 +207,7 @@ impl<C: Context> FlowTable for Maps<C> {
     fn places(&self, side: u32, bucket: u32) -> Option<MapPlaces> {
         let found = match side.checked_sub(1) {
             None => FLOW_INDEX.get_ptr_mut(bucket),
-            Some(grown) => FLOW_INDEXES.get(grown)?.get_ptr_mut(bucket),
+            Some(grown) => FLOW_INDEXES.get(grown)?.get_ptr_mut(bucket).map(<*mut _>::cast),
         };
         found.map(MapPlaces)
     }
@@ -338,15 +338,13 @@ impl<C: Context> FlowTable for Maps<C> {
 
 #[inline(always)]
 fn find_key(key: &FlowKey, turn: u32) -> u32 {
-    let Some(shape) = config().map(|config| &config.flows) else { return NO_SLOT };
-    let side = if turn == OLD_SIDE { shape.other } else { shape.side };
     let words = (&raw const *key).cast::<u32>();
     // SAFETY: A key is so many aligned halves of words. It is read again for each entry: there is no stack for copies.
     let word = |place| if place < FlowKey::WORDS { unsafe { words.add(place).read_volatile() } } else { 0 };
-    match index::find_among(&Maps::at(Roomy, Nanos(0)), side, word, slot_here) {
-        Some(slot) => slot.number,
-        None if turn < TURNS - 1 && shape.other().is_some() => ELSEWHERE,
-        None => NO_SLOT,
+    match index::look(&Maps::at(Roomy, Nanos(0)), turn, word, slot_here) {
+        Looked::Found(slot) => slot.number,
+        Looked::Elsewhere => ELSEWHERE,
+        Looked::Nowhere => NO_SLOT,
     }
 }
 

@@ -31,15 +31,18 @@ pub struct Shape {
     pub slots: u32,
     /// Of these, how many `FLOWS` has; the others are in the segments of `FLOW_MORE`.
     pub base: u32,
-    /// The side on which entries are made and slots are given back.
-    pub side: u32,
-    /// The side that is looked at, too, while the table grows; else the same.
-    pub other: u32,
+    /// Which of the sides are in use.
+    pub in_use: InUse,
     /// The sides.
     pub sides: [Side; SIDES],
     /// Random, so that nobody can aim at a bucket.
     pub seed: Seed,
 }
+
+/// Which sides are in use. It is one word: who reads it once has seen both sides as they were at one moment.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InUse(pub u32);
 
 /// An index and a queue of free slots: of the first side `FLOW_INDEX` and `FLOW_FREE`, of the others maps in `FLOW_INDEXES` and
 /// `FLOW_QUEUES`.
@@ -56,6 +59,31 @@ pub struct Side {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seed(pub [u32; super::flow::FlowKey::WORDS]);
+
+impl InUse {
+    /// Two sides, or one twice.
+    pub const fn new(side: u32, other: u32) -> Self {
+        Self(side & 3 | (other & 3) << 2)
+    }
+
+    /// The side on which entries are made and slots are given back.
+    #[inline(always)]
+    pub const fn side(self) -> u32 {
+        self.0 & 3
+    }
+
+    /// The side that is looked at, too, while the table grows.
+    #[inline(always)]
+    pub const fn other(self) -> Option<u32> {
+        let other = self.0 >> 2 & 3;
+        if other == self.side() { None } else { Some(other) }
+    }
+
+    /// Both, that on which entries are made first.
+    pub fn sides(self) -> impl Iterator<Item = u32> + Clone {
+        [Some(self.side()), self.other()].into_iter().flatten()
+    }
+}
 
 impl Side {
     /// Nothing.
@@ -74,7 +102,7 @@ impl Shape {
     pub const fn new(slots: u32, seed: [u32; super::flow::FlowKey::WORDS]) -> Self {
         let slots = if slots > MAX_SLOTS { MAX_SLOTS } else { slots };
         let sides = [Side::of(slots), Side::NONE, Side::NONE, Side::NONE];
-        Self { slots, base: slots, side: 0, other: 0, sides, seed: Seed(seed) }
+        Self { slots, base: slots, in_use: InUse::new(0, 0), sides, seed: Seed(seed) }
     }
 
     /// How many segments a table of so many slots has that was made like this one.
@@ -99,43 +127,36 @@ impl Shape {
     /// The first step of growing to so many slots: there is a new side, which is looked at.
     #[must_use]
     pub const fn looking(mut self, slots: u32) -> Self {
-        self.other = if self.side == 1 { 2 } else { 1 };
-        if self.other == 1 {
-            self.sides[1] = Side::of(slots);
-        } else {
-            self.sides[2] = Side::of(slots);
-        }
+        let new = if self.in_use.side() == 1 { 2 } else { 1 };
+        self.sides[new as usize] = Side::of(slots);
+        self.in_use = InUse::new(self.in_use.side(), new);
         self
     }
 
     /// The second step: entries are made on the new side, and its slots may be used.
     #[must_use]
     pub fn making(mut self) -> Self {
-        (self.side, self.other) = (self.other, self.side);
-        self.slots = self.on(self.side).places;
+        if let Some(new) = self.in_use.other() {
+            self.in_use = InUse::new(new, self.in_use.side());
+            self.slots = self.on(new).places;
+        }
         self
     }
 
     /// The last step: the old side is no more.
     #[must_use]
     pub const fn settled(mut self) -> Self {
-        self.other = self.side;
+        self.in_use = InUse::new(self.in_use.side(), self.in_use.side());
         self
     }
 
     /// Which step it stands at: the new side is the larger one.
     pub fn growing(&self) -> Growing {
-        match self.other() {
+        match self.in_use.other() {
             None => Growing::Not,
             Some(other) if self.on(other).places > self.slots => Growing::Looking,
             Some(_) => Growing::Making,
         }
-    }
-
-    /// The side that is to be looked at, too, if any.
-    #[inline(always)]
-    pub const fn other(&self) -> Option<u32> {
-        if self.other == self.side { None } else { Some(self.other) }
     }
 }
 

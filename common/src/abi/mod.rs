@@ -25,7 +25,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ layouts! {
     flow_table::Queue = 16 { head, tail },
     flow_table::Ring = 32 { lock, dry_until, head, tail, next, padding },
     flow_table::Seed = 40 { 0 },
-    flow_table::Shape = 88 { slots, base, side, other, sides, seed },
+    flow_table::Shape = 84 { slots, base, in_use, sides, seed },
     flow_table::Side = 8 { buckets, places },
     fragment::FragmentKey = 40 { source, destination, id, zone_protocol },
     fragment::Fragment = 16 { expires, owner, reason },

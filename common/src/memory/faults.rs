@@ -58,9 +58,10 @@ impl FlowArrays {
         let mut keys = BTreeMap::new();
         for (number, flow) in self.flows() {
             let hash = Hash::of(&self.shape, |place| flow.key.word(place));
-            let places: BTreeSet<_> = [Some(self.shape.side), self.shape.other()]
-                .into_iter()
-                .flatten()
+            let places: BTreeSet<_> = self
+                .shape
+                .in_use
+                .sides()
                 .flat_map(|side| {
                     let size = self.shape.on(side);
                     [hash.first(size), hash.second(size)].map(|bucket| (side, bucket, hash.entry(*number)))

@@ -40,10 +40,11 @@ fn carry(table: &Table, number: u32) -> Carried {
 }
 
 /// Remembers if the flow with this key is not found.
-fn look(table: &Table, word: u32) {
-    let found = index::find(&Seen::from(table), |place| key(word).word(place));
+fn look<'a>(table: impl Into<Seen<'a>>, word: u32) {
+    let table = table.into();
+    let found = index::find(&table, |place| key(word).word(place));
     if found.is_none_or(|slot| slot.flow.expires() <= NOW) {
-        table.told.store(1, Relaxed);
+        table.tell();
     }
 }
 
@@ -196,6 +197,35 @@ fn the_same_flow_before_it_grows() {
         |table| table.proceed(LOOKING),
         (|table| new(table.at(SETTLED), A, 2, 1), |table| new(table.at(LOOKING), A, 2, 1)),
         |table| assert!(table.held(A) <= 1),
+    );
+}
+
+/// The same while the one becomes the other before the eyes of somebody who is at work.
+#[test]
+fn the_same_flow_while_sides_are_swapped() {
+    let make = |table: &Table| {
+        table.make();
+        new(table.at(MAKING), A, 2, 1);
+    };
+    two_on(
+        || Table::new(2, 3),
+        |table| table.proceed(MAKING),
+        (make, |table| new(table.live(), A, 2, 1)),
+        |table| assert!(table.held(A) <= 1),
+    );
+}
+
+/// A flow that is there is found then, on whichever side it is.
+#[test]
+fn a_flow_is_found_while_sides_are_swapped() {
+    two_on(
+        || Table::new(2, 3),
+        |table| {
+            new(table.at(LOOKING), A, 2, 1);
+            table.proceed(MAKING);
+        },
+        (Table::make, |table| look(table.live(), 1)),
+        |table| assert_eq!(table.told.load(Relaxed), 0, "it was not found"),
     );
 }
 

@@ -6,7 +6,7 @@ use berth_common::{
     abi::{
         counters::Traffic,
         flow::{FlowKey, State},
-        flow_table::{self as abi, Seed, Shape},
+        flow_table::{self as abi, InUse, Seed, Shape},
         units::{ContainerId, Nanos, Ticks},
     },
     engine::{
@@ -35,6 +35,8 @@ pub struct Table {
     shapes: [Shape; 3],
     /// How far that is for who does not say.
     stage: Plain,
+    /// How far it is at this moment, for who goes on while it changes.
+    in_use: AtomicU32,
     now: Nanos,
     slots: Vec<Slot>,
     sides: [Side; 2],
@@ -59,11 +61,20 @@ struct Side {
 pub struct Seen<'a> {
     table: &'a Table,
     stage: u32,
+    /// Whether it changes before his eyes.
+    live: bool,
+}
+
+impl Seen<'_> {
+    /// Something is to be told when all are done.
+    pub fn tell(self) {
+        self.table.told.store(1, Relaxed);
+    }
 }
 
 impl<'a> From<&'a Table> for Seen<'a> {
     fn from(table: &'a Table) -> Self {
-        Self { table, stage: table.stage.load(Relaxed) }
+        table.at(table.stage.load(Relaxed))
     }
 }
 
@@ -153,6 +164,7 @@ impl Table {
         Self {
             shapes: [settled, looking, looking.making()],
             stage: Plain::new(SETTLED),
+            in_use: AtomicU32::new(looking.in_use.0),
             now: NOW,
             slots: (0..grown).map(|_| Slot::default()).collect(),
             sides: [side(slots), side(grown)],
@@ -167,7 +179,17 @@ impl Table {
 
     /// As who begins then sees it.
     pub fn at(&self, stage: u32) -> Seen<'_> {
-        Seen { table: self, stage }
+        Seen { table: self, stage, live: false }
+    }
+
+    /// As who is at work sees it when it goes from looking to making, by [`Self::make`].
+    pub fn live(&self) -> Seen<'_> {
+        Seen { live: true, ..self.at(LOOKING) }
+    }
+
+    /// Entries are made on the new side from now on.
+    pub fn make(&self) {
+        self.in_use.store(self.shapes[MAKING as usize].in_use.0, SeqCst);
     }
 
     /// Whoever begins from now on sees it so.
@@ -369,6 +391,10 @@ impl<'a> FlowTable for Seen<'a> {
 
     fn shape(&self) -> Option<&Shape> {
         Some(&self.table.shapes[self.stage as usize])
+    }
+
+    fn in_use(&self) -> InUse {
+        if self.live { InUse(self.table.in_use.load(SeqCst)) } else { self.shape().unwrap().in_use }
     }
 
     fn slot(&self, number: u32) -> Option<Handle<'a>> {

@@ -212,9 +212,11 @@ impl Kernel {
         }
         if slots > shape.slots {
             let looking = shape.looking(slots);
-            let (new, table) = (looking.other, &mut self.maps.flow_table);
+            let table = &mut self.maps.flow_table;
             table.make_segments(&shape, slots)?;
-            table.make_side(new, looking.on(new))?;
+            if let Some(new) = looking.in_use.other() {
+                table.make_side(new, looking.on(new))?;
+            }
             self.change_shape(looking)?;
             self.go_on_growing()?;
         }
@@ -231,7 +233,9 @@ impl Kernel {
         if shape.growing() == Growing::Making {
             self.carry_all()?;
             self.change_shape(shape.settled())?;
-            self.maps.flow_table.remove_side(shape.other)?;
+            if let Some(old) = shape.in_use.other() {
+                self.maps.flow_table.remove_side(old)?;
+            }
         }
         Ok(())
     }

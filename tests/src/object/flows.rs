@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use berth_common::abi::{
     config::Config,
     control::Control,
@@ -114,17 +114,12 @@ impl FlowMaps {
         }
     }
 
-    /// The sides that are in use.
-    fn sides(&self) -> impl Iterator<Item = u32> + use<> {
-        [Some(self.shape.side), self.shape.other()].into_iter().flatten()
-    }
-
     /// Makes what a table of this shape has beside the maps that are there from the start.
     fn make(&mut self, shape: &Shape) -> Result<()> {
         for segment in 0..shape.segments(shape.slots) {
             self.segments.make(segment, SEGMENT, 0)?;
         }
-        for side in [shape.side, shape.other].into_iter().filter(|side| *side != 0) {
+        for side in shape.in_use.sides().filter(|side| *side != 0) {
             self.indexes.make(side - 1, shape.on(side).buckets, BPF_F_INNER_MAP)?;
             self.queues.make(side - 1, shape.on(side).places, BPF_F_INNER_MAP)?;
         }
@@ -134,7 +129,7 @@ impl FlowMaps {
     /// The flow with this key, expired or not.
     pub fn get(&self, key: &FlowKey) -> Result<Option<Flow>> {
         let hash = Hash::of(&self.shape, |place| key.word(place));
-        for side in self.sides() {
+        for side in self.shape.in_use.sides() {
             let size = self.shape.on(side);
             for bucket in [hash.first(size), hash.second(size)] {
                 let IndexBucket(entries) = self.bucket(side, bucket)?;
@@ -162,7 +157,7 @@ impl FlowMaps {
         mut request: impl FnMut(Control) -> Result<Control>,
     ) -> Result<()> {
         let looking = self.shape.looking(slots);
-        let (old, new) = (looking.side, looking.other);
+        let (old, new) = (looking.in_use.side(), looking.in_use.other().context("the table grows")?);
         for segment in self.shape.segments(self.shape.slots)..self.shape.segments(slots) {
             self.segments.make(segment, SEGMENT, 0)?;
         }
@@ -212,7 +207,7 @@ impl FlowMaps {
     pub fn export(&self) -> Result<FlowArrays> {
         let rings = self.rings.values()?.into_iter().map(|(id, ring)| (ContainerId(id), ring));
         let mut sides = <[SideArrays; SIDES]>::default();
-        for side in self.sides() {
+        for side in self.shape.in_use.sides() {
             sides[side as usize] = self.export_side(side)?;
         }
         Ok(FlowArrays {
@@ -267,7 +262,7 @@ impl FlowMaps {
         for (number, _) in self.slots()? {
             self.set(number, zero())?;
         }
-        for side in self.sides() {
+        for side in self.shape.in_use.sides() {
             let SideArrays { index, free } = self.export_side(side)?;
             for (bucket, _) in index {
                 self.with_index(side, |map| map.set(bucket, zero()))?;

@@ -1,7 +1,7 @@
 //! A table gets more slots while packets go on, and none of its flows is lost.
 //!
 //! Slots stay where they are. The index and the queue of free slots are made anew on another side, and the loader changes
-//! [`Shape`] three times. After each it waits until no program is at work that has seen the shape
+//! [`Shape`](crate::abi::flow_table::Shape) three times. After each it waits until no program is at work that has seen the shape
 //! before:
 //!
 //! 1. The new side is there, and is *looked at*; entries are still made on the old one. (So whoever makes entries on the one side
@@ -11,13 +11,13 @@
 //!    before it left the old.
 //! 3. When nothing is left on the old side, it is no more.
 //!
+//! Whoever is at work while the shape changes looks on the same two sides as before, in another order: which they are is one word
+//! ([`InUse`](crate::abi::flow_table::InUse)), read once for each thing that is done.
+//!
 //! Who has died in between leaves a table that works: another loader goes on from where it stands.
 
 use super::{FlowTable, index, reclaim};
-use crate::{
-    abi::{flow_table::Shape, units::Nanos},
-    engine::tables::FlowEntry as _,
-};
+use crate::{abi::units::Nanos, engine::tables::FlowEntry as _};
 
 /// What has become of a slot's entry on the old side.
 #[repr(u8)]
@@ -32,7 +32,7 @@ pub enum Carried {
 /// Takes the entry of a slot from the old side over to the new. The flow cannot be claimed meanwhile, and goes on.
 #[inline(always)]
 pub fn carry<M: FlowTable + ?Sized>(table: &M, number: u32) -> Carried {
-    let (Some(other), Some(flow)) = (table.shape().and_then(Shape::other), table.slot(number)) else {
+    let (Some(other), Some(flow)) = (table.in_use().other(), table.slot(number)) else {
         return Carried::Over;
     };
     // Of a slot that is free the key is still the last flow's, which has no entry.
@@ -60,7 +60,7 @@ pub fn carry<M: FlowTable + ?Sized>(table: &M, number: u32) -> Carried {
 /// Takes a free slot from the old side over to the new; tells whether there was one. It goes on resting.
 #[inline(always)]
 pub fn drain<M: FlowTable + ?Sized>(table: &M) -> bool {
-    let Some(number) = table.shape().and_then(|shape| table.take_from(shape.other()?, Nanos(0))) else {
+    let Some(number) = table.in_use().other().and_then(|other| table.take_from(other, Nanos(0))) else {
         return false;
     };
     table.give(number);

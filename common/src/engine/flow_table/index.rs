@@ -33,35 +33,62 @@ impl Entered {
 /// How often a place is tried that another processor may take first.
 const TRIES: u32 = 4;
 
+/// In how many turns a key is looked for: where entries are made, on the other side, and once more.
+pub const TURNS: u32 = 3;
+const OTHER_SIDE: u32 = 1;
+
+/// What came of one turn.
+#[derive(Clone, Copy)]
+pub enum Looked<F> {
+    /// It is there.
+    Found(Slot<F>),
+    /// The table grows: it may be on the side that the next turn looks at.
+    Elsewhere,
+    /// There is none.
+    Nowhere,
+}
+
 /// The slot whose key has these words, expired or not.
 ///
 /// While the table grows, what is not on the new side is on the old one, or has just left it: what is carried over is on the new
 /// side before that.
 #[inline(always)]
 pub fn find<M: FlowTable + ?Sized>(table: &M, word: impl Fn(usize) -> u32 + Copy) -> Option<Slot<M::Flow>> {
-    let shape = table.shape()?;
-    if let Some(found) = find_on(table, shape.side, word) {
-        return Some(found);
+    for turn in 0..TURNS {
+        match look(table, turn, word, |number| table.slot(number)) {
+            Looked::Found(slot) => return Some(slot),
+            Looked::Elsewhere => {}
+            Looked::Nowhere => return None,
+        }
     }
-    match find_on(table, shape.other()?, word) {
-        None => find_on(table, shape.side, word),
-        found => found,
-    }
+    None
 }
 
-/// As [`find`], on one side.
+/// One turn of [`find`], for who has a way of his own to slots.
+///
+/// It sees which sides are in use by now. They may have been swapped since the turn before, but no more than that, as the loader
+/// waits after each change for who is at work: then the other is looked at either way, or all has been carried over.
 #[inline(always)]
-pub fn find_on<M: FlowTable + ?Sized>(
+pub fn look<M: FlowTable + ?Sized>(
     table: &M,
-    side: u32,
+    turn: u32,
     word: impl Fn(usize) -> u32 + Copy,
-) -> Option<Slot<M::Flow>> {
-    find_among(table, side, word, |number| table.slot(number))
+    slot: impl Fn(u32) -> Option<M::Flow> + Copy,
+) -> Looked<M::Flow> {
+    let in_use = table.in_use();
+    let side = match in_use.other() {
+        Some(other) if turn == OTHER_SIDE => other,
+        _ => in_use.side(),
+    };
+    match find_on(table, side, word, slot) {
+        Some(slot) => Looked::Found(slot),
+        None if turn < TURNS - 1 && in_use.other().is_some() => Looked::Elsewhere,
+        None => Looked::Nowhere,
+    }
 }
 
-/// As [`find_on`], for who has a way of his own to slots.
 #[inline(always)]
-pub fn find_among<M: FlowTable + ?Sized>(
+fn find_on<M: FlowTable + ?Sized>(
     table: &M,
     side: u32,
     word: impl Fn(usize) -> u32 + Copy,
@@ -105,13 +132,13 @@ pub fn enter<M: FlowTable + ?Sized>(table: &M, number: u32) -> Entered {
     if !make(table, number, hash) {
         return Entered::Full;
     }
-    let Some(shape) = table.shape() else { return Entered::Full };
-    let elsewhere = match shape.other() {
+    let in_use = table.in_use();
+    let elsewhere = match in_use.other() {
         Some(other) => table.has_another(other, number, hash),
         None => false,
     };
     // In this order, for the same reason.
-    if elsewhere || table.has_another(shape.side, number, hash) {
+    if elsewhere || table.has_another(in_use.side(), number, hash) {
         table.delete(number);
         return Entered::Exists;
     }
@@ -122,13 +149,13 @@ pub fn enter<M: FlowTable + ?Sized>(table: &M, number: u32) -> Entered {
 #[inline(always)]
 pub fn delete<M: FlowTable + ?Sized>(table: &M, number: u32) {
     let hash = table.hash(number);
-    let Some(shape) = table.shape() else { return };
-    if let Some(other) = shape.other()
+    let in_use = table.in_use();
+    if let Some(other) = in_use.other()
         && table.delete_entry(other, number, hash)
     {
         return;
     }
-    table.delete_entry(shape.side, number, hash);
+    table.delete_entry(in_use.side(), number, hash);
 }
 
 /// Of the key that is in the slot.
@@ -180,8 +207,9 @@ impl Made {
 /// Tries once to make it.
 #[inline(always)]
 pub fn make_entry<M: FlowTable + ?Sized>(table: &M, number: u32, hash: Hash) -> Made {
-    let Some(shape) = table.shape() else { return Made::Full };
-    let Some(place) = free_place(table, hash, (shape.side, shape.on(shape.side))) else { return Made::Full };
+    let side = table.in_use().side();
+    let place = table.shape().and_then(|shape| free_place(table, hash, (side, shape.on(side))));
+    let Some(place) = place else { return Made::Full };
     if place.swap(0, hash.entry(number)) { Made::Yes } else { Made::Taken }
 }
 

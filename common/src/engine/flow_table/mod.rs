@@ -31,7 +31,7 @@ pub use told::is_told;
 use super::tables::{FlowEntry, UsageWord, Word};
 use crate::abi::{
     flow_event::Change,
-    flow_table::Shape,
+    flow_table::{InUse, Shape},
     units::{ContainerId, Nanos},
 };
 
@@ -112,6 +112,10 @@ pub trait FlowTable {
     fn usage(&self, id: ContainerId, word: UsageWord) -> Option<Self::Word>;
     /// How large the table is, and how it hashes.
     fn shape(&self) -> Option<&Shape>;
+    /// Which of its sides are in use, now.
+    fn in_use(&self) -> InUse {
+        self.shape().map_or(InUse::default(), |shape| shape.in_use)
+    }
     /// The slot of this number.
     fn slot(&self, number: u32) -> Option<Self::Flow>;
     /// The places of a bucket of a side.

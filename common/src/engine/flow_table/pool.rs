@@ -34,12 +34,13 @@ pub fn take<M: FlowTable + ?Sized>(table: &M, rest: Nanos) -> Option<u32> {
             return Some(number as u32);
         }
     }
-    if let Some(other) = shape.other()
+    let in_use = table.in_use();
+    if let Some(other) = in_use.other()
         && let Some(number) = table.take_from(other, rest)
     {
         return Some(number);
     }
-    table.take_from(shape.side, rest)
+    table.take_from(in_use.side(), rest)
 }
 
 /// A slot that has rested for so long, from the queue of this side.
@@ -71,10 +72,11 @@ pub fn take_from<M: FlowTable + ?Sized>(table: &M, side: u32, rest: Nanos) -> Op
 /// ([`FlowEntry::set_ended`](crate::engine::tables::FlowEntry::set_ended)).
 #[inline(always)]
 pub fn give<M: FlowTable + ?Sized>(table: &M, number: u32) {
+    let side = table.in_use().side();
     if let Some(shape) = table.shape()
-        && let Some(tail) = table.pool(PoolWord::Tail(shape.side))
-        && let Some(turn) = Turn::of(tail.add(1), shape.on(shape.side).places)
-        && let Some(place) = table.free(shape.side, turn.place)
+        && let Some(tail) = table.pool(PoolWord::Tail(side))
+        && let Some(turn) = Turn::of(tail.add(1), shape.on(side).places)
+        && let Some(place) = table.free(side, turn.place)
     {
         place.exchange(turn.entry(number));
     }
