@@ -20,6 +20,8 @@ pub struct Config {
     pub netns: u64,
     /// Interface indices of the uplinks; zero where there is none.
     pub uplinks: [u32; MAX_UPLINKS],
+    /// Those of them whose packets begin with the IP header (TUN, WireGuard, PPP), a bit for each place.
+    pub bare_uplinks: u32,
     /// Number of entries of `ADDRESSES` that belong to a container alone.
     pub container_addresses: u32,
     /// Offset of `skc_net` in the kernel's `struct sock_common`, in bytes; zero where the kernel has no BTF.
@@ -43,6 +45,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether packets begin with the IP header at the interface with this index, if it is an uplink.
+    #[inline(always)]
+    pub fn is_bare(&self, ifindex: u32) -> bool {
+        if self.bare_uplinks == 0 {
+            return false;
+        }
+        let places = self.uplinks.iter().enumerate().filter(|(_, uplink)| **uplink == ifindex);
+        places.fold(0, |bare, (place, _)| bare | self.bare_uplinks >> place & 1) != 0
+    }
+
     /// Packets for nobody pass, counted.
     pub const UNOWNED_PASS: u32 = 0;
     /// Packets for nobody are dropped, counted.
@@ -70,4 +82,6 @@ pub struct Interface {
     pub container: ContainerId,
     /// Its generation when the entry was made.
     pub generation: u32,
+    /// Not zero if its packets begin with the IP header (TUN).
+    pub is_bare: u32,
 }

@@ -59,6 +59,7 @@ layouts! {
         unowned,
         netns,
         uplinks,
+        bare_uplinks,
         container_addresses,
         sock_net_offset,
         net_cookie_offset,
@@ -71,7 +72,7 @@ layouts! {
         flows,
     },
     config::Runtime = 8 { port_epoch },
-    config::Interface = 8 { container, generation },
+    config::Interface = 12 { container, generation, is_bare },
     container::PortRange = 4 { first, last },
     container::Container = 56 {
         generation,

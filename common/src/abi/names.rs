@@ -53,24 +53,16 @@ pub const CGROUP_PROGRAMS: &[&str] = &[
 /// BPF LSM programs on each container's cgroup, where the kernel has it. They see every way into the kernel, but only the
 /// calls of the container's tasks; `berth_sockopt` sees whoever uses the container's sockets, but no 32-bit calls.
 pub const LSM_PROGRAMS: &[&str] = &["berth_lsm_opt", "berth_lsm_sock"];
-/// Ingress of an uplink whose packets start with an Ethernet header.
+/// Ingress of an uplink.
 pub const UPLINK_INGRESS: &str = "berth_up_in";
-/// Egress of an uplink whose packets start with an Ethernet header.
+/// Egress of an uplink.
 pub const UPLINK_EGRESS: &str = "berth_up_out";
-/// Ingress of an uplink whose packets start with the IP header (tun, wireguard, ppp).
-pub const UPLINK_INGRESS_IP: &str = "berth_up_in_ip";
-/// Egress of an uplink whose packets start with the IP header.
-pub const UPLINK_EGRESS_IP: &str = "berth_up_out_ip";
 /// Egress of `lo`.
 pub const LOOPBACK_EGRESS: &str = "berth_lo_out";
 /// Ingress of the node's side of a container's own interface: what the container sends.
 pub const INTERFACE_INGRESS: &str = "berth_if_in";
 /// Egress of the node's side of a container's own interface: what the container receives.
 pub const INTERFACE_EGRESS: &str = "berth_if_out";
-/// The same for interfaces without an Ethernet header (TUN).
-pub const INTERFACE_INGRESS_IP: &str = "berth_if_in_ip";
-/// The same for interfaces without an Ethernet header (TUN).
-pub const INTERFACE_EGRESS_IP: &str = "berth_if_out_ip";
 /// Carries out [`super::control::Control`] requests; run by `BPF_PROG_TEST_RUN`, attached nowhere.
 pub const CONTROL: &str = "berth_control";
 /// Iterators that adopt sockets.

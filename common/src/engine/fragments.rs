@@ -83,7 +83,7 @@ pub fn choose<T: Tables>(tables: &T, key: &FragmentKey, owner: ContainerId) -> O
     let mut owners = Owners::default();
     for way in 0..WAYS {
         let fragment = place(way)?.fragment();
-        owners.push(bits(fragment.owner) | expired(&fragment, now).wrapping_mul(EXPIRED));
+        owners.push(bits(fragment.owner) | expired(&fragment, now) << EXPIRED);
     }
     let mut best = 0;
     for way in 0..WAYS {
@@ -97,7 +97,7 @@ pub fn choose<T: Tables>(tables: &T, key: &FragmentKey, owner: ContainerId) -> O
     Some(first.wrapping_add(best as u32 & (WAYS - 1)))
 }
 
-/// The owners of a bucket's places, sixteen bits of each in few words: there is no room on the kernel's stack for more. Two who
+/// The holders of a bucket's places, sixteen bits of each in few words: there is no room on the kernel's stack for more. Two who
 /// have these bits in common are taken for one.
 #[derive(Clone, Copy, Default)]
 struct Owners {
@@ -116,7 +116,7 @@ impl Owners {
     #[inline(always)]
     const fn get(self, way: u32) -> u64 {
         let half = if way < WAYS / 2 { self.first } else { self.second };
-        half >> ((way & 3) << 4) & OWNER
+        half >> ((way & 3) << 4) & HOLDER
     }
 
     /// How many places are this one's.
@@ -157,10 +157,11 @@ const fn greater(one: u64, other: u64) -> u64 {
     one ^ (one ^ other) & is_less
 }
 
-/// Bits of an owner that are looked at, and what they are of what has expired: those of nobody, which does no harm, since what has
-/// expired goes before all else.
-const OWNER: u64 = 0xffff;
-const EXPIRED: u64 = OWNER;
+/// Bits of an owner that are looked at, the bit above them of what has expired, which goes before all else whoever had it, and both. (To
+/// write all bits if it has, the compiler would branch.)
+const OWNER: u64 = 0x7fff;
+const EXPIRED: u32 = 15;
+const HOLDER: u64 = 0xffff;
 
 /// How good a place is: these bits, and below them the number of places that its owner has, which is nine at most.
 const SAME: u32 = 5;

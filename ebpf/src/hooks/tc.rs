@@ -29,7 +29,7 @@ use crate::{
     packet::Skb,
     seams::{self, BySkb},
     sender::{self, Sender},
-    tables::{Maps, is_current},
+    tables::{Maps, config, is_current},
 };
 
 /// `PACKET_LOOPBACK`: a copy of a multicast packet of our own, without its Ethernet header.
@@ -38,62 +38,44 @@ const PACKET_LOOPBACK: u32 = 5;
 #[classifier]
 pub fn berth_up_in(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let (kind, offset) = ether::payload(&skb);
+    let (kind, offset) = payload(skb, is_bare_uplink(skb));
     uplink_ingress(skb, kind, offset)
-}
-
-#[classifier]
-pub fn berth_up_in_ip(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    uplink_ingress(skb, parse::version(&skb), 0)
 }
 
 #[classifier]
 #[inline(always)]
 pub fn berth_up_out(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let (kind, offset) = ether::payload(&skb);
+    let (kind, offset) = payload(skb, is_bare_uplink(skb));
     uplink_egress(skb, kind, offset)
-}
-
-#[classifier]
-#[inline(always)]
-pub fn berth_up_out_ip(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    uplink_egress(skb, parse::version(&skb), 0)
 }
 
 #[classifier]
 pub fn berth_lo_out(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let (kind, offset) = ether::payload(&skb);
+    let (kind, offset) = payload(skb, false);
     loopback_egress(skb, kind, offset)
 }
 
 #[classifier]
 pub fn berth_if_in(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    let (kind, offset) = ether::payload(&skb);
-    interface(skb, kind, offset, Direction::Out)
-}
-
-#[classifier]
-pub fn berth_if_in_ip(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    interface(skb, parse::version(&skb), 0, Direction::Out)
+    interface(Skb(ctx.skb.skb), Direction::Out)
 }
 
 #[classifier]
 pub fn berth_if_out(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    let (kind, offset) = ether::payload(&skb);
-    interface(skb, kind, offset, Direction::In)
+    interface(Skb(ctx.skb.skb), Direction::In)
 }
 
-#[classifier]
-pub fn berth_if_out_ip(ctx: TcContext) -> i32 {
-    let skb = Skb(ctx.skb.skb);
-    interface(skb, parse::version(&skb), 0, Direction::In)
+/// What comes after the interface's own header, of which some have none, and where that is.
+#[inline(always)]
+fn payload(skb: Skb, is_bare: bool) -> (EtherType, u32) {
+    if is_bare { (parse::version(&skb), 0) } else { ether::payload(&skb) }
+}
+
+#[inline(always)]
+fn is_bare_uplink(skb: Skb) -> bool {
+    config().is_some_and(|config| config.is_bare(skb.ifindex()))
 }
 
 #[inline(always)]
@@ -245,12 +227,13 @@ fn by_container(
 
 /// A container's own interface: `direction` as the container sees it.
 #[inline(always)]
-fn interface(skb: Skb, kind: EtherType, offset: u32, direction: Direction) -> i32 {
+fn interface(skb: Skb, direction: Direction) -> i32 {
     // SAFETY: Only the loader writes these values, as whole words.
     let Some(entry) = (unsafe { INTERFACES.get(skb.ifindex()) }).copied() else { return TC_ACT_UNSPEC };
     if !is_current(entry.container, entry.generation) {
         return TC_ACT_UNSPEC;
     }
+    let (kind, offset) = payload(skb, entry.is_bare != 0);
     let mut headers = Headers::EMPTY;
     if !is_ip(kind) || !seams::parse_ip(skb, kind, offset, &mut headers) {
         let verdict = ingress::unread_on_interface(entry.container, is_ip(kind));

@@ -131,7 +131,8 @@ impl Kernel {
             if !members.interfaces.contains(&link.ifindex) {
                 members.interfaces.push(link.ifindex);
             }
-            let entry = Interface { container: id, generation: spec.generation };
+            let is_bare = u32::from(!link.ethernet);
+            let entry = Interface { container: id, generation: spec.generation, is_bare };
             self.maps.interfaces.insert(link.ifindex, entry)?;
             for place in interface_places(link) {
                 tc::attach(&self.pins, &self.programs, self.method, &place)?;
@@ -267,12 +268,8 @@ fn members(spec: &Spec) -> Members {
 
 /// What the node's side of the interface receives is what the container sends.
 fn interface_places(link: &Link) -> [Place; 2] {
-    let (ingress, egress) = if link.ethernet {
-        (names::INTERFACE_INGRESS, names::INTERFACE_EGRESS)
-    } else {
-        (names::INTERFACE_INGRESS_IP, names::INTERFACE_EGRESS_IP)
-    };
-    [(Direction::In, ingress), (Direction::Out, egress)].map(|(direction, program)| Place {
+    let programs = [(Direction::In, names::INTERFACE_INGRESS), (Direction::Out, names::INTERFACE_EGRESS)];
+    programs.map(|(direction, program)| Place {
         ifindex: link.ifindex,
         direction,
         program: program.to_owned(),

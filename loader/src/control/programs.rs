@@ -108,13 +108,9 @@ fn required() -> impl Iterator<Item = &'static str> {
     let tc = [
         names::UPLINK_INGRESS,
         names::UPLINK_EGRESS,
-        names::UPLINK_INGRESS_IP,
-        names::UPLINK_EGRESS_IP,
         names::LOOPBACK_EGRESS,
         names::INTERFACE_INGRESS,
         names::INTERFACE_EGRESS,
-        names::INTERFACE_INGRESS_IP,
-        names::INTERFACE_EGRESS_IP,
         names::CONTROL,
     ];
     names::CGROUP_PROGRAMS.iter().copied().chain(tc).chain(names::ITERATORS.iter().map(|(name, _)| *name))

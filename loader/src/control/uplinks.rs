@@ -1,6 +1,10 @@
 //! The node's uplinks.
 
-use berth_common::abi::{config::MAX_UPLINKS, names, units::ContainerId};
+use berth_common::abi::{
+    config::{Config, MAX_UPLINKS},
+    names,
+    units::ContainerId,
+};
 
 use super::{
     ControlError, Kernel,
@@ -16,8 +20,28 @@ impl Kernel {
         let mut wanted: Vec<Place> = uplinks.iter().flat_map(uplink_places).collect();
         wanted.push(loopback_place()?);
 
+        // The programs are to know the uplinks, and how their packets begin, for as long as they are attached there.
+        let before = listed(&self.maps.config.get()?);
+        let new: Vec<Listed> = uplinks.iter().map(|link| (link.ifindex, !link.ethernet)).collect();
+        let old = before.iter().filter(|old| !new.contains(old));
+        let all: Vec<Listed> = new.iter().chain(old).copied().take(MAX_UPLINKS).collect();
+        self.change_config(|config| list(config, &all))?;
+        if let Err(error) = self.attach_all(&wanted) {
+            self.change_config(|config| list(config, &before))?;
+            return Err(error);
+        }
+        for place in tc::places(&self.pins)? {
+            if is_ours(&place.program) && !wanted.contains(&place) {
+                tc::detach(&self.pins, &place)?;
+            }
+        }
+        self.change_config(|config| list(config, &new))
+    }
+
+    /// All, or none but those that were there.
+    fn attach_all(&self, wanted: &[Place]) -> Result<(), ControlError> {
         let mut made = Vec::new();
-        for place in &wanted {
+        for place in wanted {
             match tc::attach(&self.pins, &self.programs, self.method, place) {
                 Ok(true) => made.push(place),
                 Ok(false) => {}
@@ -27,17 +51,6 @@ impl Kernel {
                     }
                     return Err(error);
                 }
-            }
-        }
-        self.change_config(|config| {
-            config.uplinks = [0; MAX_UPLINKS];
-            for (place, uplink) in config.uplinks.iter_mut().zip(uplinks) {
-                *place = uplink.ifindex;
-            }
-        })?;
-        for place in tc::places(&self.pins)? {
-            if is_ours(&place.program) && !wanted.contains(&place) {
-                tc::detach(&self.pins, &place)?;
             }
         }
         Ok(())
@@ -63,13 +76,27 @@ impl Kernel {
     }
 }
 
+/// An uplink's index, and whether its packets begin with the IP header.
+type Listed = (u32, bool);
+
+/// The uplinks that the programs know.
+fn listed(config: &Config) -> Vec<Listed> {
+    let uplinks = config.uplinks.iter().filter(|ifindex| **ifindex != 0);
+    uplinks.map(|ifindex| (*ifindex, config.is_bare(*ifindex))).collect()
+}
+
+/// Makes them these.
+fn list(config: &mut Config, uplinks: &[Listed]) {
+    (config.uplinks, config.bare_uplinks) = ([0; MAX_UPLINKS], 0);
+    for (number, (place, (ifindex, is_bare))) in config.uplinks.iter_mut().zip(uplinks).enumerate() {
+        *place = *ifindex;
+        config.bare_uplinks |= u32::from(*is_bare) << number;
+    }
+}
+
 fn uplink_places(link: &Link) -> [Place; 2] {
-    let (ingress, egress) = if link.ethernet {
-        (names::UPLINK_INGRESS, names::UPLINK_EGRESS)
-    } else {
-        (names::UPLINK_INGRESS_IP, names::UPLINK_EGRESS_IP)
-    };
-    [(Direction::In, ingress), (Direction::Out, egress)].map(|(direction, program)| Place {
+    let programs = [(Direction::In, names::UPLINK_INGRESS), (Direction::Out, names::UPLINK_EGRESS)];
+    programs.map(|(direction, program)| Place {
         ifindex: link.ifindex,
         direction,
         program: program.to_owned(),
@@ -86,12 +113,5 @@ fn loopback_place() -> Result<Place, ControlError> {
 
 /// Whether a program is for uplinks or `lo`, rather than for containers' interfaces.
 fn is_ours(program: &str) -> bool {
-    [
-        names::UPLINK_INGRESS,
-        names::UPLINK_EGRESS,
-        names::UPLINK_INGRESS_IP,
-        names::UPLINK_EGRESS_IP,
-        names::LOOPBACK_EGRESS,
-    ]
-    .contains(&program)
+    [names::UPLINK_INGRESS, names::UPLINK_EGRESS, names::LOOPBACK_EGRESS].contains(&program)
 }

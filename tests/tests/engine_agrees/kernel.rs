@@ -36,6 +36,8 @@ const ETHERNET: [u8; 14] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x88, 0xb5];
 pub struct Kernel {
     object: Object,
     config: Array<Config>,
+    /// What is in it.
+    configured: Option<Config>,
     runtime: Array<Runtime>,
     containers: Array<Container>,
     usage: Array<Usage>,
@@ -71,6 +73,7 @@ impl Kernel {
         let mut object = Object::load(PROGRAMS, &sizes)?;
         Ok(Self {
             config: object.array("CONFIG")?,
+            configured: None,
             runtime: object.array("RUNTIME")?,
             containers: object.array("CONTAINERS")?,
             usage: object.array("USAGE")?,
@@ -97,7 +100,7 @@ impl Kernel {
         let Snapshot { runtime, containers, usage, addresses, flows, ports, summaries, fragments, .. } =
             &setting.snapshot;
         self.clear()?;
-        self.config.set(0, setting.config(self.place.level()))?;
+        self.configure(setting.config(self.place.level()))?;
         self.runtime.set(0, *runtime)?;
         for &(id, container) in containers {
             self.containers.set(id.0, container)?;
@@ -125,6 +128,14 @@ impl Kernel {
         Ok(())
     }
 
+    fn configure(&mut self, config: Config) -> Result<()> {
+        if self.configured != Some(config) {
+            self.config.set(0, config)?;
+            self.configured = Some(config);
+        }
+        Ok(())
+    }
+
     /// What comes of a step.
     pub fn step(&mut self, step: &Step, setting: &Setting) -> Result<Answer> {
         match step {
@@ -134,12 +145,15 @@ impl Kernel {
                 if hook.is_on_sockets() {
                     self.cgroups
                         .insert(self.place.cgroup(), CgroupEntry { container: *actor, generation })?;
-                } else if !matches!(
-                    hook,
-                    Hook::UplinkIn | Hook::UplinkInIp | Hook::UplinkOut | Hook::UplinkOutIp
-                ) {
-                    self.interfaces.insert(LO, Interface { container: *actor, generation })?;
+                } else if !hook.is_on_uplink() {
+                    let is_bare = u32::from(!hook.has_ethernet());
+                    self.interfaces.insert(LO, Interface { container: *actor, generation, is_bare })?;
                 }
+                let mut config = setting.config(self.place.level());
+                if hook.is_on_uplink() && !hook.has_ethernet() {
+                    (config.uplinks[0], config.bare_uplinks) = (LO, 1);
+                }
+                self.configure(config)?;
                 self.packet(*hook, *segments, bytes)
             }
         }

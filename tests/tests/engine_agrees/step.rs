@@ -80,13 +80,9 @@ const HOOKS: &[Hook] = &[
 /// Every program that is run.
 pub const PROGRAMS: &[&str] = &[
     "berth_up_in",
-    "berth_up_in_ip",
     "berth_up_out",
-    "berth_up_out_ip",
     "berth_if_in",
-    "berth_if_in_ip",
     "berth_if_out",
-    "berth_if_out_ip",
     "berth_send",
     "berth_receive",
     "berth_control",
@@ -96,14 +92,10 @@ impl Hook {
     /// The program.
     pub fn program(self) -> &'static str {
         match self {
-            Self::UplinkIn => "berth_up_in",
-            Self::UplinkInIp => "berth_up_in_ip",
-            Self::UplinkOut => "berth_up_out",
-            Self::UplinkOutIp => "berth_up_out_ip",
-            Self::InterfaceIn => "berth_if_in",
-            Self::InterfaceInIp => "berth_if_in_ip",
-            Self::InterfaceOut => "berth_if_out",
-            Self::InterfaceOutIp => "berth_if_out_ip",
+            Self::UplinkIn | Self::UplinkInIp => "berth_up_in",
+            Self::UplinkOut | Self::UplinkOutIp => "berth_up_out",
+            Self::InterfaceIn | Self::InterfaceInIp => "berth_if_in",
+            Self::InterfaceOut | Self::InterfaceOutIp => "berth_if_out",
             Self::Send => "berth_send",
             Self::Receive => "berth_receive",
         }
@@ -112,6 +104,11 @@ impl Hook {
     /// Whether packets begin with an Ethernet header here.
     pub fn has_ethernet(self) -> bool {
         matches!(self, Self::UplinkIn | Self::UplinkOut | Self::InterfaceIn | Self::InterfaceOut)
+    }
+
+    /// Whether it is one of an uplink.
+    pub fn is_on_uplink(self) -> bool {
+        matches!(self, Self::UplinkIn | Self::UplinkInIp | Self::UplinkOut | Self::UplinkOutIp)
     }
 
     /// Whether it is one of a socket: it sees packets without what the kernel has taken off.
