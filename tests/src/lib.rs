@@ -42,6 +42,7 @@ pub mod sweep;
 pub mod sysctl;
 pub mod tenant;
 pub mod topology;
+pub mod tun;
 pub mod view;
 pub mod wait;
 
@@ -61,3 +62,4 @@ pub use sniffer::Sniffer;
 pub use sockets::Sockets;
 pub use tenant::Tenant;
 pub use topology::Topology;
+pub use tun::Tun;
