@@ -136,6 +136,15 @@ pub struct MapInfo {
     pub value_size: u32,
     pub max_entries: u32,
     pub map_flags: u32,
+    pub name: [u8; 16],
+}
+
+impl MapInfo {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        let name = self.name.split(|byte| *byte == 0).next().unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
+    }
 }
 
 /// The beginning of `struct bpf_prog_info`.

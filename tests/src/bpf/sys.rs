@@ -27,6 +27,7 @@ const PROG_TEST_RUN: libc::c_long = 10;
 const MAP_GET_FD_BY_ID: libc::c_long = 14;
 const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const PROG_QUERY: libc::c_long = 16;
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
 const MAP_UPDATE_BATCH: libc::c_long = 26;
 const LINK_CREATE: libc::c_long = 28;
 
@@ -297,6 +298,29 @@ pub fn update_batch(map: BorrowedFd<'_>, keys: &[u32], values: &[u8]) -> io::Res
     // each key.
     unsafe { call(MAP_UPDATE_BATCH, &mut request) }?;
     Ok(())
+}
+
+/// Reads the values of an array from `first` on, as many as `values` has room for; each takes `size` bytes there.
+pub fn lookup_batch(map: BorrowedFd<'_>, first: u32, values: &mut [u8], size: usize) -> io::Result<()> {
+    let mut keys = vec![0_u32; values.len() / size];
+    // The index before, if there is one.
+    let before = first.checked_sub(1);
+    let mut next = 0_u32;
+    let mut request = Batch {
+        first: before.as_ref().map_or(0, |before| address(before)),
+        next: address(&raw mut next),
+        keys: address(keys.as_mut_ptr()),
+        values: address(values.as_mut_ptr()),
+        count: u32::try_from(keys.len()).map_err(io::Error::other)?,
+        map_fd: number(map),
+        ..Batch::default()
+    };
+    // SAFETY: the request is the one of this command; the caller says that values take so many bytes.
+    match unsafe { call(MAP_LOOKUP_BATCH, &mut request) } {
+        // The last one was among them.
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The number the kernel knows a descriptor by, as bpf(2) wants it.
