@@ -12,11 +12,26 @@ use berth_tests::frame::Packet;
 use berth_tests::privileged;
 
 use crate::compare::{self, Sent};
+use crate::router::SCTP_TIMEOUTS;
 use crate::{LEFT, RIGHT};
 
 /// How many associations.
 const ASSOCIATIONS: usize = 2_000;
 const LEAST: usize = 250;
+
+/// How many of them pause.
+const PAUSED: usize = 100;
+
+#[test]
+fn of_sctp_that_pause_agree_with_netfilter() -> Result<()> {
+    privileged!();
+    let timeouts = SCTP_TIMEOUTS.map(|(name, _)| name);
+    compare::paused(
+        (PAUSED, 50),
+        &timeouts.map(|name| format!("sctp_{name}")).each_ref().map(String::as_str),
+        random,
+    )
+}
 
 /// How an association can stand.
 const PHASES: [&str; 8] = [

@@ -20,7 +20,7 @@ const CONTAINER: ContainerId = ContainerId(1);
 
 /// An instance, and its flows.
 pub struct Berthed {
-    _berth: Berth,
+    berth: Berth,
     flows: FlowMaps,
 }
 
@@ -58,7 +58,13 @@ impl Berthed {
         std::fs::write(&file, rules + "COMMIT\n")?;
         berth.ok(["rules", "restore", "left", &file.to_string_lossy()])?;
         let flows = FlowMaps::pinned(&berth.pin_dir().join("maps"))?;
-        Ok(Self { _berth: berth, flows })
+        Ok(Self { berth, flows })
+    }
+
+    /// How long states last, in seconds.
+    pub fn set_timeouts(&self, timeouts: &[(&str, u32)]) -> Result<()> {
+        let timeouts: Vec<_> = timeouts.iter().map(|(name, seconds)| format!("{name}={seconds}")).collect();
+        self.berth.ok(["container", "set", "left", "--timeouts", &timeouts.join(",")]).map(drop)
     }
 
     /// The connection that a packet is in, if it is in one.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use berth_common::memory::generate::Random;
 use berth_tests::cases;
 
@@ -52,6 +54,66 @@ pub fn all<S: Sent>((wanted, least): (usize, usize), random: impl Fn(&mut Random
         }
     }
     Ok(met)
+}
+
+/// How long states last that end in a pause, how long the pause is, and how long others last: what a group sends before the pause, or
+/// after it, takes no such time.
+const SHORT: u32 = 2;
+const PAUSE: Duration = Duration::from_secs(4);
+const LONG: u32 = 600;
+/// Conversations that pause together.
+const GROUP: usize = 50;
+
+/// As [`all`], but each conversation pauses somewhere. Of the timeouts of these names about half are over by then, others each time:
+/// what is known of a conversation has lapsed, or has not, and it goes on.
+pub fn paused<S: Sent>(
+    (wanted, least): (usize, usize),
+    timeouts: &[&str],
+    random: impl Fn(&mut Random) -> Vec<S>,
+) -> Result<()> {
+    let (seed, wanted) = (cases::seed()?, cases::number(wanted, least)?);
+    let mut router = Router::new()?;
+    let mut seeds = Random::new(seed);
+    let (mut lapsed, mut lasted) = (0, 0);
+    for group in 0..wanted.div_ceil(GROUP) {
+        let mut source = Random::new(seeds.bits());
+        router.forget()?;
+        let seconds = |random: &mut Random| if random.once_in(2) { SHORT } else { LONG };
+        let last: Vec<_> = timeouts.iter().map(|name| (*name, seconds(&mut source))).collect();
+        router.set_timeouts(&last)?;
+        let mut conversations = Vec::new();
+        for _ in 0..GROUP {
+            let sent = random(&mut source);
+            let first = source.below(sent.len() + 1);
+            conversations.push((router.ports()?, sent, first));
+        }
+        for is_late in [false, true] {
+            for (number, (ports, sent, first)) in conversations.iter().enumerate() {
+                let context = || {
+                    let (all, pause) = (describe(sent).unwrap_or_default(), first);
+                    format!(
+                        "conversation {number} of group {group}, seed {seed}, that pauses before {pause}:\n{all}{last:?}"
+                    )
+                };
+                if is_late && *first > 0 {
+                    let there = router.stands(&sent[0].packet(*ports)?).with_context(context)?;
+                    *(if there { &mut lasted } else { &mut lapsed }) += 1;
+                }
+                let part = if is_late { *first..sent.len() } else { 0..*first };
+                for one in part {
+                    let sent = &sent[one];
+                    let judged = router.judge(&sent.packet(*ports)?, sent.is_from_left());
+                    let judged = judged.with_context(context)?;
+                    ensure!(judged.agrees(), "packet {one}: {judged:?}, {}", context());
+                }
+            }
+            if !is_late {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+    ensure!(lapsed > 0 && lasted > 0, "{lapsed} have lapsed, and {lasted} have lasted");
+    Ok(())
 }
 
 /// Where both differ, if they do. How connections stood, and what packets were then, is added to what was met.

@@ -157,6 +157,24 @@ impl Router {
         self.conntrack.forget()
     }
 
+    /// How long states last in seconds, by the names that both have for them.
+    pub fn set_timeouts(&self, timeouts: &[(&str, u32)]) -> Result<()> {
+        for (name, seconds) in timeouts {
+            let (protocol, state) = name.split_once('_').context("a timeout of no state")?;
+            let key = format!("netfilter/nf_conntrack_{protocol}_timeout_{state}");
+            sysctl::set(self.host.netns(), &key, &seconds.to_string())?;
+        }
+        self.berth.set_timeouts(timeouts)
+    }
+
+    /// Whether both still know the connection of a packet. It fails if they do not agree.
+    pub fn stands(&self, packet: &[u8]) -> Result<bool> {
+        let (netfilter, berth) = (self.connection(packet)?, self.berth.connection(packet)?);
+        let judged = Judged { state: State::New, netfilter, berth };
+        ensure!(judged.agrees(), "after the pause: {judged:?}");
+        Ok(judged.netfilter.is_some())
+    }
+
     /// Ports of the ends that no conversation has had yet.
     pub fn ports(&mut self) -> Result<[u16; 2]> {
         self.begun += 1;

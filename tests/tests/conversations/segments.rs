@@ -35,6 +35,25 @@ fn of_tcp_agree_with_netfilter() -> Result<()> {
     compare::all((CONNECTIONS, LEAST), random)?.has_all(&PHASES)
 }
 
+/// How many of them pause.
+const PAUSED: usize = 200;
+
+#[test]
+fn of_tcp_that_pause_agree_with_netfilter() -> Result<()> {
+    privileged!();
+    let timeouts = [
+        "tcp_syn_sent",
+        "tcp_syn_recv",
+        "tcp_established",
+        "tcp_fin_wait",
+        "tcp_close_wait",
+        "tcp_last_ack",
+        "tcp_time_wait",
+        "tcp_close",
+    ];
+    compare::paused((PAUSED, 50), &timeouts, random)
+}
+
 /// Most segments of a conversation.
 const MOST: usize = 24;
 const WINDOWS: [u16; 6] = [0, 1, 500, 1_000, 8_000, 65_535];
