@@ -1,15 +1,19 @@
 //! `cargo xtask test`.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::build::{self, Built};
 use crate::command;
 use crate::privilege::{self, Privilege};
+use crate::selection;
+use crate::setup::cross::Cross;
 use crate::setup::{self, BpfToolchain, Lint};
+use crate::suite;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -32,7 +36,7 @@ pub struct Args {
     /// What random cases are drawn from, if not from the same as always
     #[arg(long)]
     seed: Option<u64>,
-    /// Names of tests, or parts of them, and options for the test programs
+    /// Names of tests (privileged ones as program::test), or parts of them, then options for the test programs
     #[arg(last = true)]
     filter: Vec<String>,
 }
@@ -48,7 +52,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if !args.privileged_only {
         unit_of(workspace, &args.filter, args.cases)?;
     }
-    let effort = Effort { jobs: args.jobs, reuse: args.reuse, cases: args.cases, seed: args.seed };
+    let Args { jobs, reuse, cases, seed, privileged_only: alone, .. } = *args;
+    let effort = Effort { jobs, reuse, cases, seed, alone };
     match privilege {
         Some(privilege) => privileged(workspace, &built, privilege, &effort, &args.filter),
         None if args.unit_only => Ok(()),
@@ -111,7 +116,7 @@ pub fn privileged_all(workspace: &Workspace, toolchain: &BpfToolchain, privilege
         workspace,
         &built,
         privilege,
-        &Effort { jobs: JOBS, reuse: true, cases: None, seed: None },
+        &Effort { jobs: JOBS, reuse: true, cases: None, seed: None, alone: true },
         &[],
     )
 }
@@ -122,6 +127,8 @@ struct Effort {
     reuse: bool,
     cases: Option<u32>,
     seed: Option<u64>,
+    /// Whether no other tests are run: names that none has are mistyped then.
+    alone: bool,
 }
 
 fn privileged(
@@ -131,22 +138,65 @@ fn privileged(
     effort: &Effort,
     filter: &[String],
 ) -> Result<()> {
-    let result = command::run(
-        workspace
-            .cargo()
-            .args(["test", "--no-fail-fast", "--package", "berth-tests"])
-            .args(["--lib", "--bins", "--tests", "--config"])
-            .arg(format!("target.'cfg(unix)'.runner = {}", runner(built, privilege, effort)?))
-            .arg("--")
-            .arg(format!("--test-threads={}", effort.jobs))
-            .args(filter),
-    );
+    let runner = runner(built, privilege, effort);
+    let (names, options) = selection::split(filter);
+    let result = if names.is_empty() {
+        all(workspace, &runner, effort.jobs, options)
+    } else {
+        some(workspace, &runner, effort, (names, options))
+    };
     if effort.reuse {
         // What the tests came to matters more than whether that can be done.
         result.and(remove_spares(privilege))
     } else {
         result
     }
+}
+
+fn all(workspace: &Workspace, runner: &[String], jobs: u32, options: &[String]) -> Result<()> {
+    // TOML reads JSON's strings, and arrays of them.
+    let runner = serde_json::to_string(runner)?;
+    command::run(
+        workspace
+            .cargo()
+            .args(["test", "--no-fail-fast", "--package", "berth-tests", "--lib", "--bins", "--tests"])
+            .args(["--config", &format!("target.'cfg(unix)'.runner = {runner}"), "--"])
+            .arg(format!("--test-threads={jobs}"))
+            .args(options),
+    )
+}
+
+fn some(
+    workspace: &Workspace,
+    runner: &[String],
+    effort: &Effort,
+    (names, options): (&[String], &[String]),
+) -> Result<()> {
+    let suite = suite::build(Cross { cargo: workspace.cargo(), arguments: Vec::new() })?;
+    let (first, rest) = runner.split_first().context("nothing starts the tests")?;
+    let selection = selection::select(&suite, names)?;
+    if selection.is_empty() {
+        let none = format!("no privileged test has {} in its name (program::test)", names.join(" or "));
+        if effort.alone {
+            bail!(none);
+        }
+        println!("{none}");
+    }
+    let mut failures = 0;
+    for (program, tests) in selection {
+        let mut test = Command::new(first);
+        // As cargo runs them.
+        test.current_dir(workspace.root.join("tests")).args(rest).arg(program).args(tests).arg("--exact");
+        test.arg(format!("--test-threads={}", effort.jobs)).args(options);
+        if let Err(error) = command::run(&mut test) {
+            eprintln!("{error:#}");
+            failures += 1;
+        }
+    }
+    if failures > 0 {
+        bail!("{failures} test programs failed");
+    }
+    Ok(())
 }
 
 /// Of this run alone: another may be going on.
@@ -165,18 +215,16 @@ fn run_name() -> &'static str {
     })
 }
 
-/// What starts a test program, in TOML. Only the test program becomes root: what cargo writes stays the user's.
+/// What starts a test program. Only the test program becomes root: what cargo writes stays the user's.
 /// Only it gets the variables: in cargo's own environment they would have crates built again.
-fn runner(built: &Built, privilege: Privilege, effort: &Effort) -> Result<String> {
+fn runner(built: &Built, privilege: Privilege, effort: &Effort) -> Vec<String> {
     let sudo: &[&str] = if privilege == Privilege::Sudo { &["sudo", "-E"] } else { &[] };
     let variables = built.variables().map(|(name, path)| format!("{name}={}", path.display()));
     let cases = effort.cases.map(|cases| format!("{CASES}={cases}"));
     let seed = effort.seed.map(|seed| format!("{SEED}={seed}"));
     let reuse = effort.reuse.then(|| format!("{REUSE}={}", run_name()));
     let variables = variables.into_iter().chain(reuse).chain(cases).chain(seed);
-    let words = sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables);
-    // TOML reads JSON's strings, and arrays of them.
-    Ok(serde_json::to_string(&words.collect::<Vec<_>>())?)
+    sudo.iter().map(ToString::to_string).chain(["env".to_owned()]).chain(variables).collect()
 }
 
 #[cfg(test)]
@@ -184,16 +232,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_with_spaces_reach_the_tests() {
+    fn variables_reach_the_tests() {
         let built = Built { berth: "/a b/berth".into(), object: "/o".into() };
-        let effort = Effort { jobs: 1, reuse: false, cases: None, seed: None };
+        let effort = Effort { jobs: 1, reuse: false, cases: None, seed: None, alone: true };
         assert_eq!(
-            runner(&built, Privilege::Sudo, &effort).unwrap(),
-            r#"["sudo","-E","env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o"]"#
+            runner(&built, Privilege::Sudo, &effort),
+            ["sudo", "-E", "env", "BERTH_BIN=/a b/berth", "BERTH_OBJECT=/o"]
         );
         assert_eq!(
-            runner(&built, Privilege::Root, &Effort { cases: Some(5), ..effort }).unwrap(),
-            r#"["env","BERTH_BIN=/a b/berth","BERTH_OBJECT=/o","BERTH_CASES=5"]"#
+            runner(&built, Privilege::Root, &Effort { cases: Some(5), ..effort }),
+            ["env", "BERTH_BIN=/a b/berth", "BERTH_OBJECT=/o", "BERTH_CASES=5"]
         );
     }
 }

@@ -10,8 +10,8 @@ use super::cpio::Archive;
 use super::modules::Module;
 use super::protocol::{OBJECT, PLAN, Plan};
 use super::source::Source;
-use super::suite::Suite;
 use crate::build::Built;
+use crate::suite::Suite;
 
 /// Programs that the tests run.
 const PROGRAMS: [&str; 20] = [

@@ -11,13 +11,13 @@ use super::kernel::Store;
 use super::matrix::Matrix;
 use super::qemu::Accel;
 use super::source::Source;
-use super::suite::{self, Suite};
 use crate::arch::Arch;
 use crate::build::{self, Built};
 use crate::command;
 use crate::object::{build as object, programs, stack};
 use crate::setup::cross::{self, Cross};
 use crate::setup::{self, BpfToolchain};
+use crate::suite::{self, Suite};
 use crate::workspace::Workspace;
 
 pub struct Kit {

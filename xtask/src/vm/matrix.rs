@@ -21,9 +21,17 @@ pub struct Matrix {
     /// Tests that tell nothing of a kernel.
     #[serde(default)]
     native: Vec<Cannot>,
-    /// Beginnings of the names of tests that brief runs do not divide among the kernels.
-    #[serde(default)]
+    pub brief: Brief,
+}
+
+/// How brief runs go about it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brief {
+    /// Beginnings of the names of tests that every kernel runs.
     pub everywhere: Vec<String>,
+    /// Of the others, one in so many is some kernel's.
+    pub one_in: u32,
 }
 
 /// A suite of a Debian archive.
@@ -117,7 +125,7 @@ mod tests {
             { name = "6.1", series = "6.1" }, { name = "6.12", series = "6.12" }, { name = "newest" },
             { name = "arm", arch = "aarch64" },
         ]
-        everywhere = ["lsm::"]
+        brief = { everywhere = ["lsm::"], one_in = 2 }
         cannot = [{ test = "a::", kernels = ["6.1"], reason = "old" }, { test = "b", reason = "never" }]
         native = [{ test = "c", reason = "it only parses" }]
     "#;

@@ -18,7 +18,6 @@ mod qemu;
 mod report;
 mod session;
 mod source;
-mod suite;
 mod userland;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::kernel::Kernel;
 use super::kit::{self, Kit};
-use super::matrix::{Matrix, Wanted};
+use super::matrix::{Brief, Matrix, Wanted};
 use super::protocol::Share;
 use super::qemu::{End, Machine};
 use super::report::Report;
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
     }
 
     fn share(&self, index: usize, kernels: &[Kernel]) -> Share {
-        if self.args.brief { share(index, kernels, &self.matrix.everywhere) } else { Share::default() }
+        if self.args.brief { share(index, kernels, &self.matrix.brief) } else { Share::default() }
     }
 
     fn kernel(&self, kernel: &Kernel, share: Share) -> Result<Report> {
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
 }
 
 /// Kernels that have tests of their own leave the others to the rest.
-fn share(index: usize, kernels: &[Kernel], everywhere: &[String]) -> Share {
+fn share(index: usize, kernels: &[Kernel], Brief { one_in, everywhere }: &Brief) -> Share {
     let sharing = |kernels: &[Kernel]| {
         u32::try_from(kernels.iter().filter(|kernel| kernel.tests.is_empty()).count()).unwrap_or(u32::MAX)
     };
@@ -163,7 +163,8 @@ fn share(index: usize, kernels: &[Kernel], everywhere: &[String]) -> Share {
     if rest.first().is_none_or(|kernel| !kernel.tests.is_empty()) {
         return Share::default();
     }
-    Share { number: sharing(before), of: sharing(kernels), everywhere: everywhere.to_vec() }
+    let kernels = sharing(kernels);
+    Share { number: sharing(before), kernels, of: kernels * one_in, everywhere: everywhere.clone() }
 }
 
 fn last_lines(file: &Path, count: usize) -> String {
@@ -189,7 +190,7 @@ mod tests {
         };
         let kernels = [kernel("6.1", &[]), kernel("arm", &["binds"]), kernel("newest", &[])];
         let shares: Vec<(u32, u32)> = (0..3)
-            .map(|index| share(index, &kernels, &[]))
+            .map(|index| share(index, &kernels, &Brief { one_in: 1, everywhere: Vec::new() }))
             .map(|Share { number, of, .. }| (number, of))
             .collect();
         assert_eq!(shares, [(0, 2), (0, 0), (1, 2)]);
