@@ -1,7 +1,9 @@
 //! Having this kernel's verifier look at each program.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, anyhow};
-use aya::programs::{Program as Loaded, ProgramError};
+use aya::programs::{Program as Loaded, ProgramError, ProgramInfo};
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::programs::Program;
@@ -32,6 +34,16 @@ pub fn verify(object: &[u8], programs: &[Program]) -> Result<Vec<(String, Verdic
     Ok(programs.iter().map(|program| (program.name.clone(), one(&mut ebpf, program, &btf))).collect())
 }
 
+/// What the verifier has said of a program that is pinned.
+pub fn pinned(path: &Path) -> Result<Verdict> {
+    let info = ProgramInfo::from_pin(path).with_context(|| format!("no program at {}", path.display()))?;
+    Ok(verified(&info))
+}
+
+fn verified(info: &ProgramInfo) -> Verdict {
+    Verdict::Verified { walked: info.verified_instruction_count(), jited_bytes: info.size_jitted() }
+}
+
 fn has_jit() -> bool {
     let setting = std::fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
     setting.map_or(true, |setting| setting.trim() != "0")
@@ -49,9 +61,7 @@ fn one(ebpf: &mut Ebpf, program: &Program, btf: &Btf) -> Verdict {
         };
     }
     match loaded.info() {
-        Ok(info) => {
-            Verdict::Verified { walked: info.verified_instruction_count(), jited_bytes: info.size_jitted() }
-        }
+        Ok(info) => verified(&info),
         Err(error) => Verdict::Rejected(error.into()),
     }
 }

@@ -1,5 +1,6 @@
 //! What runs in the machine, as its first process: does what the plan says, and switches off.
 
+mod left;
 mod mounts;
 mod run;
 mod tests;
@@ -64,9 +65,6 @@ impl Guest {
         for (path, value) in &plan.sysctls {
             fs::write(format!("/proc/sys/{path}"), value).with_context(|| format!("set {path}"))?;
         }
-        if plan.verify {
-            self.verify()?;
-        }
         if !plan.programs.is_empty() {
             // For scripts; what is there stays.
             Command::new("/usr/bin/busybox").args(["--install", "-s", "/usr/bin"]).status()?;
@@ -75,12 +73,17 @@ impl Guest {
                 tests::program(self, &plan, name, path)?;
             }
         }
-        Ok(())
+        // What the tests have left loaded need not be loaded again, which takes minutes.
+        if plan.verify { self.verify() } else { Ok(()) }
     }
 
     fn verify(&mut self) -> Result<()> {
         let object = fs::read(OBJECT)?;
-        for (program, verdict) in verify::verify(&object, &inspect::found(&object)?)? {
+        let mut programs = inspect::found(&object)?;
+        let mut verdicts = left::verdicts(&programs)?;
+        programs.retain(|program| verdicts.iter().all(|(name, _)| *name != program.name));
+        verdicts.extend(verify::verify(&object, &programs)?);
+        for (program, verdict) in verdicts {
             self.tell(&match verdict {
                 Verdict::Verified { walked, jited_bytes } => {
                     Event::Verified { program, instructions: walked, jited: jited_bytes }
