@@ -79,8 +79,8 @@ pub fn paused<S: Sent>(
         let mut source = Random::new(seeds.bits());
         router.forget()?;
         let seconds = |random: &mut Random| if random.once_in(2) { SHORT } else { LONG };
-        let last: Vec<_> = timeouts.iter().map(|name| (*name, seconds(&mut source))).collect();
-        router.set_timeouts(&last)?;
+        let chosen: Vec<_> = timeouts.iter().map(|name| (*name, seconds(&mut source))).collect();
+        router.set_timeouts(&chosen)?;
         let mut conversations = Vec::new();
         for _ in 0..GROUP {
             let sent = random(&mut source);
@@ -92,7 +92,7 @@ pub fn paused<S: Sent>(
                 let context = || {
                     let (all, pause) = (describe(sent).unwrap_or_default(), first);
                     format!(
-                        "conversation {number} of group {group}, seed {seed}, that pauses before {pause}:\n{all}{last:?}"
+                        "conversation {number} of group {group}, seed {seed}, that pauses before {pause}:\n{all}{chosen:?}"
                     )
                 };
                 if is_late && *first > 0 {
