@@ -67,7 +67,7 @@ fn attach(name: &str) -> Result<File> {
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     ensure!(name.len() < request.ifr_name.len(), "too long a name: {name}");
     for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *place = byte.cast_signed();
+        *place = libc::c_char::from_ne_bytes([byte]);
     }
     request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_TUN | libc::IFF_NO_PI)?;
     // SAFETY: The descriptor is open, and the request is as the call wants it.
