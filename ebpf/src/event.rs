@@ -102,7 +102,7 @@ pub fn logged((skb, headers): (Skb, &Headers), case: &Case, question: &Question,
         mark: logged.mark,
         length: question.length,
         tos: question.fields.get(Dimension::Tos) as u8,
-        chain: case.chain as u8,
+        chain: case.chain.built_in() as u8,
         padding: 0,
     });
     entry.submit(0);

@@ -34,6 +34,7 @@ mod segment;
 mod sender;
 mod sets;
 mod socket;
+mod spoof;
 mod sweep;
 mod tables;
 mod told;

@@ -11,7 +11,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::{Config, Interface, Runtime},
     container::{Container, Usage},
     control::Control,
@@ -64,6 +64,8 @@ pub static NODE_COUNTERS: PerCpuArray<Counters, { Counters::NODE_ENTRIES as usiz
 pub static CGROUPS: HashMap<u64, CgroupEntry, CONTAINER_ENTRIES> = HashMap::new();
 #[btf_map]
 pub static ADDRESSES: HashMap<Address, AddressEntry, 16_384> = HashMap::new();
+#[btf_map]
+pub static OWN_ADDRESSES: HashMap<OwnAddress, u32, 16_384> = HashMap::new();
 #[btf_map]
 pub static INTERFACES: HashMap<u32, Interface, CONTAINER_ENTRIES> = HashMap::new();
 #[btf_map]

@@ -14,7 +14,7 @@ use berth_common::{
     abi::{
         guard::BucketKey,
         rules::{
-            BuiltIn, Line, WORDS,
+            Line, WORDS,
             counters::COUNTER_WORDS,
             external::{self, SET},
             interface,
@@ -46,7 +46,7 @@ use crate::{
     hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
     packet::{Copied, Skb},
-    seams,
+    seams, sets,
     tables::config,
 };
 
@@ -285,9 +285,9 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
     let alone = if case.own_interface() { case.container } else { ContainerId::HOST };
     let (source_type, destination_type) =
         if case.asks_types { seams::address_types(headers, alone) } else { (0, 0) };
-    let packet_type = match (case.own_interface(), case.chain) {
+    let packet_type = match (case.own_interface(), case.chain.is_inward()) {
         // To the node it is one that it sends itself, or that is for another: what the container sees is in the frame.
-        (true, BuiltIn::Input) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),
+        (true, true) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),
         (true, _) => 0,
         (false, _) => kind as u8,
     };
@@ -444,7 +444,7 @@ impl Surroundings for Kernel<'_> {
         match check.kind {
             SET => {
                 let asked = external::Set::from_parameters(check.parameters);
-                Answer::from(seams::in_set(self.packet.place, check.id, asked))
+                Answer::from(sets::in_set(self.packet.place, check.id, asked))
             }
             // There is little stack left below a step.
             _ => Answer::Later,

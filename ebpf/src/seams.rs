@@ -12,7 +12,6 @@ use berth_common::{
         flow::Flow,
         port::{Claim, PortKey},
         reason::Reason,
-        rules::{Line, external::Set},
         units::{ContainerId, Nanos, Ticks, Zone},
     },
     engine::{
@@ -25,7 +24,7 @@ use berth_common::{
         parse,
         ports::{self, Refusal},
         rules::{Case, Ruling},
-        set::{Search, Told},
+        spoof::Course,
         tables::{Found, Tables as _, Which},
     },
     wire::{ether::EtherType, tcp},
@@ -39,7 +38,7 @@ use crate::{
     notice,
     packet::{Copied, Skb},
     rules::{self, Turn},
-    segment, sets, socket,
+    segment, socket, spoof,
     tables::{Context, Maps},
 };
 
@@ -162,25 +161,6 @@ pub fn tcp_option(skb: Skb, offset: u32, kind: u8) -> Option<bool> {
     }
 }
 
-/// Whether the packet that the question in the scratch at `place` is about is in a named set.
-#[inline(always)]
-pub fn in_set(place: u32, number: u32, asked: Set) -> bool {
-    let asked = asked.parts as u32 | (asked.destinations as u32) << 8;
-    seam_set_begin(place, number, asked) != 0 && seam_set_find(place, number) != 0
-}
-
-/// As [`Search::next`].
-#[inline(always)]
-pub fn next_in_set(search: &mut Search, header: &Line) -> bool {
-    seam_set_next(search, header) != 0
-}
-
-/// As [`Search::find`].
-#[inline(always)]
-pub fn find_in_line(search: &Search, line: &Line) -> Told {
-    Told::from_number(seam_set_line(search, line))
-}
-
 /// What kinds of addresses source and destination are, in the node's network, or in the one that a container has alone.
 #[inline(always)]
 pub fn address_types(headers: &Headers, alone: ContainerId) -> (u8, u8) {
@@ -236,6 +216,16 @@ impl Context for BySkb {
     }
 
     #[inline(always)]
+    fn course(&self, headers: &Headers, whose: (ContainerId, bool)) -> Result<Course, Reason> {
+        spoof::course(self.0, headers, whose)
+    }
+
+    #[inline(always)]
+    fn refuses_frame(&self, frame: (EtherType, u32), whose: (ContainerId, bool)) -> Reason {
+        spoof::refuses_frame(self.0, frame, whose)
+    }
+
+    #[inline(always)]
     fn quoted_end(&self, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
         ContainerId(seam_quoted_end(self.0.0, headers, zone.0, (end == Which::Source) as u32))
     }
@@ -277,6 +267,16 @@ macro_rules! without_context {
             #[inline(always)]
             fn find(&self, _: &Headers, _: Which) -> Found {
                 Found::Nothing
+            }
+
+            #[inline(always)]
+            fn course(&self, _: &Headers, _: (ContainerId, bool)) -> Result<Course, Reason> {
+                Ok(Course::Ends)
+            }
+
+            #[inline(always)]
+            fn refuses_frame(&self, _: (EtherType, u32), _: (ContainerId, bool)) -> Reason {
+                Reason::None
             }
 
             #[inline(always)]
@@ -536,35 +536,6 @@ extern "C" fn seam_tcp_option(skb: *mut __sk_buff, offset: u32, kind: u32) -> u3
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_set_begin(place: u32, number: u32, asked: u32) -> u32 {
-    let asked = Set { parts: asked as u8, destinations: (asked >> 8) as u8 };
-    sets::begins(place, number, asked) as u32
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn seam_set_find(place: u32, number: u32) -> u32 {
-    sets::finds(place, number) as u32
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn seam_set_next(search: *mut Search, header: *const Line) -> u32 {
-    if search.is_null() || header.is_null() {
-        return 0;
-    }
-    // SAFETY: As above.
-    unsafe { (*search).next(&*header) as u32 }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn seam_set_line(search: *const Search, line: *const Line) -> u32 {
-    if search.is_null() || line.is_null() {
-        return Told::Nothing as u32;
-    }
-    // SAFETY: As above.
-    unsafe { (*search).find(&*line) as u32 }
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn seam_address_types(headers: *const Headers, alone: u32) -> u32 {
     if headers.is_null() {
         return 0;
@@ -588,5 +559,9 @@ extern "C" fn seam_quoted_end(skb: *mut __sk_buff, headers: *const Headers, zone
     let end = if source != 0 { Which::Source } else { Which::Destination };
     // SAFETY: As above.
     let headers = unsafe { &*headers };
-    attribute::quoted_end(&Maps::new(BySkb(skb)), &Copied(skb), headers, Zone(zone), end).0
+    let ((kind, offset), mut inner) = (parse::quoted_at(headers), Headers::EMPTY);
+    if !parse_ip(skb, kind, offset, &mut inner) {
+        return ContainerId::UNOWNED.0;
+    }
+    attribute::end_of_quoted(&Maps::new(BySkb(skb)), headers, &inner, (Zone(zone), end)).0
 }

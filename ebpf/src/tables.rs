@@ -3,7 +3,7 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_coarse_ns};
 use berth_common::{
     abi::{
-        address::Address,
+        address::{Address, OwnAddress},
         config::Config,
         container::{Container, Usage},
         counters::Traffic,
@@ -21,9 +21,10 @@ use berth_common::{
         flow_table::Slot,
         headers::Place,
         rules::{Case, Ruling},
+        spoof::Course,
         tables::{Found, InsertError, UsageWord, Which},
     },
-    wire::Packet,
+    wire::{Packet, ether::EtherType},
 };
 
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
     flow_table,
     fragments::{self, MapFragment},
     ftp,
-    maps::{ADDRESSES, CONFIG, CONTAINERS, FRAGMENTS, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
+    maps::{ADDRESSES, CONFIG, CONTAINERS, FRAGMENTS, OWN_ADDRESSES, PORT_SUMMARY, PORTS, RUNTIME, USAGE},
     seams,
 };
 
@@ -53,6 +54,10 @@ pub trait Context: Copy {
     fn claim(&self, headers: &Headers, zone: Zone, whose: (ContainerId, bool), now: Nanos) -> bool;
     /// As [`Tables::socket`].
     fn find(&self, headers: &Headers, end: Which) -> Found;
+    /// As [`Tables::course`].
+    fn course(&self, headers: &Headers, whose: (ContainerId, bool)) -> Result<Course, Reason>;
+    /// As [`Tables::refuses_frame`].
+    fn refuses_frame(&self, frame: (EtherType, u32), whose: (ContainerId, bool)) -> Reason;
     /// As [`Tables::quoted_end`].
     fn quoted_end(&self, headers: &Headers, zone: Zone, end: Which) -> ContainerId;
 }
@@ -160,6 +165,16 @@ impl<C: Context> Tables for Maps<C> {
             Some(entry.owner)
         } else {
             None
+        }
+    }
+
+    #[inline(always)]
+    fn has_address(&self, id: ContainerId, address: &Address) -> bool {
+        let key = OwnAddress { address: *address, container: id };
+        // SAFETY: Only the loader writes these values, which are words.
+        match unsafe { OWN_ADDRESSES.get(key) } {
+            Some(generation) => is_current(id, *generation),
+            None => false,
         }
     }
 
@@ -276,6 +291,21 @@ impl<C: Context> Tables for Maps<C> {
     #[inline(always)]
     fn quoted_end<P: Packet>(&self, _: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
         self.context.quoted_end(headers, zone, end)
+    }
+
+    #[inline(always)]
+    fn course<P: Packet>(
+        &self,
+        _: &P,
+        headers: &Headers,
+        whose: (ContainerId, bool),
+    ) -> Result<Course, Reason> {
+        self.context.course(headers, whose)
+    }
+
+    #[inline(always)]
+    fn refuses_frame<P: Packet>(&self, _: &P, frame: (EtherType, u32), whose: (ContainerId, bool)) -> Reason {
+        self.context.refuses_frame(frame, whose)
     }
 
     #[inline(always)]

@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod berth;
 pub mod bpf;
+pub mod bridge;
 pub mod cases;
 pub mod cgroup;
 pub mod command;
@@ -49,6 +50,7 @@ pub mod wait;
 pub use berth::Berth;
 pub use bpf::counter::{Counter, Direction, Place};
 pub use bpf::pair::Pair;
+pub use bridge::{Bridge, Guest};
 pub use cgroup::Cgroup;
 pub use conntrack::Conntrack;
 pub use endpoint::{Endpoint, Host};

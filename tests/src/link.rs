@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use nix::net::if_::if_nametoindex;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage, State, Stats64};
 use rtnetlink::packet_route::route::RouteType;
-use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use crate::netns::{Netns, in_netns};
 
@@ -41,6 +41,26 @@ pub fn wire(left: End<'_>, right: End<'_>, mtu: u32) -> Result<()> {
     // Not in the request: an end cannot be set up before the other one is there.
     up(left.netns, left.name)?;
     up(right.netns, right.name)
+}
+
+/// Makes a bridge, and sets it up.
+pub fn bridge(netns: &Netns, name: &str, mac: Mac) -> Result<()> {
+    netlink(netns, async |handle| {
+        let link = LinkBridge::new(name).address(mac.to_vec()).build();
+        Ok(handle.link().add(link).execute().await?)
+    })
+    .with_context(|| format!("make bridge {name}"))?;
+    up(netns, name)
+}
+
+/// Makes an interface a port of a bridge.
+pub fn enslave(netns: &Netns, port: &str, bridge: &str) -> Result<()> {
+    let (port_index, bridge_index) = (index(netns, port)?, index(netns, bridge)?);
+    netlink(netns, async |handle| {
+        let link = LinkUnspec::new_with_index(port_index).controller(bridge_index).build();
+        Ok(handle.link().set(link).execute().await?)
+    })
+    .with_context(|| format!("make {port} a port of {bridge}"))
 }
 
 /// Sets an interface up.

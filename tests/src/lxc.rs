@@ -1,4 +1,4 @@
-//! Real LXC containers that share a host's network.
+//! Real LXC containers, which share a host's network or have their own.
 //!
 //! Every LXC command enters that network first, and nothing else of the host's: the socket by which the commands reach
 //! a container's monitor is an abstract one, which is seen in one network namespace only.
@@ -27,18 +27,26 @@ use crate::wait::{self, LIMIT};
 const TEMPLATE: &str = "/usr/share/lxc/templates/lxc-busybox";
 /// How long LXC may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Where things are mounted for a moment, in the container's directory.
+const MOUNT: &str = "mount";
 /// Where the spawner is inside.
 const SPAWNER: &str = "/bin/berth-spawner";
 /// The template's would start a DHCP client, a system log and terminals.
 const INITTAB: &str = "::sysinit:/bin/mount -a\n";
+/// Has what follows see the network it is in under /sys, too, and what is below /sys/fs as before: LXC looks for bridges there.
+const WITH_OWN_SYSFS: &str = "mount --rbind /sys/fs \"$0\" && mount -t sysfs none /sys && \
+    mount --rbind \"$0\" /sys/fs && umount -l \"$0\" && exec \"$@\"";
 /// What LXC calls a container's cgroups, in every hierarchy.
 const CGROUPS: [&str; 2] = ["lxc.payload.", "lxc.monitor."];
 
-/// A running LXC container without a network of its own. Dropping it stops and removes it.
+/// A running LXC container. Dropping it stops and removes it.
 #[derive(Debug)]
 pub struct Lxc {
     name: String,
     directory: PathBuf,
+    /// The host's.
+    outside: Arc<Netns>,
+    /// Its own, or the host's.
     netns: Arc<Netns>,
     spawner: Option<Spawner>,
 }
@@ -53,17 +61,36 @@ impl Lxc {
 
     /// Makes a container on the network of a host, and starts it; its name ends in `label`.
     pub fn start(host: &Host, label: &str) -> Result<Self> {
+        Self::with_network(host, label, "lxc.net.0.type = none\n")
+    }
+
+    /// Makes a container with what this configuration says of its network, and starts it; its name ends in `label`.
+    pub fn with_network(host: &Host, label: &str, config: &str) -> Result<Self> {
         crate::sweep::once();
         let name = format!("{}-{label}", name::unique());
         let directory = std::env::temp_dir().join(&name);
-        let netns = Arc::clone(host.netns());
-        let mut container = Self { name, directory, netns, spawner: None };
-        container.create().context("make an LXC container")?;
-        container.boot().context("start an LXC container")?;
-        let spawner =
-            Spawner::start(|_| container.command(SPAWNER)).context("make sockets in a container")?;
-        container.spawner = Some(spawner);
+        let outside = Arc::clone(host.netns());
+        let netns = Arc::clone(&outside);
+        let mut container = Self { name, directory, outside, netns, spawner: None };
+        container.create(config).context("make an LXC container")?;
+        container.begin()?;
         Ok(container)
+    }
+
+    /// Stops it, and starts it again.
+    pub fn restart(&mut self) -> Result<()> {
+        self.spawner = None;
+        self.run("lxc-stop", |command| command.arg("-k"))?;
+        self.begin()
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.boot().context("start an LXC container")?;
+        let id = self.run("lxc-info", |command| command.args(["-p", "-H"]))?;
+        self.netns = Netns::of_process(id.trim().parse().context("the number of a process")?)?;
+        let spawner = Spawner::start(|_| self.command(SPAWNER)).context("make sockets in a container")?;
+        self.spawner = Some(spawner);
+        Ok(())
     }
 
     /// LXC's name for it.
@@ -76,10 +103,10 @@ impl Lxc {
         self.directory.join(&self.name).join("rootfs")
     }
 
-    fn create(&self) -> Result<()> {
-        fs::create_dir(&self.directory)?;
+    fn create(&self, network: &str) -> Result<()> {
+        fs::create_dir_all(self.directory.join(MOUNT))?;
         let config = self.directory.join("config");
-        fs::write(&config, "lxc.net.0.type = none\n")?;
+        fs::write(&config, network)?;
         self.run("lxc-create", |command| command.args(["-t", "busybox", "-f"]).arg(&config))?;
         fs::write(self.root().join("etc/inittab"), INITTAB)?;
         let spawner = program::find("berth-spawner", "BERTH_SPAWNER")?;
@@ -89,7 +116,13 @@ impl Lxc {
 
     fn boot(&self) -> Result<()> {
         let log = self.directory.join("log");
-        let started = self.run("lxc-start", |command| command.arg("-d").arg("-o").arg(&log));
+        let mut command = command_in(&self.outside, None, "unshare")?;
+        command
+            .args(["--mount", "sh", "-c", WITH_OWN_SYSFS])
+            .arg(self.directory.join(MOUNT))
+            .arg("lxc-start");
+        self.name_it(&mut command).arg("-d").arg("-o").arg(&log);
+        let started = ok_for(&mut command, PATIENCE);
         started.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         self.run("lxc-wait", |command| command.args(["-s", "RUNNING", "-t", "10"]))?;
         Ok(())
@@ -111,9 +144,13 @@ impl Lxc {
     }
 
     fn lxc(&self, program: &str) -> io::Result<Command> {
-        let mut command = command_in(&self.netns, None, program)?;
-        command.arg("-P").arg(&self.directory).arg("-n").arg(&self.name);
+        let mut command = command_in(&self.outside, None, program)?;
+        self.name_it(&mut command);
         Ok(command)
+    }
+
+    fn name_it<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.arg("-P").arg(&self.directory).arg("-n").arg(&self.name)
     }
 }
 

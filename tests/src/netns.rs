@@ -47,7 +47,14 @@ impl Netns {
         Ok(Arc::new(Self { name: name.to_owned(), file }))
     }
 
-    /// Its name.
+    /// That of a process, which has no name. Dropping it does nothing to it.
+    pub fn of_process(id: u32) -> Result<Arc<Self>> {
+        let path = format!("/proc/{id}/ns/net");
+        let file = File::open(&path).with_context(|| format!("open {path}"))?;
+        Ok(Arc::new(Self { name: String::new(), file }))
+    }
+
+    /// Its name; empty if it has none.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -76,6 +83,9 @@ impl AsFd for Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
+        if self.name.is_empty() {
+            return;
+        }
         if let Err(error) = remove(&self.name) {
             eprintln!("network namespace {} is left behind: {error:#}", self.name);
         }

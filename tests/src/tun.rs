@@ -1,4 +1,4 @@
-//! Interfaces without an Ethernet header, at whose other end is the test itself.
+//! Interfaces at whose other end is the test itself: of IP packets (TUN), or of frames, as a virtual machine has (tap).
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -13,14 +13,17 @@ use crate::netns::{Netns, in_netns};
 use crate::wait::LIMIT;
 use crate::{link, sysctl};
 
-/// A TUN device. It is gone when this is dropped.
+/// A TUN or tap device. It is gone when this is dropped.
 #[derive(Debug)]
-pub struct Tun(File);
+pub struct Tun {
+    file: File,
+    is_tap: bool,
+}
 
 /// A datagram that has come out of it.
 #[derive(Debug)]
 pub struct Datagram {
-    /// The packet, from its IP header on.
+    /// The packet, from its IP header on, or the frame.
     pub packet: Vec<u8>,
     /// What is in it.
     pub payload: Vec<u8>,
@@ -29,15 +32,24 @@ pub struct Datagram {
 impl Tun {
     /// Makes a device of this name in a namespace, which says nothing by itself, and sets it up.
     pub fn create(netns: &Netns, name: &str) -> Result<Self> {
-        let file = in_netns(netns, || attach(name))?.with_context(|| format!("make TUN device {name}"))?;
-        sysctl::set(netns, &format!("ipv6/conf/{name}/addr_gen_mode"), "1")?;
-        link::up(netns, name)?;
-        Ok(Self(file))
+        Self::of_kind(netns, name, false)
     }
 
-    /// A packet comes in by the device.
+    /// The same of a tap device.
+    pub fn tap(netns: &Netns, name: &str) -> Result<Self> {
+        Self::of_kind(netns, name, true)
+    }
+
+    fn of_kind(netns: &Netns, name: &str, is_tap: bool) -> Result<Self> {
+        let file = in_netns(netns, || attach(name, is_tap))?.with_context(|| format!("make {name}"))?;
+        sysctl::set(netns, &format!("ipv6/conf/{name}/addr_gen_mode"), "1")?;
+        link::up(netns, name)?;
+        Ok(Self { file, is_tap })
+    }
+
+    /// A packet, or frame, comes in by the device.
     pub fn send(&self, packet: &[u8]) -> Result<()> {
-        let length = (&self.0).write(packet).context("write to a TUN device")?;
+        let length = (&self.file).write(packet).context("write to a TUN device")?;
         ensure!(length == packet.len(), "{length} of {} bytes were written", packet.len());
         Ok(())
     }
@@ -46,12 +58,14 @@ impl Tun {
     pub fn receive(&self, destination: SocketAddr) -> Result<Datagram> {
         let mut buffer = [0; 2_048];
         loop {
-            let mut wanted = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let mut wanted = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
             let timeout = PollTimeout::try_from(LIMIT).context("wait for so long")?;
             ensure!(poll(&mut wanted, timeout)? == 1, "nothing for {destination} comes out of a TUN device");
-            let length = (&self.0).read(&mut buffer)?;
+            let length = (&self.file).read(&mut buffer)?;
             let packet = &buffer[..length];
-            let Ok(sliced) = SlicedPacket::from_ip(packet) else { continue };
+            let sliced =
+                if self.is_tap { SlicedPacket::from_ethernet(packet) } else { SlicedPacket::from_ip(packet) };
+            let Ok(sliced) = sliced else { continue };
             if let Some(TransportSlice::Udp(udp)) = sliced.transport
                 && udp.destination_port() == destination.port()
             {
@@ -61,7 +75,7 @@ impl Tun {
     }
 }
 
-fn attach(name: &str) -> Result<File> {
+fn attach(name: &str, is_tap: bool) -> Result<File> {
     let file = File::options().read(true).write(true).open("/dev/net/tun").context("open /dev/net/tun")?;
     // SAFETY: All zero is a valid request.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -69,7 +83,8 @@ fn attach(name: &str) -> Result<File> {
     for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *place = libc::c_char::from_ne_bytes([byte]);
     }
-    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_TUN | libc::IFF_NO_PI)?;
+    let kind = if is_tap { libc::IFF_TAP } else { libc::IFF_TUN };
+    request.ifr_ifru.ifru_flags = i16::try_from(kind | libc::IFF_NO_PI)?;
     // SAFETY: The descriptor is open, and the request is as the call wants it.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
     ensure!(result == 0, std::io::Error::last_os_error());

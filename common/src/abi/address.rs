@@ -61,6 +61,12 @@ impl Address {
         }
     }
 
+    /// Whether this is an IPv6 address of one link alone (RFC 4291 §2.5.6).
+    #[inline(always)]
+    pub const fn is_link_local(self) -> bool {
+        u32::from_be(self.0[0]) >> 22 == 0xfe80 >> 6
+    }
+
     /// Its first `prefix` bits, as its family counts them; zeros after them.
     #[inline(always)]
     pub fn masked(self, prefix: u8) -> Self {
@@ -126,7 +132,19 @@ impl core::fmt::Display for Address {
     }
 }
 
-/// Value of the `ADDRESSES` map: whose a local address is. Every address of the node is in it.
+/// Key of the `OWN_ADDRESSES` map: an address of a container that has an interface of its own, there. Others may have the
+/// same on interfaces of theirs. A hardware address is the [link-local one](crate::wire::ether::Mac::link_local) that is made
+/// of it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnAddress {
+    /// The address.
+    pub address: Address,
+    /// The container. The map's value is its generation when the entry was made.
+    pub container: ContainerId,
+}
+
+/// Value of the `ADDRESSES` map: whose an address is as seen from the uplinks. Every address of the node is in it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressEntry {

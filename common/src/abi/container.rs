@@ -53,6 +53,12 @@ impl Container {
     pub const ASKS_ADDRESS_TYPES: u8 = 8;
     /// Connections that its FTP control connections announce are related to them.
     pub const HELPER_FTP: u8 = 16;
+    /// Its IP addresses are known: on its own interface it uses no others.
+    pub const KNOWN_ADDRESSES: u8 = 32;
+    /// Its hardware addresses are known: on its own interface it uses no others.
+    pub const KNOWN_MACS: u8 = 64;
+    /// It routes: on its own interface it may speak for those behind it, and advertise itself.
+    pub const ROUTES: u8 = 128;
 
     /// Its mode; the strictest for a number that no mode has.
     #[inline(always)]

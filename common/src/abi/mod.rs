@@ -25,7 +25,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,7 @@ macro_rules! layouts {
 layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
+    address::OwnAddress = 20 { address, container },
     config::Config = 176 {
         abi,
         unowned,

@@ -10,6 +10,7 @@ pub const MAPS: &[&str] = &[
     "NODE_COUNTERS",
     "CGROUPS",
     "ADDRESSES",
+    "OWN_ADDRESSES",
     "INTERFACES",
     "FLOWS",
     "FLOW_INDEX",

@@ -84,6 +84,10 @@ reasons! {
     GuardTableFull = 22, "guard-table-full";
     /// The container has begun as many flows in a second as it may.
     FlowRate = 23, "flow-rate";
+    /// A frame on a container's own interface is from a hardware address that is not the container's.
+    SpoofedMac = 24, "spoofed-mac";
+    /// ARP or neighbour discovery that claims another's address.
+    SpoofedNeighbour = 25, "spoofed-neighbour";
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);

@@ -16,10 +16,12 @@ pub fn kind<T: Tables>(tables: &T, address: &Address, alone: ContainerId) -> u8 
     if address.is_loopback() {
         return kind::LOCAL;
     }
-    match tables.address(address) {
-        Some(owner) if alone == ContainerId::HOST || owner == alone => kind::LOCAL,
-        _ => kind::UNICAST,
-    }
+    let is_local = if alone == ContainerId::HOST {
+        tables.address(address).is_some()
+    } else {
+        tables.has_address(alone, address)
+    };
+    if is_local { kind::LOCAL } else { kind::UNICAST }
 }
 
 /// 255.255.255.255, and all of 0.0.0.0/8.

@@ -131,14 +131,26 @@ pub fn quoted_end<T: Tables, P: Packet>(
     end: Which,
 ) -> ContainerId {
     let mut inner = Headers::EMPTY;
-    if !parse::quoted(packet, headers, &mut inner) {
-        return ContainerId::UNOWNED;
+    if parse::quoted(packet, headers, &mut inner) {
+        end_of_quoted(tables, headers, &inner, (zone, end))
+    } else {
+        ContainerId::UNOWNED
     }
+}
+
+/// The same, once the packet that is quoted has been read.
+#[inline(always)]
+pub fn end_of_quoted<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    inner: &Headers,
+    (zone, end): (Zone, Which),
+) -> ContainerId {
     // What arrives must have been sent from where it arrives, as conntrack demands.
     if end == Which::Source && inner.source != headers.destination {
         return ContainerId::UNOWNED;
     }
-    local_end(tables, &inner, zone, end)
+    local_end(tables, inner, zone, end)
 }
 
 /// Whose the local `end` of a packet is: by flow, reservation, or socket.

@@ -14,7 +14,7 @@ use super::{
 use crate::abi::{
     flow::VERDICT_WORDS,
     rules::{
-        BuiltIn, WORDS,
+        WORDS,
         counters::COUNTER_WORDS,
         dimension::{direction, state},
         header,
@@ -100,7 +100,7 @@ impl Scope<'_> {
     /// Where it is kept.
     #[inline(always)]
     const fn place(&self) -> usize {
-        matches!(self.case.chain, BuiltIn::Output) as usize
+        !self.case.chain.is_inward() as usize
     }
 
     /// Whether the flow is this container's alone, so that nobody else keeps anything there.

@@ -5,7 +5,9 @@ use super::{
     connection::Meeting,
     exempt, flow,
     headers::{Headers, Kind, Part, Place},
-    quota, rules, state,
+    quota,
+    rules::{self, Chain},
+    state,
     tables::{FlowEntry, Found, Tables, Which},
     trace::Trace,
     track::{self, Opening, Track},
@@ -16,10 +18,9 @@ use crate::{
         address::Address,
         counters::Traffic,
         reason::Reason,
-        rules::BuiltIn,
         units::{ContainerId, Zone},
     },
-    wire::{Packet, arp, ether::EtherType},
+    wire::{Packet, arp::Arp, ether::EtherType},
 };
 
 /// What becomes of the packet `headers` that a socket of `sender` sends into `zone`. It is counted in its flow if
@@ -33,7 +34,7 @@ pub fn send<T: Tables, P: Packet>(
     traffic: Option<Traffic>,
 ) -> Verdict {
     let (owner, zone) = (Owner::new(from.0, Way::Cgroup), from.1);
-    let chain = if asks_rules { Some(BuiltIn::Output) } else { None };
+    let chain = if asks_rules { Some(Chain::Output) } else { None };
     let seen = if asks_rules { Trace::None } else { Trace::Judged };
     match judge(tables, (packet, headers), from, (seen, traffic)) {
         Ok(track) => rules::settle(tables, (packet, headers), (owner, zone), chain, (track, traffic)),
@@ -99,7 +100,7 @@ pub fn send_non_ip<T: Tables, P: Packet>(
     offset: u32,
     sender: ContainerId,
 ) -> Reason {
-    if kind != EtherType::ARP || !arp::is_probe(packet, offset) {
+    if kind != EtherType::ARP || !Arp::read(packet, offset).is_some_and(|arp| arp.is_probe()) {
         return Reason::NonIp;
     }
     if quota::control_allowed(tables, sender) { Reason::None } else { Reason::ControlRate }

@@ -25,6 +25,12 @@ pub fn outgoing<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -
     if is_rogue(headers) {
         return Some(Reason::RogueServer);
     }
+    link_control(tables, headers, sender)
+}
+
+/// Whether `sender` may send so much of what the link needs; nothing for other packets.
+#[inline(always)]
+pub fn link_control<T: Tables>(tables: &T, headers: &Headers, sender: ContainerId) -> Option<Reason> {
     if !is_link_control(headers) {
         return None;
     }
@@ -44,7 +50,7 @@ pub const fn arriving_for_nobody(headers: &Headers) -> bool {
 
 /// Router advertisements, redirects and answers of a DHCP server.
 #[inline(always)]
-const fn is_rogue(headers: &Headers) -> bool {
+pub const fn is_rogue(headers: &Headers) -> bool {
     match headers.kind {
         Kind::Link if headers.source.is_v4() => {
             headers.protocol.0 == Protocol::ICMP.0 && headers.detail == icmp::ROUTER_ADVERTISEMENT4
@@ -63,6 +69,14 @@ const fn is_rogue(headers: &Headers) -> bool {
         }
         Kind::Query | Kind::Key | Kind::Bare => false,
     }
+}
+
+/// Whether a DHCP client would take it for an answer: many do not look at where it comes from.
+#[inline(always)]
+pub const fn is_for_dhcp_client(headers: &Headers) -> bool {
+    matches!(headers.kind, Kind::Ports)
+        && headers.protocol.0 == Protocol::UDP.0
+        && matches!(headers.destination_port.0, DHCP_CLIENT | DHCPV6_CLIENT)
 }
 
 /// DHCP before there is an address, duplicate address detection, router solicitation, group membership.

@@ -3,7 +3,8 @@
 use super::{
     attribute, bare, exempt, flow,
     headers::{Headers, Kind, Part, Place},
-    rules,
+    rules::{self, Chain},
+    spoof::{self, Course},
     tables::{Found, Tables, Which},
     trace::Trace,
     track::{self, Opening, Track},
@@ -15,10 +16,9 @@ use crate::{
         counters::Traffic,
         fragment::Fragment,
         reason::Reason,
-        rules::BuiltIn,
         units::{ContainerId, Nanos, Zone},
     },
-    wire::Packet,
+    wire::{Packet, ether::EtherType},
 };
 
 /// How long what was decided for a first fragment holds for later ones. The kernel gives up reassembly after 30 s
@@ -44,7 +44,7 @@ pub fn arrive<T: Tables, P: Packet>(
     let track =
         if enters { enter(tables, (packet, headers), zone, owner.id, (seen, Some(traffic))) } else { track };
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
-    let chain = if passes_on { None } else { Some(BuiltIn::Input) };
+    let chain = if passes_on { None } else { Some(Chain::Input) };
     let verdict = match unowned(tables, headers, owner, zone) {
         Reason::None => {
             rules::settle(tables, (packet, headers), (owner, zone), chain, (track, Some(traffic)))
@@ -67,7 +67,7 @@ pub fn leave<T: Tables, P: Packet>(
 ) -> Verdict {
     let (owner, track) = attribute::leaving(tables, (packet, headers), zone, (seen, Some(traffic)));
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
-    let chain = if seen == Trace::Judged { None } else { Some(BuiltIn::Output) };
+    let chain = if seen == Trace::Judged { None } else { Some(Chain::Output) };
     let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict
@@ -100,7 +100,7 @@ pub fn receive<T: Tables, P: Packet>(
         }
         Trace::None | Trace::Judged => track,
     };
-    let chain = if is_local { Some(BuiltIn::Input) } else { None };
+    let chain = if is_local { Some(Chain::Input) } else { None };
     let owner = Owner::new(receiver, owner.way);
     rules::settle(tables, (packet, headers), (owner, zone), chain, (track, traffic))
 }
@@ -134,6 +134,13 @@ pub fn on_interface<T: Tables, P: Packet>(
     let Some(entry) = tables.container(container) else {
         return Verdict::pass(owner);
     };
+    // A notice is berth's own.
+    let is_held = seen != Trace::Notice && spoof::concerns(headers, entry.flags, inward);
+    let course = if is_held { tables.course(packet, headers, (container, inward)) } else { Ok(Course::Ends) };
+    let course = match course {
+        Ok(course) => course,
+        Err(reason) => return Verdict::because(owner, reason),
+    };
     let opening = if inward { Opening::RECEIVED } else { Opening::SENT };
     let place = Place::in_zone(Zone::of(container));
     let tracks = entry.mode().tracks_everything() && headers.fragment != Part::Later;
@@ -158,16 +165,30 @@ pub fn on_interface<T: Tables, P: Packet>(
     if headers.is_cut_off() {
         return Verdict::because(owner, Reason::Malformed);
     }
-    let chain = if inward { BuiltIn::Input } else { BuiltIn::Output };
+    let chain = match (course, inward) {
+        (Course::Ends, true) => Chain::Input,
+        (Course::Ends, false) => Chain::Output,
+        (Course::GoesThrough, true) => Chain::Entering,
+        (Course::GoesThrough, false) => Chain::Leaving,
+    };
     rules::settle(tables, (packet, headers), (owner, place.zone), Some(chain), (track, Some(traffic)))
 }
 
-/// A frame on a container's own interface of which nothing can be read: rules cannot be asked about it, so it goes no further if it is
-/// of IP.
+/// A frame on a container's own interface that rules cannot be asked about. If it is of IP, of which nothing can be read, it goes
+/// no further.
 #[inline(always)]
-pub const fn unread_on_interface(container: ContainerId, is_ip: bool) -> Verdict {
-    let reason = if is_ip { Reason::Malformed } else { Reason::None };
-    Verdict::because(Owner::new(container, Way::Interface), reason)
+pub fn unread_on_interface<T: Tables, P: Packet>(
+    tables: &T,
+    packet: &P,
+    (kind, offset): (EtherType, u32),
+    whose: (ContainerId, bool),
+) -> Verdict {
+    let reason = if kind == EtherType::IPV4 || kind == EtherType::IPV6 {
+        Reason::Malformed
+    } else {
+        tables.refuses_frame(packet, (kind, offset), whose)
+    };
+    Verdict::because(Owner::new(whose.0, Way::Interface), reason)
 }
 
 /// What decides against the packet without rules: it is for nobody, or a fragment of one that was dropped, or of one that rules

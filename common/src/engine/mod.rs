@@ -36,6 +36,7 @@ pub mod quota;
 pub mod rules;
 pub mod sctp;
 pub mod set;
+pub mod spoof;
 pub mod state;
 pub mod tables;
 pub mod tcp;

@@ -53,8 +53,15 @@ pub fn ip<P: Packet>(packet: &P, kind: EtherType, offset: u32, headers: &mut Hea
 #[must_use]
 #[inline(always)]
 pub fn quoted<P: Packet>(packet: &P, headers: &Headers, inner: &mut Headers) -> bool {
+    let (kind, offset) = quoted_at(headers);
+    ip(packet, kind, offset, inner)
+}
+
+/// Where the packet is that the ICMP error `headers` quotes.
+#[inline(always)]
+pub const fn quoted_at(headers: &Headers) -> (EtherType, u32) {
     let kind = if headers.source.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
-    ip(packet, kind, headers.transport.wrapping_add(icmp::ERROR_HEADER), inner)
+    (kind, headers.transport.wrapping_add(icmp::ERROR_HEADER))
 }
 
 #[inline(always)]

@@ -45,7 +45,7 @@ impl Question {
         circumstances: &Circumstances,
     ) {
         self.family = if headers.source.is_v4() { Family::Ipv4 } else { Family::Ipv6 };
-        self.chain = case.chain;
+        self.chain = case.chain.built_in();
         self.mark = circumstances.mark;
         self.fields = Fields::EMPTY;
         self.fields.set_address(Dimension::Source, self.family, &headers.source);
@@ -59,10 +59,8 @@ impl Question {
         self.set(Dimension::SourceType, circumstances.source_type as u32);
         self.set(Dimension::DestinationType, circumstances.destination_type as u32);
         let interface = if case.is_inside { interface::LOOPBACK } else { circumstances.interface };
-        let (input, output) = match case.chain {
-            BuiltIn::Input | BuiltIn::Forward => (interface, interface::NONE),
-            BuiltIn::Output => (interface::NONE, interface),
-        };
+        let (input, output) =
+            if case.chain.is_inward() { (interface, interface::NONE) } else { (interface::NONE, interface) };
         self.set(Dimension::InInterface, input);
         self.set(Dimension::OutInterface, output);
         self.transport(packet, headers);

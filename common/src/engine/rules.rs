@@ -25,7 +25,7 @@ pub struct Case {
     /// Whose rules.
     pub container: ContainerId,
     /// Which chain.
-    pub chain: BuiltIn,
+    pub chain: Chain,
     /// State of the packet's flow: [`crate::abi::rules::dimension::state`].
     pub state: u8,
     /// Direction in its flow: [`crate::abi::rules::dimension::direction`].
@@ -40,6 +40,38 @@ pub struct Case {
     pub is_inside: bool,
     /// Whether its flow has come to its end, and was counted by rules.
     pub ends: bool,
+}
+
+/// The chain that is asked about a packet, and which way the packet goes.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// INPUT.
+    Input = 0,
+    /// OUTPUT.
+    Output = 1,
+    /// FORWARD, of a packet that comes to the container.
+    Entering = 2,
+    /// FORWARD, of one that leaves it.
+    Leaving = 3,
+}
+
+impl Chain {
+    /// By its name.
+    #[inline(always)]
+    pub const fn built_in(self) -> BuiltIn {
+        match self {
+            Self::Input => BuiltIn::Input,
+            Self::Output => BuiltIn::Output,
+            Self::Entering | Self::Leaving => BuiltIn::Forward,
+        }
+    }
+
+    /// Whether the packet comes to the container.
+    #[inline(always)]
+    pub const fn is_inward(self) -> bool {
+        matches!(self, Self::Input | Self::Entering)
+    }
 }
 
 /// Where a packet is that rules are asked about.
@@ -81,9 +113,10 @@ impl Case {
         Self {
             container: ContainerId(number as u32),
             chain: match number >> 32 & 3 {
-                0 => BuiltIn::Input,
-                1 => BuiltIn::Output,
-                _ => BuiltIn::Forward,
+                0 => Chain::Input,
+                1 => Chain::Output,
+                2 => Chain::Entering,
+                _ => Chain::Leaving,
             },
             state: (number >> 34 & 0xf) as u8,
             direction: (number >> 38 & 1) as u8,
@@ -136,7 +169,7 @@ pub fn settle<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     (owner, zone): (Owner, Zone),
-    chain: Option<BuiltIn>,
+    chain: Option<Chain>,
     (mut track, traffic): (Track<T::Flow>, Option<Traffic>),
 ) -> Verdict {
     track.look_for_announcement(tables, headers, (owner.id, zone));
@@ -183,7 +216,7 @@ fn judge<T: Tables, P: Packet>(
     tables: &T,
     (packet, headers): (&P, &Headers),
     (owner, zone): (Owner, Zone),
-    chain: BuiltIn,
+    chain: Chain,
     track: &Track<T::Flow>,
 ) -> Ruling {
     // Later fragments share the fate of the first, which had the ports that rules ask for.
@@ -208,10 +241,11 @@ fn judge<T: Tables, P: Packet>(
             _ => Network::Uplink,
         },
         // What a container's own rules have rejected of what it sent comes back to it from inside.
-        is_inside: track.standing == Standing::Notice && chain == BuiltIn::Input,
+        is_inside: track.standing == Standing::Notice && chain == Chain::Input,
         ends: track.status & Track::<T::Flow>::ENDS != 0,
     };
-    // Later ones of its fragments have no ports.
-    let flow = if headers.fragment == Part::Whole { track.flow } else { None };
+    // Later ones of its fragments have no ports. What goes through a container may pass it on several interfaces, either way.
+    let keeps = headers.fragment == Part::Whole && chain.built_in() != BuiltIn::Forward;
+    let flow = if keeps { track.flow } else { None };
     tables.rule(packet, headers, &case, flow)
 }

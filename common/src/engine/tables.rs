@@ -11,6 +11,7 @@ use super::{
     ports,
     rules::{Case, Ruling},
     sctp::Chunks,
+    spoof::{self, Course},
     tcp::{Segment, Whole},
 };
 use crate::abi::{
@@ -24,7 +25,7 @@ use crate::abi::{
     timeout::Timeout,
     units::{ContainerId, Nanos, Port, Protocol, Ticks, Zone},
 };
-use crate::wire::{self, Packet};
+use crate::wire::{self, Packet, ether::EtherType};
 
 /// One word that several processors change at once.
 pub trait Word: Copy {
@@ -208,6 +209,8 @@ pub trait Tables: FlowTable + Sized {
 
     /// Whose a local address is: the host's (all may use it) or one container's; nothing if it is not local.
     fn address(&self, address: &Address) -> Option<ContainerId>;
+    /// Whether a container has this address on its own interface; for its hardware addresses, the link-local ones made of them.
+    fn has_address(&self, id: ContainerId, address: &Address) -> bool;
     /// Whether any address belongs to one container alone.
     fn has_container_addresses(&self) -> bool;
 
@@ -333,6 +336,28 @@ pub trait Tables: FlowTable + Sized {
     #[inline(always)]
     fn quoted_end<P: Packet>(&self, packet: &P, headers: &Headers, zone: Zone, end: Which) -> ContainerId {
         attribute::quoted_end(self, packet, headers, zone, end)
+    }
+
+    /// What a packet on a container's own interface is to it.
+    #[inline(always)]
+    fn course<P: Packet>(
+        &self,
+        packet: &P,
+        headers: &Headers,
+        whose: (ContainerId, bool),
+    ) -> Result<Course, Reason> {
+        spoof::course(self, (packet, headers), whose)
+    }
+
+    /// Why a frame on a container's own interface that is of no IP goes no further.
+    #[inline(always)]
+    fn refuses_frame<P: Packet>(
+        &self,
+        packet: &P,
+        frame: (EtherType, u32),
+        whose: (ContainerId, bool),
+    ) -> Reason {
+        spoof::refuses_frame(self, packet, frame, whose)
     }
 
     /// What the rules of the case's container say of the packet, whose flow may keep it for others like it.

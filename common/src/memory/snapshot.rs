@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     abi::{
-        address::{Address, AddressEntry},
+        address::{Address, AddressEntry, OwnAddress},
         config::{Config, Runtime},
         container::{Container, Usage},
         fragment::FragmentPlace,
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub usage: Vec<(ContainerId, Usage)>,
     /// `ADDRESSES`.
     pub addresses: Vec<(Address, AddressEntry)>,
+    /// `OWN_ADDRESSES`.
+    pub own_addresses: Vec<(OwnAddress, u32)>,
     /// `FLOWS` and its neighbours.
     pub flows: FlowArrays,
     /// `PORTS`.
@@ -49,6 +51,7 @@ impl Default for Snapshot {
             containers: Vec::new(),
             usage: Vec::new(),
             addresses: Vec::new(),
+            own_addresses: Vec::new(),
             flows: FlowArrays::default(),
             ports: Vec::new(),
             summaries: Vec::new(),
@@ -70,6 +73,7 @@ impl MemoryTables {
             containers: lock(&self.containers).iter().map(|(id, container)| (*id, *container)).collect(),
             usage: usage.filter(|(_, usage)| *usage != unused).collect(),
             addresses: lock(&self.addresses).iter().map(|(address, entry)| (*address, *entry)).collect(),
+            own_addresses: lock(&self.own_addresses).iter().map(|(key, entry)| (*key, *entry)).collect(),
             flows: self.flows.export(),
             ports: ports.collect(),
             summaries: self.summaries.entries(),
@@ -94,6 +98,7 @@ impl MemoryTables {
             cell.set(usage);
         }
         lock(&tables.addresses).extend(snapshot.addresses.iter().copied());
+        lock(&tables.own_addresses).extend(snapshot.own_addresses.iter().copied());
         for (key, entry) in &snapshot.ports {
             let _ = tables.ports.insert(key, |word| word.store(entry.claim, SeqCst));
         }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     abi::{
-        address::{Address, AddressEntry},
+        address::{Address, AddressEntry, OwnAddress},
         container::{Container, Usage},
         flow::{Flow, FlowKey},
         flow_event::FlowEvent,
@@ -69,6 +69,7 @@ pub struct MemoryTables {
     pub(super) usage: Box<[UsageCell]>,
     pub(super) timeouts: Mutex<BTreeMap<(ContainerId, u32), u32>>,
     pub(super) addresses: Mutex<BTreeMap<Address, AddressEntry>>,
+    pub(super) own_addresses: Mutex<BTreeMap<OwnAddress, u32>>,
     pub(super) flows: Arrays,
     pub(super) told: Mutex<Vec<FlowEvent>>,
     pub(super) ports: Table<PortKey, AtomicU64>,
@@ -109,6 +110,7 @@ impl MemoryTables {
             usage: (0..capacity.containers).map(|_| UsageCell::default()).collect(),
             timeouts: Mutex::default(),
             addresses: Mutex::default(),
+            own_addresses: Mutex::default(),
             told: Mutex::default(),
             flows: Arrays::of(capacity.flows, capacity.containers),
             ports: Table::new(capacity.ports),
@@ -179,6 +181,12 @@ impl MemoryTables {
     /// Makes an address foreign.
     pub fn remove_address(&self, address: &Address) {
         lock(&self.addresses).remove(address);
+    }
+
+    /// Gives a container an address on its own interface.
+    pub fn add_own_address(&self, container: ContainerId, address: Address) {
+        let generation = lock(&self.containers).get(&container).map_or(0, |container| container.generation);
+        lock(&self.own_addresses).insert(OwnAddress { address, container }, generation);
     }
 
     /// Lets lookups find a socket.
@@ -274,6 +282,11 @@ impl<'a> Tables for &'a MemoryTables {
         let entry = lock(&self.addresses).get(address).copied()?;
         let is_current = || self.container(entry.owner)?.generation.eq(&entry.generation).then_some(());
         (entry.owner == ContainerId::HOST || is_current().is_some()).then_some(entry.owner)
+    }
+
+    fn has_address(&self, id: ContainerId, address: &Address) -> bool {
+        let known = lock(&self.own_addresses).get(&OwnAddress { address: *address, container: id }).copied();
+        known.is_some_and(|known| self.container(id).is_some_and(|container| container.generation == known))
     }
 
     fn has_container_addresses(&self) -> bool {

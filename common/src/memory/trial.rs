@@ -4,7 +4,6 @@ use super::Bytes;
 use crate::{
     abi::{
         address::Address,
-        rules::BuiltIn,
         units::{ContainerId, Port, Protocol},
     },
     engine::{
@@ -13,7 +12,7 @@ use crate::{
         headers::Part,
         parse,
         question::Circumstances,
-        rules::{Case, Network},
+        rules::{Case, Chain, Network},
     },
     wire::ether,
 };
@@ -83,7 +82,7 @@ fn at<const N: usize>(packet: &[u8], place: usize) -> Option<[u8; N]> {
 fn ask(bytes: &Bytes<'_>, headers: &Headers) {
     let case = Case {
         container: ContainerId(1),
-        chain: BuiltIn::Input,
+        chain: Chain::Input,
         state: 0,
         direction: 0,
         status: 0,

@@ -1,6 +1,7 @@
 //! Ethernet (IEEE 802.3) and VLAN tags (IEEE 802.1Q, 802.1ad).
 
 use super::{Packet, upper};
+use crate::abi::address::Address;
 
 /// Bytes of an Ethernet header.
 pub const HEADER: u32 = 14;
@@ -23,6 +24,52 @@ impl EtherType {
     pub const IPV6: Self = Self(0x86dd);
     /// Nothing that has a type: IEEE 802.2 frames and frames that are cut off.
     pub const NONE: Self = Self(0);
+}
+
+/// A hardware address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac {
+    /// Its first four bytes, as they lie in the frame.
+    pub first: u32,
+    /// The last two, in host byte order.
+    pub last: u16,
+}
+
+impl Mac {
+    /// From its six bytes.
+    pub const fn from_octets(octets: [u8; 6]) -> Self {
+        let [first, second, third, fourth, last @ ..] = octets;
+        Self { first: u32::from_ne_bytes([first, second, third, fourth]), last: u16::from_be_bytes(last) }
+    }
+
+    /// Whose frame it is.
+    #[inline(always)]
+    pub fn source<P: Packet>(packet: &P) -> Option<Self> {
+        let [first, second] = packet.rare_words::<2>(6)?;
+        Some(Self { first, last: upper(second) })
+    }
+
+    /// For whom the frame is.
+    #[inline(always)]
+    pub fn destination<P: Packet>(packet: &P) -> Option<Self> {
+        let [first, second] = packet.rare_words::<2>(0)?;
+        Some(Self { first, last: upper(second) })
+    }
+
+    /// Whether several are meant.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        u32::from_be(self.first) >> 24 & 1 != 0
+    }
+
+    /// The IPv6 address that its holder makes of it for the link (RFC 4291 appendix A).
+    #[inline(always)]
+    pub const fn link_local(self) -> Address {
+        let first = u32::from_be(self.first);
+        let high = (first ^ 0x0200_0000) & 0xffff_ff00 | 0xff;
+        let low = 0xfe00_0000 | (first & 0xff) << 16 | self.last as u32;
+        Address([0xfe80_0000_u32.to_be(), 0, high.to_be(), low.to_be()])
+    }
 }
 
 /// To whom a frame is addressed, as the kernel that receives it will see it (include/uapi/linux/if_packet.h): `PACKET_HOST`,

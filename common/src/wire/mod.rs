@@ -8,6 +8,7 @@ pub mod gre;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod neighbour;
 pub mod sctp;
 pub mod tcp;
 

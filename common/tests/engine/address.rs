@@ -13,6 +13,7 @@ use crate::support::*;
 #[test]
 fn addresses_of_others_are_local_where_the_network_is_shared() {
     let node = Node::with_own_addresses();
+    node.known(O, 0, &[ip_address(OWN4).into()]);
     let kinds = |text: &str| {
         [ContainerId::HOST, O, A].map(|alone| address::kind(&&node.tables, &ip_address(text).into(), alone))
     };

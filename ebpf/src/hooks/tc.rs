@@ -234,15 +234,16 @@ fn interface(skb: Skb, direction: Direction) -> i32 {
         return TC_ACT_UNSPEC;
     }
     let (kind, offset) = payload(skb, entry.is_bare != 0);
+    let maps = Maps::new(BySkb(skb));
+    let inward = direction == Direction::In;
     let mut headers = Headers::EMPTY;
     if !is_ip(kind) || !seams::parse_ip(skb, kind, offset, &mut headers) {
-        let verdict = ingress::unread_on_interface(entry.container, is_ip(kind));
+        let whose = (entry.container, inward);
+        let verdict = ingress::unread_on_interface(&maps, &skb, (kind, offset), whose);
         count::packet(&verdict, Plane::Interface, direction, skb.traffic(None));
         return action(&verdict);
     }
-    let maps = Maps::new(BySkb(skb));
     let traffic = skb.traffic(Some(&headers));
-    let inward = direction == Direction::In;
     let (whose, trace) = ((entry.container, inward), judged::trace(skb));
     let verdict = ingress::on_interface(&maps, (&skb, &headers), whose, trace, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);

@@ -5,8 +5,8 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, flow_events::FlowEvents, mode::Mode, name::Name, packet_sockets::PacketSockets,
-    plane::Plane, quota::Quota, timeouts::Timeouts,
+    allowance::Allowance, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
+    packet_sockets::PacketSockets, plane::Plane, quota::Quota, spoofing::Spoofing, timeouts::Timeouts,
 };
 
 /// A container, what it has done and what it holds.
@@ -24,6 +24,12 @@ pub struct Container {
     pub recognised_by: Vec<String>,
     /// Addresses that are its own.
     pub addresses: Vec<IpAddr>,
+    /// Hardware addresses that are its own.
+    pub macs: Vec<Mac>,
+    /// Whether it routes for others.
+    pub routes: bool,
+    /// Whether it may use other addresses than its own on its own interface.
+    pub spoofing: Spoofing,
     /// Features its rules may use.
     pub features: Vec<String>,
     /// Ports it may bind; none listed means all.

@@ -52,6 +52,13 @@ pub enum Request {
         /// Its name.
         name: Name,
     },
+    /// A runtime has made an interface for an LXC container that starts.
+    Announce {
+        /// LXC's name for it.
+        lxc: String,
+        /// The node's side of the interface.
+        interface: String,
+    },
     /// Replace tables of a container's rules.
     RulesRestore(Restore),
     /// Change a table of a container's rules.
@@ -197,6 +204,7 @@ impl Request {
             Self::ContainerAdd { .. }
             | Self::ContainerSet { .. }
             | Self::ContainerRemove { .. }
+            | Self::Announce { .. }
             | Self::RulesRestore(_)
             | Self::RulesEdit(_)
             | Self::RulesFlush { .. }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, packet_sockets::PacketSockets,
-    timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode,
+    packet_sockets::PacketSockets, spoofing::Spoofing, timeouts::Timeouts,
 };
 
 /// What can be set about a container. What is not given keeps its value, or the node's default.
@@ -52,6 +52,15 @@ pub struct Settings {
     /// Addresses that are its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Vec<IpAddr>>,
+    /// Hardware addresses that are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macs: Option<Vec<Mac>>,
+    /// Whether it routes for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<bool>,
+    /// Whether it may use other addresses than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spoofing: Option<Spoofing>,
 }
 
 impl Settings {
@@ -75,6 +84,9 @@ impl Settings {
             ports: other.ports.clone().or_else(|| self.ports.clone()),
             packet_sockets: other.packet_sockets.or(self.packet_sockets),
             addresses: other.addresses.clone().or_else(|| self.addresses.clone()),
+            macs: other.macs.clone().or_else(|| self.macs.clone()),
+            routes: other.routes.or(self.routes),
+            spoofing: other.spoofing.or(self.spoofing),
         }
     }
 

@@ -5,7 +5,9 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{container::ContainerCommand, options::Options, rules::RulesCommand, set::SetCommand};
+use super::{
+    container::ContainerCommand, hook::HookCommand, options::Options, rules::RulesCommand, set::SetCommand,
+};
 use crate::{
     api::{
         flow::Top,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 12)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 13)");
 /// Shown below the commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,7 +31,7 @@ Exit codes:
   3  no daemon to be reached and nothing in force
   4  not permitted, or not supported by this kernel (`berth doctor` tells)
   5  the kernel's verifier refuses a program";
-const _: () = assert!(berth_common::abi::VERSION == 12, "VERSION names another");
+const _: () = assert!(berth_common::abi::VERSION == 13, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]
@@ -81,6 +83,9 @@ pub enum Command {
     Events(Events),
     /// What this kernel has and lacks of what berth uses, and what is in force
     Doctor(Json),
+    /// For runtimes to call, so that containers are in force before their first packet
+    #[command(subcommand)]
+    Hook(HookCommand),
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
@@ -338,6 +343,8 @@ mod tests {
             "berth flows resize 131072",
             "berth status --json --color never -v",
             "berth events --json --follow",
+            "berth hook lxc web net up veth br0 vethA",
+            "berth hook lxc",
             "berth completions bash",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));

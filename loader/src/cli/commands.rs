@@ -37,6 +37,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
             return Ok(());
         }
         Command::Container(command) => command.request(),
+        Command::Hook(command) => (command.request()?, false),
         Command::Rules(command) => command.request()?,
         Command::Set(command) => command.request()?,
         Command::Features { name, json } => (Request::Features { name }, json.json),

@@ -2,12 +2,13 @@
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::arguments::Json;
 use crate::api::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, name::Name,
-    packet_sockets::PacketSockets, request::Request, settings::Settings, target::Target, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
+    packet_sockets::PacketSockets, request::Request, settings::Settings, spoofing::Spoofing, target::Target,
+    timeouts::Timeouts,
 };
 
 /// Containers.
@@ -104,7 +105,16 @@ impl From<TargetArguments> for Target {
 pub struct SettingsArguments {
     /// Address that is its own; may be repeated; `none` for none
     #[arg(long = "address", value_name = "A")]
-    addresses: Vec<OwnAddress>,
+    addresses: Vec<OneOrNone<IpAddr>>,
+    /// Hardware address of its own interface; may be repeated; `none` if any may be
+    #[arg(long = "mac", value_name = "MAC")]
+    macs: Vec<OneOrNone<Mac>>,
+    /// Whether it routes: it may then send for those behind it, and advertise itself
+    #[arg(long, value_name = "WHETHER")]
+    routes: Option<YesNo>,
+    /// Whether it may use other addresses than its own on its own interface
+    #[arg(long, value_name = "WHETHER")]
+    spoofing: Option<Spoofing>,
     /// What its rules may do
     #[arg(long)]
     mode: Option<Mode>,
@@ -145,7 +155,6 @@ pub struct SettingsArguments {
 
 impl From<SettingsArguments> for Settings {
     fn from(arguments: SettingsArguments) -> Self {
-        let given = !arguments.addresses.is_empty();
         Self {
             mode: arguments.mode,
             features: arguments.features,
@@ -159,19 +168,36 @@ impl From<SettingsArguments> for Settings {
             max_guards: arguments.max_guards,
             ports: arguments.ports,
             packet_sockets: arguments.packet_sockets,
-            addresses: given.then(|| arguments.addresses.into_iter().filter_map(|own| own.0).collect()),
+            addresses: listed(arguments.addresses),
+            macs: listed(arguments.macs),
+            routes: arguments.routes.map(|routes| routes == YesNo::Yes),
+            spoofing: arguments.spoofing,
         }
     }
 }
 
-/// An address, or that there is none.
-#[derive(Clone, Copy, Debug)]
-struct OwnAddress(Option<IpAddr>);
+/// What of a list was given; nothing if the option was not.
+fn listed<T>(given: Vec<OneOrNone<T>>) -> Option<Vec<T>> {
+    (!given.is_empty()).then(|| given.into_iter().filter_map(|one| one.0).collect())
+}
 
-impl FromStr for OwnAddress {
-    type Err = std::net::AddrParseError;
+/// One of a list, or that there is none.
+#[derive(Clone, Copy, Debug)]
+struct OneOrNone<T>(Option<T>);
+
+impl<T: FromStr> FromStr for OneOrNone<T> {
+    type Err = T::Err;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "none" { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|one| Self(Some(one))) }
     }
+}
+
+/// Whether something is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    /// It is
+    Yes,
+    /// It is not
+    No,
 }

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod container;
 mod failure;
+mod hook;
 mod input;
 mod logging;
 mod number;

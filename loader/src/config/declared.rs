@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use crate::api::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mode::Mode, name::Name,
-    packet_sockets::PacketSockets, settings::Settings, target::Target, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
+    packet_sockets::PacketSockets, settings::Settings, spoofing::Spoofing, target::Target,
+    timeouts::Timeouts,
 };
 
 /// A container that is to exist.
@@ -37,6 +38,9 @@ struct Content {
     interface: Option<String>,
     lxc: Option<String>,
     addresses: Option<Vec<IpAddr>>,
+    macs: Option<Vec<Mac>>,
+    routes: Option<bool>,
+    spoofing: Option<Spoofing>,
     mode: Option<Mode>,
     features: Option<Mask>,
     max_rules: Option<u32>,
@@ -113,6 +117,9 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         ports: content.ports,
         packet_sockets: content.packet_sockets,
         addresses: content.addresses,
+        macs: content.macs,
+        routes: content.routes,
+        spoofing: content.spoofing,
     };
     Ok(Declared { path, name, target, settings })
 }
@@ -134,7 +141,11 @@ mod tests {
     #[test]
     fn reads_every_key_in_the_order_of_names() {
         let directory = directory(&[
-            ("web.toml", "interface = 'veth0'\naddresses = ['192.0.2.1', '2001:db8::1']\n"),
+            (
+                "web.toml",
+                "interface = 'veth0'\naddresses = ['192.0.2.1', '2001:db8::1']\n\
+                 macs = ['02:00:00:00:00:01']\nroutes = true\n",
+            ),
             (
                 "mail.toml",
                 "cgroups = ['/mail']\nlxc = 'mail'\nmode = 'stateful'\nmax_flows = 10\n\
@@ -149,6 +160,8 @@ mod tests {
         assert_eq!(all[0].settings.mode, Some(Mode::Stateful));
         assert_eq!(all[1].target.interface.as_deref(), Some("veth0"));
         assert_eq!(all[1].settings.addresses.as_ref().unwrap().len(), 2);
+        assert_eq!(all[1].settings.macs.as_ref().unwrap()[0].to_string(), "02:00:00:00:00:01");
+        assert_eq!(all[1].settings.routes, Some(true));
     }
 
     #[test]
@@ -162,6 +175,7 @@ mod tests {
             ("a.toml", "cgroups = ['/a']\nmode = 'open'\n", "a.toml:2: unknown variant"),
             ("a.toml", "cgroups = ['/a']\n\npid = 7\n", "a.toml:3: unknown field"),
             ("a.toml", "mode = 'full'\n", "a.toml:1: nothing says"),
+            ("a.toml", "cgroups = ['/a']\nmacs = ['1']\n", "a.toml:2: \"1\" is no hardware address"),
             ("a.toml", "cgroups = ['/a']\nports = ['90-80']\n", "a.toml:2: \"90-80\" ends before"),
             ("a b.toml", "cgroups = ['/a']\n", "a b.toml: \"a b\" is no container name"),
         ] {

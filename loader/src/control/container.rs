@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use berth_common::abi::{
+    address::{Address, OwnAddress},
     config::{Interface, MAX_CGROUP_LEVELS},
     container::{Container, MAX_PORT_RANGES, PortRange, Quota, Usage},
     names,
@@ -90,7 +91,10 @@ impl Kernel {
     /// Attaches what of `spec` is not attached; nothing if that fails.
     fn attach(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
         let before = self.members.get(&id).cloned().unwrap_or_default();
-        let attached = self.attach_cgroups(id, spec).and_then(|()| self.attach_interfaces(id, spec));
+        let attached = self
+            .attach_cgroups(id, spec)
+            .and_then(|()| self.add_addresses(id, spec))
+            .and_then(|()| self.attach_interfaces(id, spec));
         if attached.is_err() {
             // The first error is the one to report.
             if let Err(second) = self.detach_except(id, &before) {
@@ -141,6 +145,18 @@ impl Kernel {
         Ok(())
     }
 
+    /// Lets the container have its addresses on its interfaces, before it is held to them.
+    fn add_addresses(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        for address in own_addresses(spec) {
+            let members = self.members.entry(id).or_default();
+            if !members.addresses.contains(&address) {
+                members.addresses.push(address);
+            }
+            self.maps.own_addresses.insert(OwnAddress { address, container: id }, spec.generation)?;
+        }
+        Ok(())
+    }
+
     /// Detaches what of the container is not in `keep`.
     fn detach_except(&mut self, id: ContainerId, keep: &Members) -> Result<(), ControlError> {
         let Some(present) = self.members.get(&id).cloned() else {
@@ -159,6 +175,10 @@ impl Kernel {
                 }
             }
             self.forget(id, |members| members.interfaces.retain(|other| other != ifindex));
+        }
+        for address in present.addresses.iter().filter(|one| !keep.addresses.contains(one)) {
+            self.maps.own_addresses.remove(OwnAddress { address: *address, container: id })?;
+            self.forget(id, |members| members.addresses.retain(|other| other != address));
         }
         self.set_levels().map(drop)
     }
@@ -220,6 +240,15 @@ fn container(id: ContainerId, spec: &Spec) -> Result<Container, ControlError> {
     if !spec.interfaces.is_empty() {
         flags |= Container::OWN_NETWORK;
     }
+    if !spec.addresses.is_empty() && !spec.may_spoof {
+        flags |= Container::KNOWN_ADDRESSES;
+    }
+    if !spec.macs.is_empty() && !spec.may_spoof {
+        flags |= Container::KNOWN_MACS;
+    }
+    if spec.routes {
+        flags |= Container::ROUTES;
+    }
     if spec.deny_packet_sockets {
         flags |= Container::NO_PACKET_SOCKETS;
     }
@@ -263,7 +292,17 @@ fn members(spec: &Spec) -> Members {
     Members {
         cgroups: spec.cgroups.iter().map(|cgroup| (cgroup.level, cgroup.id)).collect(),
         interfaces: spec.interfaces.iter().map(|link| link.ifindex).collect(),
+        addresses: own_addresses(spec),
     }
+}
+
+/// What the container is known by on its interfaces.
+fn own_addresses(spec: &Spec) -> Vec<Address> {
+    if spec.interfaces.is_empty() {
+        return Vec::new();
+    }
+    let macs = spec.macs.iter().map(|mac| mac.link_local());
+    spec.addresses.iter().map(|address| Address::from(*address)).chain(macs).collect()
 }
 
 /// What the node's side of the interface receives is what the container sends.
@@ -278,7 +317,12 @@ fn interface_places(link: &Link) -> [Place; 2] {
 
 #[cfg(test)]
 mod tests {
-    use berth_common::abi::{container::Mode, timeout::Timeouts};
+    use std::net::IpAddr;
+
+    use berth_common::{
+        abi::{container::Mode, timeout::Timeouts},
+        wire::ether::Mac,
+    };
 
     use super::*;
 
@@ -298,8 +342,11 @@ mod tests {
             helper_ftp: false,
             deny_packet_sockets: true,
             cgroups: Vec::new(),
+            routes: false,
+            may_spoof: false,
             interfaces: Vec::new(),
             addresses: Vec::new(),
+            macs: Vec::new(),
         }
     }
 
@@ -311,6 +358,24 @@ mod tests {
         assert_eq!(entry.flags, Container::NO_PACKET_SOCKETS);
         assert_eq!(entry.ranges[1].last, Port(90));
         assert_eq!(entry.ranges[2].last, Port(0));
+    }
+
+    #[test]
+    fn what_is_known_of_an_interface_is_told() {
+        let mac = Mac::from_octets([2, 0, 0, 0, 0, 1]);
+        let shared = Spec { addresses: vec![[10, 0, 0, 2].into()], macs: vec![mac], ..spec(0) };
+        assert_eq!(own_addresses(&shared), []);
+        let link = Link { name: "veth0".to_owned(), ifindex: 7, ethernet: true };
+        let own = Spec { interfaces: vec![link], routes: true, deny_packet_sockets: false, ..shared };
+        let expected =
+            ["10.0.0.2", "fe80::ff:fe00:1"].map(|text| Address::from(text.parse::<IpAddr>().unwrap()));
+        assert_eq!(own_addresses(&own), expected);
+        let flags = container(ContainerId(1), &own).unwrap().flags;
+        let known = Container::KNOWN_ADDRESSES | Container::KNOWN_MACS;
+        assert_eq!(flags, Container::OWN_NETWORK | Container::ROUTES | known);
+        let free = Spec { may_spoof: true, ..own };
+        assert_eq!(own_addresses(&free), expected);
+        assert_eq!(container(ContainerId(1), &free).unwrap().flags & known, 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::{Array, HashMap, IterableMap, Map, MapData, MapError, PerCpuArray};
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::{Config, Interface},
     container::{Container, Usage},
     control::Control,
@@ -43,6 +43,7 @@ pub struct Maps {
     pub cgroups: Hash<u64, CgroupEntry>,
     pub interfaces: Hash<u32, Interface>,
     pub addresses: Hash<Address, AddressEntry>,
+    pub own_addresses: Hash<OwnAddress, u32>,
     pub adoptions: Hash<u64, Adoption>,
     pub ports: Hash<PortKey, PortEntry>,
     pub objects: Hash<ObjectKey, u32>,
@@ -69,6 +70,7 @@ impl Maps {
             cgroups: Hash::open(pins, "CGROUPS")?,
             interfaces: Hash::open(pins, "INTERFACES")?,
             addresses: Hash::open(pins, "ADDRESSES")?,
+            own_addresses: Hash::open(pins, "OWN_ADDRESSES")?,
             adoptions: Hash::open(pins, "ADOPTIONS")?,
             ports: Hash::open(pins, "PORTS")?,
             objects: Hash::open(pins, "OBJECTS")?,

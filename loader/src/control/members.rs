@@ -1,8 +1,11 @@
-//! Which containers have which cgroups and interfaces.
+//! Which containers have which cgroups, interfaces and addresses there.
 
 use std::collections::HashMap;
 
-use berth_common::abi::units::ContainerId;
+use berth_common::abi::{
+    address::{Address, OwnAddress},
+    units::ContainerId,
+};
 
 use super::{ControlError, maps::Maps, pins::Pins};
 
@@ -13,6 +16,8 @@ pub struct Members {
     pub cgroups: Vec<(u32, u64)>,
     /// Indices of its interfaces.
     pub interfaces: Vec<u32>,
+    /// What it is known by on them.
+    pub addresses: Vec<Address>,
 }
 
 /// Reads it from the kernel.
@@ -27,6 +32,9 @@ pub fn read(pins: &Pins, maps: &Maps) -> Result<HashMap<ContainerId, Members>, C
     }
     for (ifindex, entry) in maps.interfaces.entries()? {
         members.entry(entry.container).or_default().interfaces.push(ifindex);
+    }
+    for (OwnAddress { address, container }, _) in maps.own_addresses.entries()? {
+        members.entry(container).or_default().addresses.push(address);
     }
     Ok(members)
 }

@@ -93,7 +93,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 18] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -106,6 +106,8 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 18] {
         ("CGROUPS", several),
         ("INTERFACES", several),
         ("ADDRESSES", several),
+        // And hardware addresses.
+        ("OWN_ADDRESSES", several.saturating_mul(2)),
         ("FLOWS", sizes.flows),
         ("FLOW_INDEX", Side::of(sizes.flows).buckets),
         ("FLOW_FREE", sizes.flows),

@@ -2,7 +2,7 @@
 
 use aya::Pod;
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::{Config, Interface},
     container::{Container, Usage},
     control::{Control, NamedFlow},
@@ -44,6 +44,7 @@ layouts! {
     u64,
     Address,
     AddressEntry,
+    OwnAddress,
     Adoption,
     Bucket,
     BucketKey,

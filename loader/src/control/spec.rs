@@ -6,6 +6,7 @@ use berth_common::abi::{
     container::{Mode, PortRange},
     timeout::Timeouts,
 };
+use berth_common::wire::ether::Mac;
 
 use crate::containers::{Cgroup, Link};
 
@@ -78,10 +79,17 @@ pub struct Spec {
     pub helper_ftp: bool,
     /// Whether it may not have packet sockets.
     pub deny_packet_sockets: bool,
+    /// Whether it routes for others.
+    pub routes: bool,
+    /// Whether it may use other addresses than its own.
+    pub may_spoof: bool,
     /// Its control groups.
     pub cgroups: Vec<Cgroup>,
     /// Its interfaces, seen from the node.
     pub interfaces: Vec<Link>,
-    /// Addresses that are its alone. They come into force with [`super::Kernel::set_addresses`].
+    /// Addresses that it has on its interfaces; none if it may have any. As seen from the uplinks they come into force with
+    /// [`super::Kernel::set_addresses`].
     pub addresses: Vec<IpAddr>,
+    /// Its hardware addresses there; none if it may have any.
+    pub macs: Vec<Mac>,
 }

@@ -1,6 +1,6 @@
 //! Whose the node's addresses are.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use berth_common::abi::units::ContainerId;
 
@@ -17,6 +17,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Ok(())
     }
 
+    /// Those that are one container's alone. What several have on interfaces of their own is nobody's as seen from the uplinks, unless
+    /// one of them turns out to share the node's network.
     fn owned(&self) -> Vec<(IpAddr, ContainerId, u32)> {
         let mut owned = Vec::new();
         for record in &self.state.containers {
@@ -28,6 +30,21 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 owned.extend(own.map(|&address| (address, ContainerId(record.id), record.generation)));
             }
         }
+        let mut holders: BTreeMap<IpAddr, Vec<ContainerId>> = BTreeMap::new();
+        for (address, id, _) in &owned {
+            holders.entry(*address).or_default().push(*id);
+        }
+        owned.retain(|(address, id, _)| match holders.get(address).map(Vec::as_slice) {
+            Some([_]) | None => true,
+            Some(several) => {
+                self.shares(*id) && several.iter().filter(|other| self.shares(**other)).count() == 1
+            }
+        });
         owned
+    }
+
+    /// Whether a container shares the node's network.
+    fn shares(&self, id: ContainerId) -> bool {
+        self.attachments.get(&id.0).is_some_and(|attachment| !attachment.cgroups.is_empty())
     }
 }

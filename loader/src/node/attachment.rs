@@ -15,6 +15,8 @@ pub struct Attachment {
     pub cgroups: Vec<Cgroup>,
     /// Interfaces.
     pub interfaces: Vec<Link>,
+    /// Whether interfaces have been announced of a container that nothing else is known of yet.
+    pub is_announced: bool,
 }
 
 impl Attachment {
@@ -40,6 +42,7 @@ impl Attachment {
         let mut attachment = Self {
             cgroups: cgroups.filter_map(|path| observer.cgroup(path).ok()).collect(),
             interfaces: names.filter_map(|name| interfaces.named(name).cloned()).collect(),
+            is_announced: false,
         };
         let found = definition.lxc.as_ref().and_then(|lxc| observer.of_lxc(lxc).ok());
         if let Some(recognised) = found {

@@ -72,6 +72,10 @@ fn check_pair(
     {
         return Err(NodeError::LxcTaken { lxc: lxc.clone(), owner: owner.clone() });
     }
+    // On interfaces of their own, both may have it.
+    if cgroup_paths(definition, attachment).is_empty() && cgroup_paths(other, there).is_empty() {
+        return Ok(());
+    }
     for &address in definition.settings.addresses.iter().flatten() {
         if other.settings.addresses.iter().flatten().any(|&taken| taken == address) {
             return Err(NodeError::AddressTaken { address, owner: owner.clone() });

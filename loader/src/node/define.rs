@@ -52,5 +52,9 @@ fn without_repeats(mut definition: Definition) -> Definition {
         addresses.sort();
         addresses.dedup();
     }
+    if let Some(macs) = &mut definition.settings.macs {
+        macs.sort();
+        macs.dedup();
+    }
     definition
 }

@@ -110,6 +110,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 self.set(&name, &target, &settings, drop_rules)
             }
             Request::ContainerRemove { name } => self.remove(&name),
+            Request::Announce { lxc, interface } => self.announce(&lxc, &interface),
             Request::ContainerList => self.list().map(Response::Containers),
             Request::ContainerShow { name } => self.show(&name),
             Request::RulesRestore(Restore { confirm: Some(_), .. })

@@ -6,7 +6,7 @@ use berth_common::abi::units::ContainerId;
 use log::{error, info, warn};
 
 use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
-use crate::state::Definition;
+use crate::{api::response::Response, containers::Recognised, state::Definition};
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Looks at the system again, and makes the kernel follow: uplinks, addresses, and which containers are there.
@@ -16,6 +16,32 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.follow_interfaces()?;
         self.push_addresses()?;
         self.refresh_uplinks(&interfaces)
+    }
+
+    /// An LXC container starts, and this interface of its is there before anything runs in it. It comes into force now, rather than
+    /// when it is found to be there. Containers that are not berth's are none of its business.
+    pub(super) fn announce(&mut self, lxc: &str, interface: &str) -> Result<Response, NodeError> {
+        let known = self.state.containers.iter().find_map(|record| {
+            let definition = record.definition.as_ref()?;
+            (definition.lxc.as_deref() == Some(lxc)).then(|| (record.id, definition.clone()))
+        });
+        let Some((id, definition)) = known else {
+            let note = format!("no container is recognised as LXC's {lxc}");
+            return Ok(Response::Done { notes: vec![note] });
+        };
+        let link = self.observer.link(interface)?;
+        let interfaces = Interfaces::from(self.observer.links()?);
+        let mut attachment = Attachment::present(&self.observer, &definition, &interfaces);
+        // It may have several, each of which is announced by itself. What is left of its last run is gone.
+        let before = self.attachments.get(&id).into_iter().flat_map(|known| known.interfaces.clone());
+        let announced: Vec<_> = before.filter(|link| interfaces.hold(link)).chain([link]).collect();
+        attachment.include(Recognised::Own(announced));
+        attachment.is_announced = true;
+        self.check_conflicts(id, &definition, &attachment)?;
+        self.settle(id, attachment)?;
+        self.push_addresses()?;
+        self.store.save(&self.state)?;
+        Ok(Response::Done { notes: Vec::new() })
     }
 
     fn refresh_containers(&mut self, interfaces: &Interfaces) {
@@ -50,7 +76,13 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         definition: &Definition,
         interfaces: &Interfaces,
     ) -> Option<Attachment> {
-        if attachment.holds(&self.observer, definition, interfaces) {
+        if attachment.is_announced {
+            // It is starting, and there may be more of it once it has.
+            let has_started = definition.lxc.as_ref().is_some_and(|lxc| self.observer.of_lxc(lxc).is_ok());
+            if !has_started && attachment.interfaces.iter().all(|link| interfaces.hold(link)) {
+                return None;
+            }
+        } else if attachment.holds(&self.observer, definition, interfaces) {
             return None;
         }
         let found = Attachment::present(&self.observer, definition, interfaces);

@@ -2,7 +2,10 @@
 
 use super::{Attachment, Enforcer, Node, Observer};
 use crate::{
-    api::{allowance::Allowance, mode::Mode, packet_sockets::PacketSockets, settings::Settings},
+    api::{
+        allowance::Allowance, mode::Mode, packet_sockets::PacketSockets, settings::Settings,
+        spoofing::Spoofing,
+    },
     control::Spec,
     rules::feature::Feature,
     state::Record,
@@ -30,7 +33,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             deny_packet_sockets: settings.packet_sockets == Some(PacketSockets::Deny),
             cgroups: attachment.cgroups.clone(),
             interfaces: attachment.interfaces.clone(),
+            routes: settings.routes.unwrap_or_default(),
+            may_spoof: settings.spoofing == Some(Spoofing::Allow),
             addresses: settings.addresses.unwrap_or_default(),
+            macs: settings.macs.unwrap_or_default().into_iter().map(Into::into).collect(),
         }
     }
 

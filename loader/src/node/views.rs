@@ -87,6 +87,9 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             set_entries: self.set_quota(record),
             guards: Quota::new(usage.guards, self.guard_limit(&settings)),
             addresses: settings.addresses.unwrap_or_default(),
+            macs: settings.macs.unwrap_or_default(),
+            routes: settings.routes.unwrap_or_default(),
+            spoofing: settings.spoofing.unwrap_or_default(),
             allowed_ports: settings.ports.unwrap_or_default(),
             packet_sockets: settings.packet_sockets.unwrap_or_default(),
         })

@@ -2,7 +2,7 @@
 
 use aya::Pod;
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::{Config, Interface, Runtime},
     container::{Container, Usage},
     control::Control,
@@ -42,6 +42,7 @@ layouts! {
     u64,
     Address,
     AddressEntry,
+    OwnAddress,
     CgroupEntry,
     Config,
     Container,

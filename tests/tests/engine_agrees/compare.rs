@@ -32,6 +32,7 @@ pub fn snapshots(loaded: &Snapshot, engine: &Snapshot) -> Option<String> {
     lists(&mut text, "container", &loaded.containers, &engine.containers, PartialEq::eq);
     lists(&mut text, "usage", &loaded.usage, &engine.usage, PartialEq::eq);
     lists(&mut text, "address", &loaded.addresses, &engine.addresses, PartialEq::eq);
+    lists(&mut text, "own address", &loaded.own_addresses, &engine.own_addresses, PartialEq::eq);
     let (slots, flows) = (&loaded.flows, &engine.flows);
     lists(&mut text, "flow", &slots.slots, &flows.slots, same_flow);
     lists(&mut text, "shape", &[((), slots.shape)], &[((), flows.shape)], PartialEq::eq);

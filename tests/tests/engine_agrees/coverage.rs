@@ -9,11 +9,9 @@ use berth_common::abi::reason::Reason;
 
 use crate::trial::Tally;
 
-/// Reasons that no packet of a test run can meet: those of calls, of frames from packet sockets, and of rules, which have
-/// a test of their own.
+/// Reasons that no packet of a test run can meet: those of calls, and of rules, which have a test of their own.
 const UNREACHABLE: &[Reason] = &[
     Reason::None,
-    Reason::NonIp,
     Reason::BindConflict,
     Reason::BindDenied,
     Reason::PortQuota,

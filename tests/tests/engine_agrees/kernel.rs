@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result};
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::{Config, Interface, Runtime},
     container::{Container, Usage},
     control::Control,
@@ -46,6 +46,7 @@ pub struct Kernel {
     cgroups: Hash<u64, CgroupEntry>,
     interfaces: Hash<u32, Interface>,
     addresses: Hash<Address, AddressEntry>,
+    own_addresses: Hash<OwnAddress, u32>,
     flows: FlowMaps,
     ports: Hash<PortKey, PortEntry>,
     summaries: Array<u64>,
@@ -82,6 +83,7 @@ impl Kernel {
             cgroups: object.hash("CGROUPS")?,
             interfaces: object.hash("INTERFACES")?,
             addresses: object.hash("ADDRESSES")?,
+            own_addresses: object.hash("OWN_ADDRESSES")?,
             flows: FlowMaps::take(&mut object, shape(flows))?,
             ports: object.hash("PORTS")?,
             summaries: object.array("PORT_SUMMARY")?,
@@ -97,8 +99,8 @@ impl Kernel {
 
     /// Puts into the maps what the setting has, and nothing else.
     pub fn prepare(&mut self, setting: &Setting) -> Result<()> {
-        let Snapshot { runtime, containers, usage, addresses, flows, ports, summaries, fragments, .. } =
-            &setting.snapshot;
+        let Snapshot { runtime, containers, usage, addresses, own_addresses, flows, .. } = &setting.snapshot;
+        let Snapshot { ports, summaries, fragments, .. } = &setting.snapshot;
         self.clear()?;
         self.configure(setting.config(self.place.level()))?;
         self.runtime.set(0, *runtime)?;
@@ -110,6 +112,9 @@ impl Kernel {
         }
         for &(address, entry) in addresses {
             self.addresses.insert(address, entry)?;
+        }
+        for &(address, generation) in own_addresses {
+            self.own_addresses.insert(address, generation)?;
         }
         self.flows.import(flows)?;
         for &(key, entry) in ports {
@@ -177,6 +182,7 @@ impl Kernel {
             unowned: self.config.get(0)?.unowned,
             runtime: self.runtime.get(0)?,
             addresses: self.addresses.entries()?,
+            own_addresses: self.own_addresses.entries()?,
             flows: self.flows.export()?,
             ports: self.ports.entries()?,
             fragments: self.fragments()?,
@@ -192,6 +198,7 @@ impl Kernel {
             snapshot.summaries.extend((word != 0).then_some((index, word)));
         }
         snapshot.addresses.sort_unstable_by_key(|(key, _)| *key);
+        snapshot.own_addresses.sort_unstable_by_key(|(key, _)| *key);
         snapshot.ports.sort_unstable_by_key(|(key, _)| *key);
         Ok(snapshot)
     }
@@ -232,6 +239,7 @@ impl Kernel {
             self.summaries.set(index, 0)?;
         }
         self.addresses.clear()?;
+        self.own_addresses.clear()?;
         self.ports.clear()?;
         for (number, _) in self.fragments()? {
             self.fragments.set(number, zero())?;

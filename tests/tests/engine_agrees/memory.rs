@@ -166,15 +166,12 @@ impl<'a> Memory<'a> {
         }
         let headers = if seen.is_ip() { seen.headers() } else { None };
         let traffic = seen.traffic(headers.as_ref());
-        let verdict = match &headers {
-            Some(headers) => ingress::on_interface(
-                &&self.tables,
-                (&seen.bytes, headers),
-                (container, inward),
-                Trace::None,
-                traffic,
-            ),
-            None => ingress::unread_on_interface(container, seen.is_ip()),
+        let whose = (container, inward);
+        let verdict = if let Some(headers) = &headers {
+            let packet = (&seen.bytes, headers);
+            ingress::on_interface(&&self.tables, packet, whose, Trace::None, traffic)
+        } else {
+            ingress::unread_on_interface(&&self.tables, &seen.bytes, (seen.kind, seen.offset), whose)
         };
         if let Some(counters) = self.of(verdict.owner.id) {
             add(&mut counters.interface, inward, traffic);

@@ -1,7 +1,7 @@
 //! What both sides begin with.
 
 use berth_common::abi::{
-    address::{Address, AddressEntry},
+    address::{Address, AddressEntry, OwnAddress},
     config::Config,
     container::{Container, PortRange},
     flow::Flow,
@@ -12,6 +12,7 @@ use berth_common::abi::{
 use berth_common::engine::tables::Found;
 use berth_common::memory::generate::{Random, Scene};
 use berth_common::memory::{Capacity, MemoryTables, Snapshot, Socket};
+use berth_common::wire::ether::Mac;
 
 use crate::memory::Memory;
 use crate::step::{self, Step};
@@ -85,6 +86,7 @@ impl Setting {
         }
         let mut snapshot = empty.export();
         snapshot.addresses = addresses(scene, &snapshot, random);
+        snapshot.own_addresses = own_addresses(scene, &snapshot, random);
         let mut setting = Self { snapshot, on_uplink: random.once_in(2), owners: Vec::new() };
         setting.owners = sockets(scene).map(|_| setting.owner(random)).collect();
         setting.warm_up(scene, capacity, now, random);
@@ -177,7 +179,8 @@ fn container(random: &mut Random) -> Container {
     Container {
         generation,
         mode: random.below(5) as u8,
-        flags: random.below(4) as u8,
+        // What is known of interfaces, of half of them.
+        flags: random.below(4) as u8 | if random.once_in(2) { (random.below(8) as u8) << 5 } else { 0 },
         range_count: 0,
         flow_events: 0,
         flow_limit: random.pick(&[0, 3, 60, 100_000, 100_000, 100_000]).unwrap_or(0),
@@ -187,6 +190,24 @@ fn container(random: &mut Random) -> Container {
         // One in a second, of some.
         flow_rate: u32::from(generation == 3),
     }
+}
+
+/// What containers have on their own interfaces: some of the node's, some of those who are far, some hardware addresses.
+fn own_addresses(scene: &Scene, snapshot: &Snapshot, random: &mut Random) -> Vec<(OwnAddress, u32)> {
+    let ip = scene.local.iter().chain(&scene.remote).map(|&address| Address::from(address));
+    let macs = Scene::MACS.map(|mac| Mac::from_octets(mac).link_local());
+    let candidates: Vec<Address> = ip.chain(macs).collect();
+    let mut all = Vec::new();
+    for &(container, Container { generation, .. }) in &snapshot.containers {
+        for &address in &candidates {
+            if !random.once_in(3) {
+                let stamp = generation + u32::from(random.once_in(12));
+                all.push((OwnAddress { address, container }, stamp));
+            }
+        }
+    }
+    all.sort_unstable_by_key(|(key, _)| *key);
+    all
 }
 
 /// The node's addresses, few of them a container's alone, some of those of one that is gone.

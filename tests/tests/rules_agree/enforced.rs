@@ -32,6 +32,8 @@ impl Enforced {
             let address = std::net::Ipv4Addr::from_bits(first.to_bits() + offset);
             add.extend(["--address".to_owned(), address.to_string()]);
         }
+        // The packets are from anywhere, of routers and servers, and for anybody.
+        add.extend(["--spoofing", "allow", "--routes", "yes"].map(str::to_owned));
         berth.ok(add)?;
         Ok(Self { berth, side, _topology: topology })
     }

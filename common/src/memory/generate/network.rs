@@ -128,7 +128,7 @@ fn extension(kind: u8, part: Part, bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-fn as_v6(address: IpAddr) -> Ipv6Addr {
+pub(super) fn as_v6(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,

@@ -107,6 +107,10 @@ impl Default for Scene {
 }
 
 impl Scene {
+    /// The hardware addresses that most frames have.
+    pub const MACS: [[u8; 6]; 3] =
+        [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [0x52, 0x54, 0, 0xab, 0xcd, 0xef]];
+
     /// A packet of any shape that goes any way.
     pub fn any(&self, random: &mut Random) -> Sample {
         let direction = random.pick(&[Direction::Out, Direction::In, Direction::Local]);
@@ -117,10 +121,8 @@ impl Scene {
     /// A packet of this shape that goes this way.
     pub fn sample(&self, shape: Shape, direction: Direction, random: &mut Random) -> Sample {
         let mut frame = Vec::new();
-        random.fill(&mut frame, 12);
-        // The first byte's lowest bit would make it multicast.
-        if let Some(first) = frame.first_mut() {
-            *first &= 0xfe;
+        for _ in ["destination", "source"] {
+            frame.extend(Self::mac(random));
         }
         let tags = random.below(12).saturating_sub(8);
         for _ in 0..tags {
@@ -151,6 +153,10 @@ impl Scene {
             Shape::UdpLite => transport::udp(136, ports, random),
             Shape::Sctp => transport::sctp(ports, random),
             Shape::Query => transport::query(v6, ports.0, random),
+            Shape::Link if v6 && random.once_in(2) => {
+                let target = one(&self.local, true, random);
+                transport::neighbour(network::as_v6(target).octets(), Self::mac(random), random)
+            }
             Shape::Link => transport::link(v6, random),
             Shape::Gre => transport::gre(ports.0, random),
             Shape::Bare => transport::bare(random),
@@ -192,6 +198,17 @@ impl Scene {
         if direction == Direction::In { (other, local) } else { (local, other) }
     }
 
+    /// Few hardware addresses, or now and then any, or everybody's.
+    fn mac(random: &mut Random) -> [u8; 6] {
+        let mut any = [0; 6];
+        any.fill_with(|| random.bits() as u8);
+        match random.below(12) {
+            0 => any,
+            1 => [0xff; 6],
+            _ => random.pick(&Self::MACS).unwrap_or(any),
+        }
+    }
+
     fn port(&self, random: &mut Random) -> u16 {
         if random.once_in(16) { random.bits() as u16 } else { random.pick(&self.ports).unwrap_or(1) }
     }
@@ -203,7 +220,7 @@ impl Scene {
         };
         let is_probe = random.once_in(2);
         frame.extend([0, 1, 8, 0, 6, 4, 0, 1 + random.below(2) as u8]);
-        random.fill(frame, 6);
+        frame.extend(Self::mac(random));
         frame.extend(if is_probe { [0; 4] } else { address(one(&self.local, false, random)) });
         frame.extend([0; 6]);
         frame.extend(address(one(&self.local, false, random)));

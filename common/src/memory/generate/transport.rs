@@ -126,6 +126,15 @@ pub(super) fn igmp(random: &mut Random) -> Segment {
     Segment::new(2).with(&[kind, 0, 0, 0, 224, 0, 0, 251])
 }
 
+/// Neighbour discovery about a target, with a hardware address, as far as the message has such.
+pub(super) fn neighbour(target: [u8; 16], mac: [u8; 6], random: &mut Random) -> Segment {
+    let kind = random.pick(&[133, 135, 136]).unwrap_or(136);
+    let option = random.pick(&[1, 2, 14]).unwrap_or(1);
+    let message = icmp(true, kind).with(&[0; 7]);
+    let message = if kind == 133 { message } else { message.with(&target) };
+    if random.once_in(4) { message } else { message.with(&[option, 1]).with(&mac) }
+}
+
 pub(super) fn neighbour_solicitation(target: [u8; 16]) -> Segment {
     icmp(true, 135).with(&[0; 7]).with(&target)
 }

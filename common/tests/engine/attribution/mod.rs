@@ -12,4 +12,5 @@ mod local;
 mod queries;
 mod related;
 mod sockets;
+mod spoof;
 mod stale;

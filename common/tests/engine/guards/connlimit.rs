@@ -4,12 +4,12 @@ use berth_common::{
     abi::{
         flow::State,
         guard::CountKey,
-        rules::{BuiltIn, dimension::state, external::Connlimit, status},
+        rules::{dimension::state, external::Connlimit, status},
     },
     engine::{
         classify::Answer,
         external::connlimit::{self, Connection},
-        rules::{Case, Network},
+        rules::{Case, Chain, Network},
     },
     wire::tcp::{ACK, FIN, RST, SYN},
 };
@@ -23,7 +23,7 @@ const ABOVE_TWO: Connlimit = Connlimit { limit: 2, above: true, destination: fal
 fn case(state: u32) -> Case {
     Case {
         container: S,
-        chain: BuiltIn::Input,
+        chain: Chain::Input,
         state: u8::try_from(state).expect("a small number"),
         direction: 0,
         status: 0,

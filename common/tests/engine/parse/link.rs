@@ -4,7 +4,7 @@ use berth_common::{
     engine::parse,
     memory::Bytes,
     wire::{
-        arp,
+        arp::Arp,
         ether::{self, EtherType},
     },
 };
@@ -88,24 +88,28 @@ fn first_nibble_tells_the_version() {
     assert_eq!(parse::version(&Bytes(&[0x45, 0, 0])), EtherType::NONE);
 }
 
+fn is_probe(packet: &Bytes<'_>, offset: u32) -> bool {
+    Arp::read(packet, offset).is_some_and(|arp| arp.is_probe())
+}
+
 #[test]
 fn arp_probes_are_requests_from_no_address() {
     let probe = arp_packet(1, "0.0.0.0", "192.0.2.1");
-    assert!(arp::is_probe(&Bytes(&probe), 0));
+    assert!(is_probe(&Bytes(&probe), 0));
     for (what, packet) in [
         ("request", arp_packet(1, "192.0.2.1", "192.0.2.9")),
         ("announcement", arp_packet(1, "192.0.2.9", "192.0.2.9")),
         ("reply", arp_packet(2, "0.0.0.0", "192.0.2.1")),
     ] {
-        assert!(!arp::is_probe(&Bytes(&packet), 0), "{what}");
+        assert!(!is_probe(&Bytes(&packet), 0), "{what}");
     }
     for length in 0..probe.len() {
-        assert_eq!(arp::is_probe(&Bytes(&probe[..length]), 0), length >= 18, "{length} bytes");
+        assert_eq!(is_probe(&Bytes(&probe[..length]), 0), length >= 28, "{length} bytes");
     }
     // Another hardware type, protocol type, or length is another protocol.
     for place in [0, 1, 2, 3, 4, 5, 6] {
         let mut other = probe.clone();
         other[place] ^= 0x10;
-        assert!(!arp::is_probe(&Bytes(&other), 0), "byte {place}");
+        assert!(!is_probe(&Bytes(&other), 0), "byte {place}");
     }
 }

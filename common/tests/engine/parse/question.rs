@@ -1,11 +1,11 @@
 //! What rules are asked about a packet.
 
 use berth_common::{
-    abi::rules::{BuiltIn, Dimension, interface},
+    abi::rules::{Dimension, interface},
     engine::{
         classify::Question,
         question::Circumstances,
-        rules::{Case, Network},
+        rules::{Case, Chain, Network},
     },
     memory::Bytes,
 };
@@ -16,8 +16,9 @@ use crate::support::*;
 fn a_packet_has_one_interface() {
     let packet = udp("10.0.0.2:5000", "198.51.100.7:53");
     for number in [interface::OWN, interface::LOOPBACK, 7] {
+        let (comes, goes) = ([number, interface::NONE], [interface::NONE, number]);
         for (chain, expected) in
-            [(BuiltIn::Input, [number, interface::NONE]), (BuiltIn::Output, [interface::NONE, number])]
+            [(Chain::Input, comes), (Chain::Output, goes), (Chain::Entering, comes), (Chain::Leaving, goes)]
         {
             let case = Case {
                 container: S,

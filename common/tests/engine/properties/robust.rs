@@ -16,7 +16,7 @@ use berth_common::{
         Bytes,
         generate::{Mutation, Random, Scene, noise},
     },
-    wire::{arp, ether},
+    wire::{arp::Arp, ether},
 };
 use proptest::prelude::*;
 
@@ -169,7 +169,7 @@ fn through(node: &Node, frame: &[u8]) {
     let bytes = Bytes(frame);
     let (kind, offset) = ether::payload(&bytes);
     for offset in [offset, 0, 14, u32::MAX] {
-        let _ = arp::is_probe(&bytes, offset);
+        let _ = Arp::read(&bytes, offset);
         let _ = egress::send_non_ip(&&node.tables, &bytes, kind, offset, A);
         if let Some(headers) = bytes.at(kind, offset) {
             everywhere(node, &bytes, &headers);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use berth_common::engine::flow_table::FlowTable as _;
 use berth_common::{
     abi::{
+        address::Address,
         container::{Container, MAX_PORT_RANGES, Mode, PortRange, Usage},
         counters::Traffic,
         flow::{End, Flow, FlowKey, State},
@@ -122,6 +123,17 @@ impl Node {
         assert!(self.tables.add_container(id, container));
     }
 
+    /// What is known of a container's own interface: bits of [`Container::KNOWN_ADDRESSES`] and its neighbours, and what addresses
+    /// it has there.
+    pub fn known(&self, id: ContainerId, flags: u8, addresses: &[Address]) {
+        let container = (&self.tables).container(id).expect("a container");
+        let flags = container.flags | Container::OWN_NETWORK | flags;
+        assert!(self.tables.add_container(id, Container { flags, ..container }));
+        for address in addresses {
+            self.tables.add_own_address(id, *address);
+        }
+    }
+
     pub fn headers(packet: &[u8]) -> Headers {
         Bytes(packet).in_packet().expect("headers")
     }
@@ -236,6 +248,19 @@ impl Node {
             Trace::None,
             PACKET,
         );
+        assert_eq!(verdict.owner, Owner::new(container, Way::Interface));
+        verdict.reason
+    }
+
+    /// A frame on the container's own interface.
+    pub fn frame_on_interface(&self, container: ContainerId, inward: bool, frame: &[u8]) -> Reason {
+        let (bytes, whose) = (Bytes(frame), (container, inward));
+        let verdict = match bytes.in_frame() {
+            Some(headers) => {
+                ingress::on_interface(&&self.tables, (&bytes, &headers), whose, Trace::None, PACKET)
+            }
+            None => ingress::unread_on_interface(&&self.tables, &bytes, ether::payload(&bytes), whose),
+        };
         assert_eq!(verdict.owner, Owner::new(container, Way::Interface));
         verdict.reason
     }

@@ -65,6 +65,23 @@ fn what_cannot_be_is_refused_whole() {
     bench.add("b2", cgroup("/b2")).unwrap();
 }
 
+/// What several have on interfaces of their own is none's as seen from the uplinks, and each one's there.
+#[test]
+fn one_address_on_two_interfaces() {
+    let mut bench = Bench::new();
+    bench.add_with("u", interface("veth0"), addresses(&["10.0.0.2", "10.0.0.3"])).unwrap();
+    bench.add_with("v", interface("veth1"), addresses(&["10.0.0.2"])).unwrap();
+    let owned: Vec<_> = bench.node.kernel.owned.iter().map(|(address, id, _)| (*address, id.0)).collect();
+    assert_eq!(owned, [(address("10.0.0.3"), 1)]);
+    for id in [1, 2] {
+        assert!(bench.node.kernel.containers[&id].addresses.contains(&address("10.0.0.2")));
+    }
+    // Who shares the node's network cannot have what another has.
+    bench.refuses("10.0.0.2 is container u's", |it| it.add_with("c", cgroup("/a"), addresses(&["10.0.0.2"])));
+    bench.execute(Request::ContainerRemove { name: name("v") }).unwrap();
+    assert!(bench.node.kernel.owned.iter().any(|(owned, ..)| *owned == address("10.0.0.2")));
+}
+
 #[test]
 fn around_a_registered_cgroup_is_refused_too() {
     let mut bench = Bench::new();

@@ -154,3 +154,48 @@ fn parents_of_all_cgroups_are_watched() {
     bench.add("b", cgroup("/b/inner")).unwrap();
     assert_eq!(bench.node.cgroup_parents(), [Path::new("/cg/"), Path::new("/cg/b")]);
 }
+
+/// A runtime tells of an interface before there is anything else of the container.
+#[test]
+fn an_interface_is_announced() {
+    let mut bench = Bench::new();
+    bench.node.observer.lxc.insert("web".to_owned(), Recognised::Own(vec![link("veth0", 3)]));
+    bench.add("web", Target { lxc: Some("web".to_owned()), ..Target::default() }).unwrap();
+    bench.node.observer.lxc.clear();
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.refresh().unwrap();
+    assert!(bench.node.kernel.containers[&1].interfaces.is_empty());
+
+    let announce = |bench: &mut Bench, lxc: &str, interface: &str| {
+        let (lxc, interface) = (lxc.to_owned(), interface.to_owned());
+        bench.execute(Request::Announce { lxc, interface })
+    };
+    announce(&mut bench, "web", "veth1").unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth1", 4)]);
+    assert_eq!(bench.saved(), bench.node.state);
+    // LXC has not got so far yet.
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth1", 4)]);
+    // It has, and there is one that nobody has announced.
+    bench.node.observer.links.push(link("veth8", 8));
+    let both = vec![link("veth1", 4), link("veth8", 8)];
+    bench.node.observer.lxc.insert("web".to_owned(), Recognised::Own(both.clone()));
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, both);
+    bench.node.observer.lxc.clear();
+    bench.node.observer.links.retain(|link| link.name != "veth8");
+    // The next run, of whose end nothing was heard.
+    bench.node.observer.links.retain(|link| link.name != "veth1");
+    bench.node.observer.links.push(link("veth2", 9));
+    announce(&mut bench, "web", "veth2").unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth2", 9)]);
+
+    bench.refuses("there is no interface veth7", |it| {
+        it.execute(Request::Announce { lxc: "web".to_owned(), interface: "veth7".to_owned() })
+    });
+    bench.refuses("interface eth0 is an uplink", |it| {
+        it.execute(Request::Announce { lxc: "web".to_owned(), interface: "eth0".to_owned() })
+    });
+    let others = announce(&mut bench, "db", "veth7").unwrap();
+    assert!(matches!(others, Response::Done { notes } if notes[0].contains("no container is recognised")));
+}

@@ -1,0 +1,90 @@
+//! A container that routes for others.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::Result;
+use berth_tests::bridge::INSIDE;
+use berth_tests::link::{self, End};
+use berth_tests::sockets::unspecified;
+use berth_tests::topology::at;
+use berth_tests::{Endpoint as _, Guest, Host, Netns, Sockets as _, name, privileged, sysctl, topology};
+
+use crate::{Net, only};
+
+const PORT: u16 = 7777;
+
+/// Addresses behind the container: its own, and a host's there.
+const BEHIND: [[IpAddr; 2]; 2] = [
+    [IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 99, 0, 2))],
+    [
+        IpAddr::V6(Ipv6Addr::new(0xfd62, 0x6572, 0x7468, 99, 0, 0, 0, 1)),
+        IpAddr::V6(Ipv6Addr::new(0xfd62, 0x6572, 0x7468, 99, 0, 0, 0, 2)),
+    ],
+];
+const PREFIXES: [u8; 2] = [24, 64];
+
+/// Puts a host behind a guest, which routes for it; `others` know the way there.
+fn behind(guest: &Guest, others: &[(&Netns, &str)]) -> Result<Host> {
+    let host = topology::host(&name::unique())?;
+    let ends = [
+        End { netns: guest.host.netns(), name: "inner0", mac: [2, 0x99, 0, 0, 0, 1] },
+        End { netns: host.netns(), name: "eth0", mac: [2, 0x99, 0, 0, 0, 2] },
+    ];
+    link::wire(ends[0], ends[1], 1500)?;
+    for ([router, own], prefix) in BEHIND.into_iter().zip(PREFIXES) {
+        link::add_address(guest.host.netns(), "inner0", router, prefix)?;
+        link::add_address(host.netns(), "eth0", own, prefix)?;
+        link::add_route(host.netns(), "eth0", (unspecified(own, 0).ip(), 0), router)?;
+        let via = guest.addresses[usize::from(own.is_ipv6())];
+        for (netns, interface) in others {
+            link::add_route(netns, interface, (own, if own.is_ipv4() { 32 } else { 128 }), via)?;
+        }
+    }
+    sysctl::set(guest.host.netns(), "ipv4/ip_forward", "1")?;
+    sysctl::set(guest.host.netns(), "ipv6/conf/all/forwarding", "1")?;
+    Ok(host)
+}
+
+#[test]
+fn what_it_routes_goes_through_forward() -> Result<()> {
+    privileged!();
+    let net = Net::new(&[])?;
+    let host = behind(&net.c, &[(net.d.host.netns(), INSIDE)])?;
+    for (family, flag) in [(0, &[][..]), (1, &["--ipv6"][..])] {
+        let [_, own] = BEHIND[family];
+        let (inner, outer) = (at(own, PORT), at(net.d.addresses[family], PORT));
+        let (here, there) = (host.udp_bind(inner)?, net.d.host.udp_bind(outer)?);
+        let out = || Ok(here.send_to(b"out", outer).map(drop)?);
+        let back = || Ok(there.send_to(b"back", inner).map(drop)?);
+        net.berth.ok(["container", "set", "c", "--routes", "no"])?;
+        // It is no router: neither may it speak for others, nor is it shown what is for them.
+        assert_eq!(net.drops("c", out)?, only("spoofed-source", 1), "{own}");
+        assert_eq!(net.drops("c", back)?, only("not-owner", 1), "{own}");
+
+        net.berth.ok(["container", "set", "c", "--routes", "yes"])?;
+        assert!(net.drops("c", out)?.is_empty(), "{own}");
+        assert_eq!(there.recv_from(&mut [0; 8])?, (3, inner));
+        assert!(net.drops("c", back)?.is_empty(), "{own}");
+        assert_eq!(here.recv_from(&mut [0; 8])?, (4, outer));
+
+        // Neither INPUT nor OUTPUT is asked, and FORWARD knows which way it goes.
+        let rules =
+            "*filter\n:INPUT DROP\n:OUTPUT DROP\n:FORWARD DROP\n-A FORWARD -o eth0 -j ACCEPT\nCOMMIT\n";
+        let restore = |rules: &str| {
+            let file = net.berth.config_file().with_file_name("rules");
+            std::fs::write(&file, rules)?;
+            let file = file.to_string_lossy().into_owned();
+            net.berth.ok([&["rules", "restore", "c", &file], flag].concat()).map(drop)
+        };
+        restore(rules)?;
+        assert!(net.drops("c", out)?.is_empty(), "{own}");
+        assert_eq!(there.recv_from(&mut [0; 8])?, (3, inner));
+        assert_eq!(net.drops("c", back)?, only("rule", 1), "{own}");
+        restore(&rules.replace("-o eth0", "-i eth0"))?;
+        assert_eq!(net.drops("c", out)?, only("rule", 1), "{own}");
+        assert!(net.drops("c", back)?.is_empty(), "{own}");
+        assert_eq!(here.recv_from(&mut [0; 8])?, (4, outer));
+        net.berth.ok([&["rules", "flush", "c"], flag].concat())?;
+    }
+    Ok(())
+}
