@@ -4,9 +4,13 @@
 //! No other trace of the cgroup hook is left on a packet that has no full socket by TC egress, as a SYN-ACK has none.
 //! Nobody but queueing disciplines and tunnels sees the mark between the two. That a packet is a notice stands in
 //! `tc_index`, too, which no socket can set, while marks do not come from other network namespaces. On `lo`, where the next
-//! hook is the receiver's, `tc_index` alone tells it.
+//! hook is the receiver's, `tc_index` alone tells it. On an uplink it tells the id that a reply has had on the wire, once berth has given
+//! it the container's.
 
-use berth_common::{abi::rules::interface, engine::Trace};
+use berth_common::{
+    abi::{rules::interface, units::Port},
+    engine::{Trace, echo},
+};
 
 use crate::{packet::Skb, tables::config};
 
@@ -18,6 +22,11 @@ const REJECTED: u32 = 2;
 const NOTICE: u32 = 0xbe27;
 /// What it says on `lo` of a packet that its sender's rules let through.
 const JUDGED: u32 = 0xbe28;
+
+const _: () = {
+    let [none, notice, judged] = echo::RESERVED;
+    assert!(none.0 == 0 && notice.0 as u32 == NOTICE && judged.0 as u32 == JUDGED);
+};
 
 /// What is known of a packet.
 ///
@@ -102,6 +111,16 @@ pub fn trace_at_socket(skb: Skb) -> Trace {
     }
 }
 
+/// The id with which a reply has come by an uplink, if that was not the container's: see [`crate::echo`].
+#[inline(always)]
+pub fn wire_id(skb: Skb) -> Option<Port> {
+    // SAFETY: A field of the program's context.
+    match unsafe { (*skb.0).tc_index } {
+        0 | NOTICE | JUDGED => None,
+        id => Some(Port(id as u16)),
+    }
+}
+
 /// Takes berth's bits off the mark, and returns what they said.
 #[inline(always)]
 pub fn clear(skb: Skb) -> u32 {
@@ -120,7 +139,7 @@ pub fn clear(skb: Skb) -> u32 {
 /// A function of its own: where a program has several of these, the compiler would compute the field's address once, which the
 /// verifier does not let pass.
 #[inline(never)]
-fn set_index(skb: Skb, index: u32) {
+pub fn set_index(skb: Skb, index: u32) {
     // SAFETY: A field of the program's context.
     unsafe { (*skb.0).tc_index = index };
 }

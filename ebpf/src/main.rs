@@ -17,6 +17,7 @@
 mod association;
 mod atomic;
 mod count;
+mod echo;
 mod event;
 mod flow;
 mod flow_table;

@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use anyhow::{Context, Result};
 use berth_tests::echo::Echo;
-use berth_tests::exchange::{pings, stream};
+use berth_tests::exchange::stream;
 use berth_tests::frame::{Packet, ethernet_ip, ethernet_vlan};
 use berth_tests::ledger::Growth;
 use berth_tests::packet::packet_socket;
-use berth_tests::sockets::{accept, errno, icmp, send_packet};
+use berth_tests::sockets::{accept, errno, send_packet};
 use berth_tests::topology::{
     NODE_MAC, NODE_V4, NODE_V6, REMOTE_MAC, REMOTE_V4, REMOTE_V6, REMOTE2_V4, REMOTE2_V6, UPLINK, at,
     remote_addresses,
@@ -178,24 +178,6 @@ fn on_a_connection_of_the_host() -> Result<()> {
         stream(&outgoing, 1000)?;
         pass_a_word(&accepted, &caller)?;
         pass_a_word(&caller, &accepted)?;
-    }
-    Ok(())
-}
-
-#[test]
-fn an_echo_id_that_is_in_use() -> Result<()> {
-    privileged!();
-    let node = SharedNode::new()?;
-    for (local, remote, other, _) in HOSTS {
-        let ours = node.a.raw(remote, icmp(remote))?;
-        pings(&ours, (local, remote), 77, 1)?;
-        let (intruder, ledger) = (Intruder::new(&node, local)?, Ledger::open(&node)?);
-        let packet = Packet::echo_request(local, remote, 77, 9);
-        intruder.is_refused(&ledger, &packet, remote, "icmp-id-in-use")?;
-        pings(&ours, (local, remote), 77, 1)?;
-        // Elsewhere it is free.
-        let growth = ledger.growth(|| pings(&node.b.raw(other, icmp(other))?, (local, other), 77, 1))?;
-        assert_eq!(growth.packets(), BTreeMap::from([("b", (1, 1))]));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ pub mod bare;
 pub mod cached;
 pub mod classify;
 pub mod connection;
+pub mod echo;
 pub mod egress;
 pub mod exempt;
 pub mod external;

@@ -9,7 +9,7 @@ use berth_common::{
 
 use crate::{
     count::{self, Direction, Plane},
-    event, judged,
+    echo, event, judged,
     packet::Skb,
     seams::{self, BySkb},
     sender,
@@ -43,6 +43,11 @@ pub fn berth_send(ctx: SkBuffContext) -> i32 {
     } else {
         Verdict::because(Owner::new(id, Way::Cgroup), refused)
     };
+    if verdict.reason == Reason::IcmpIdInUse && zone == Zone::UPLINK {
+        // It goes by another id, which the next hook gives it, and judges it then.
+        judged::clear(skb);
+        return PASS;
+    }
     match (verdict.passes(), zone) {
         (_, Zone::LOCAL) => {
             // Reckoned anew: there is no stack to keep it on.
@@ -83,6 +88,9 @@ pub fn berth_receive(ctx: SkBuffContext) -> i32 {
     }
     let zone = zone_of(skb.ifindex());
     let maps = Maps::new(BySkb(skb));
+    if zone == Zone::UPLINK {
+        echo::as_it_came(skb, &mut headers);
+    }
     let is_raw = sender::is_raw(skb.0);
     // Raw sockets get copies.
     let trace = match judged::trace_at_socket(skb) {

@@ -22,7 +22,7 @@ use berth_common::{
 
 use crate::{
     count::{self, Direction, Plane},
-    event,
+    echo, event,
     judged::{self, Told},
     maps::INTERFACES,
     notice,
@@ -102,6 +102,9 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     // Packed meanwhile, which the compiler is not to see: there is just enough of the stack.
     let traffic = Traffic::unpack(black_box(packed));
     count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
+    if verdict.passes() {
+        echo::come_in(skb, &headers);
+    }
     conclude(&maps, (skb, &headers), &verdict, false)
 }
 
@@ -132,7 +135,14 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
         if trace == Trace::Notice { Sender::Unknown } else { sender::at_egress(skb.0, Some(&headers)) };
     let verdict = match sender {
         Sender::Container(id) => {
-            by_container(&maps, (skb, &headers), (id, Zone::UPLINK), trace == Trace::None, traffic)
+            echo::rename(&mut headers, id);
+            let asks = trace == Trace::None;
+            let verdict = by_container(&maps, (skb, &headers), (id, Zone::UPLINK), asks, traffic);
+            if verdict.passes() && !echo::go_out(skb, &headers) {
+                Verdict::because(verdict.owner, Reason::IcmpIdInUse)
+            } else {
+                verdict
+            }
         }
         Sender::Host => {
             egress::by_host(&maps, &headers, Zone::UPLINK);

@@ -36,7 +36,6 @@ pub fn settle(console: &mut Console, stage: &mut Stage) -> Result<()> {
         ("app", "hijack", 2),
         ("app", "port-reserved", 1),
         ("app", "spoofed-source", 1),
-        ("app", "icmp-id-in-use", 1),
         ("app", "bind-conflict", 1),
     ];
     for (name, reason, times) in expected {

@@ -190,6 +190,10 @@ impl<'a> Memory<'a> {
         let counted = local.then_some(traffic);
         let verdict =
             egress::send(&&self.tables, (&seen.bytes, &headers), (sender, self.zone), true, counted);
+        if verdict.reason == Reason::IcmpIdInUse && !local {
+            // The next hook gives it another.
+            return PASS;
+        }
         if local && let Some(counters) = self.of(sender) {
             add(&mut counters.local, false, traffic);
         }

@@ -1,6 +1,7 @@
 //! Whose packets are, and who may send what.
 
 mod bare;
+mod echo;
 mod egress;
 mod exempt;
 mod fragments;
