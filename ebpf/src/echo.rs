@@ -34,8 +34,8 @@ pub fn rename(headers: &mut Headers, sender: ContainerId) {
 /// A request gets the id that it goes by, which is in `headers`, if that is another than it has. Its flow remembers that one. False if
 /// that cannot be.
 #[inline(always)]
-pub fn go_out(skb: Skb, headers: &Headers) -> bool {
-    headers.kind != Kind::Query || seam_go_out(skb.0, headers) != 0
+pub fn go_out(skb: Skb, headers: &Headers, sender: ContainerId) -> bool {
+    headers.kind != Kind::Query || seam_go_out(skb.0, headers, sender.0) != 0
 }
 
 /// A reply gets the id that the container has given its request. The one that it has come with stays beside it.
@@ -70,7 +70,7 @@ extern "C" fn seam_rename(headers: *mut Headers, sender: u32) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_go_out(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
+extern "C" fn seam_go_out(skb: *mut __sk_buff, headers: *const Headers, sender: u32) -> u32 {
     if headers.is_null() {
         return 0;
     }
@@ -81,8 +81,8 @@ extern "C" fn seam_go_out(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
     if own == wire || !headers.is_requester(Which::Source) {
         return 1;
     }
-    echo::note(&Maps::new(NoContext), headers, Zone::UPLINK, own);
-    write(skb, headers.transport, own, wire) as u32
+    let is_noted = echo::note(&Maps::new(NoContext), headers, (ContainerId(sender), Zone::UPLINK), own);
+    (is_noted && write(skb, headers.transport, own, wire)) as u32
 }
 
 #[unsafe(no_mangle)]

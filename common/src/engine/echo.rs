@@ -53,11 +53,21 @@ pub fn rename<T: Tables>(tables: &T, headers: &mut Headers, (sender, zone): (Con
     false
 }
 
-/// The flow of a request that was [renamed](rename) remembers the container's own id.
+/// The flow of a request of `sender`'s that was [renamed](rename) remembers the container's own id. False if there is none, or another
+/// container was faster: no reply would find its way back.
 #[inline(always)]
-pub fn note<T: Tables>(tables: &T, headers: &Headers, zone: Zone, own: Port) {
-    if let Some(hit) = flow::find(tables, headers, Place::in_zone(zone)) {
-        hit.entry.set_number(0, RENAMED | own.0 as u64);
+pub fn note<T: Tables>(
+    tables: &T,
+    headers: &Headers,
+    (sender, zone): (ContainerId, Zone),
+    own: Port,
+) -> bool {
+    match flow::find(tables, headers, Place::in_zone(zone)) {
+        Some(hit) if hit.sender() == sender => {
+            hit.entry.set_number(0, RENAMED | own.0 as u64);
+            true
+        }
+        _ => false,
     }
 }
 

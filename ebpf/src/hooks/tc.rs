@@ -138,7 +138,7 @@ fn uplink_egress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
             echo::rename(&mut headers, id);
             let asks = trace == Trace::None;
             let verdict = by_container(&maps, (skb, &headers), (id, Zone::UPLINK), asks, traffic);
-            if verdict.passes() && !echo::go_out(skb, &headers) {
+            if verdict.passes() && !echo::go_out(skb, &headers, id) {
                 Verdict::because(verdict.owner, Reason::IcmpIdInUse)
             } else {
                 verdict

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use berth_tests::process::settle;
+use berth_tests::process::{ok, settle};
 use berth_tests::sockets::{accept, errno};
-use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, WIRE, at};
+use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, UPLINK, WIRE, at};
 use berth_tests::wait::{self, LIMIT};
 use berth_tests::{
     Berth, Bridge, Endpoint as _, Guest, Lxc, Sniffer, Sockets as _, Topology, bridge, link, privileged,
@@ -50,10 +49,9 @@ impl Net {
         )
     }
 
-    /// A program that LXC can call with this instance's options: it splits what it is given at spaces.
-    fn hook(&self) -> Result<PathBuf> {
+    /// What LXC is told to call: with this instance's options, the line that is in docs/own-network.md.
+    fn hook(&self) -> Result<String> {
         let berth = program::find("berth", "BERTH_BIN")?;
-        let path = self.berth.config_file().with_file_name("hook");
         let directories = [
             ("--config", self.berth.config_file()),
             ("--run-dir", self.berth.run_dir()),
@@ -62,10 +60,7 @@ impl Net {
         ];
         let options: Vec<_> =
             directories.iter().map(|(option, path)| format!("{option} {}", path.display())).collect();
-        let script = format!("#!/bin/sh\nexec {} hook {} lxc \"$@\"\n", berth.display(), options.join(" "));
-        fs::write(&path, script)?;
-        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        Ok(path)
+        Ok(format!("lxc.net.0.script.up = {} {} hook lxc\n", berth.display(), options.join(" ")))
     }
 
     /// Registers the container `web`, which has these rules in both families.
@@ -152,6 +147,21 @@ fn one_port_in_and_mail_out() -> Result<()> {
             }
         }
     }
+    by_the_node_s_own_nat(&net, &web)
+}
+
+/// Published and masqueraded by the node's own rules, as docs/own-network.md has it while berth has no NAT.
+fn by_the_node_s_own_nat(net: &Net, web: &Lxc) -> Result<()> {
+    let (node, remote, address) = (&net.topology.node, &net.topology.remote, net.bridge.at(NUMBER)[0]);
+    let nat = |rule: &str| ok(node.command("iptables")?.args(["-t", "nat"]).args(rule.split(' '))).map(drop);
+    nat(&format!("-A PREROUTING -i {UPLINK} -p tcp --dport 80 -j DNAT --to-destination {address}"))?;
+    nat(&format!("-A POSTROUTING -o {UPLINK} -s 10.77.0.0/24 -j MASQUERADE"))?;
+    let service = web.tcp_listen(at(address, WEB))?;
+    let _client = remote.tcp_connect(at(NODE_V4, WEB))?;
+    accept(&service)?;
+    let mail = remote.tcp_listen(at(REMOTE_V4, MAIL))?;
+    let _sent = web.tcp_connect(at(REMOTE_V4, MAIL))?;
+    assert_eq!(accept(&mail)?.1.ip(), NODE_V4);
     Ok(())
 }
 
@@ -165,11 +175,13 @@ fn its_rules_are_there_before_its_first_packet() -> Result<()> {
 /// With this in its configuration.
 fn no_packet_comes_before_its_rules(version: &str) -> Result<()> {
     const STARTS: usize = 3;
-    let net = Net::new()?;
-    let hook = format!("lxc.net.0.script.up = {}\n{version}", net.hook()?.display());
+    let mut net = Net::new()?;
+    let hook = net.hook()? + version;
     let mut web = Lxc::with_network(&net.topology.node, "web", &(net.config() + &hook))?;
     // Nothing at all may leave it.
     net.add(web.name(), ["*filter\n:INPUT ACCEPT\n:OUTPUT DROP\nCOMMIT\n"; 2])?;
+    // Nobody but the hook is there to find it.
+    net.berth.stop()?;
     let there = Sniffer::start(&net.d.host, bridge::INSIDE)?;
     let mac = net.bridge.mac(NUMBER);
     there.frames()?;
@@ -195,7 +207,7 @@ fn no_packet_comes_before_its_rules(version: &str) -> Result<()> {
 fn a_hook_that_fails_keeps_it_from_starting() -> Result<()> {
     privileged!();
     let mut net = Net::new()?;
-    let hook = format!("lxc.net.0.script.up = {}\n", net.hook()?.display());
+    let hook = net.hook()?;
     let mut web = Lxc::with_network(&net.topology.node, "web", &(net.config() + &hook))?;
     // One that is not berth's starts as ever; this one is from now on.
     net.add(web.name(), ["*filter\nCOMMIT\n"; 2])?;

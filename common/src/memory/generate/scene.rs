@@ -121,9 +121,8 @@ impl Scene {
     /// A packet of this shape that goes this way.
     pub fn sample(&self, shape: Shape, direction: Direction, random: &mut Random) -> Sample {
         let mut frame = Vec::new();
-        for _ in ["destination", "source"] {
-            frame.extend(Self::mac(random));
-        }
+        frame.extend(Self::mac(random));
+        frame.extend(Self::mac(random));
         let tags = random.below(12).saturating_sub(8);
         for _ in 0..tags {
             frame.extend(random.pick(&[[0x81, 0x00, 0, 5], [0x88, 0xa8, 0, 7]]).unwrap_or_default());

@@ -25,7 +25,7 @@ fn ask(node: &Node, sender: ContainerId, packet: &[u8]) -> Result<u16, Reason> {
         return Err(verdict.reason);
     }
     if renamed {
-        echo::note(tables, &headers, Zone::UPLINK, own);
+        assert!(echo::note(tables, &headers, (sender, Zone::UPLINK), own));
     }
     assert_eq!(renamed, headers.source_port != own);
     Ok(headers.source_port.0)
@@ -63,6 +63,21 @@ fn the_second_goes_by_another_and_gets_its_own_back() {
             node.check();
         }
     }
+}
+
+/// Another has opened a flow at the id meanwhile: its replies stay its own.
+#[test]
+fn only_a_flow_of_its_own_remembers_its_id() {
+    let node = Node::new();
+    let packet = ping(L4, R4, 9);
+    let remembers =
+        |sender| echo::note(&&node.tables, &Node::headers(&packet), (sender, Zone::UPLINK), Port(1));
+    assert!(!remembers(B));
+    assert_eq!(ask(&node, A, &packet), Ok(9));
+    assert!(!remembers(B));
+    assert_eq!(answer(&node, &pong(R4, L4, 9)), (A, 9));
+    assert!(remembers(A));
+    assert_eq!(answer(&node, &pong(R4, L4, 9)), (A, 1));
 }
 
 #[test]
