@@ -82,6 +82,23 @@ fn one_address_on_two_interfaces() {
     assert!(bench.node.kernel.owned.iter().any(|(owned, ..)| *owned == address("10.0.0.2")));
 }
 
+/// One that had an interface of its own starts again on the node's network, where nobody else can have its address.
+#[test]
+fn an_address_of_two_is_that_of_the_one_who_shares() {
+    let mut bench = Bench::new();
+    bench.node.observer.lxc.insert("l".to_owned(), Recognised::Own(vec![link("veth0", 3)]));
+    let lxc = Target { lxc: Some("l".to_owned()), ..Target::default() };
+    bench.add_with("u", lxc, addresses(&["10.0.0.2"])).unwrap();
+    bench.add_with("v", interface("veth1"), addresses(&["10.0.0.2"])).unwrap();
+    assert!(bench.node.kernel.owned.is_empty());
+    let payload = Recognised::Shared(bench.node.observer.cgroup("/a".as_ref()).unwrap());
+    bench.node.observer.lxc.insert("l".to_owned(), payload);
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.refresh().unwrap();
+    let owned: Vec<_> = bench.node.kernel.owned.iter().map(|(address, id, _)| (*address, id.0)).collect();
+    assert_eq!(owned, [(address("10.0.0.2"), 1)]);
+}
+
 #[test]
 fn around_a_registered_cgroup_is_refused_too() {
     let mut bench = Bench::new();
