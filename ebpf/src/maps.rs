@@ -12,16 +12,17 @@ use aya_ebpf::{
 };
 use berth_common::abi::{
     address::{Address, AddressEntry, OwnAddress},
-    config::{Config, Interface, Runtime},
+    config::{Config, Interface, MAX_UPLINKS, Runtime},
     container::{Container, Usage},
     control::Control,
     counters::Counters,
     event::Event,
-    flow::Flow,
+    flow::{Flow, FlowKey},
     flow_event::FlowEvent,
     flow_table::{IndexBucket, Pool, Ring, SEGMENTS, SIDES, Side},
-    fragment::{self, FragmentPlace},
+    fragment::{self, FragmentKey, FragmentPlace},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
+    nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     set,
     socket::{Adoption, Bound, CgroupEntry, SocketOwner},
@@ -127,6 +128,24 @@ pub static CONNLIMITS: HashMap<u32, Connlimits, CONTAINER_ENTRIES, { BPF_F_NO_PR
 pub static COUNTED: HashMap<CountedKey, Counted, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
 #[btf_map]
 pub static COUNTS: HashMap<CountKey, u64, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static NAT_PUBLISHED: HashMap<PortKey, Published, 65_536, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+#[btf_map]
+pub static NAT_SOURCES: HashMap<NatSource, NatOwner, 16_384, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+/// By uplink.
+#[btf_map]
+pub static NAT_ADDRESSES: HashMap<u32, NatAddresses, { MAX_UPLINKS }> = HashMap::new();
+/// By slot of the flow table. What is in it stays.
+#[btf_map]
+pub static NAT_FLOWS: HashMap<u32, Translation, FLOW_ENTRIES, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+#[btf_map]
+pub static NAT_OUTER: HashMap<FlowKey, u64, FLOW_ENTRIES, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+#[btf_map]
+pub static NAT_PENDING: LruHashMap<FlowKey, NatPending, 16_384> = LruHashMap::new();
+#[btf_map]
+pub static NAT_FRAGMENTS: LruHashMap<FragmentKey, NatFragment, 4_096> = LruHashMap::new();
 #[btf_map]
 pub static SCRATCH: PerCpuArray<Scratch, SCRATCHES> = PerCpuArray::new();
 #[btf_map]

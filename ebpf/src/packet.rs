@@ -170,6 +170,13 @@ impl Skb {
         unsafe { (*self.0).len }.wrapping_sub(headers.network as u32)
     }
 
+    /// The interface that a packet which leaves has come in by, as routing has it; zero for what the node itself sends.
+    #[inline(always)]
+    pub fn came_by(self) -> u32 {
+        // SAFETY: A field of the program's context.
+        unsafe { (*self.0).ingress_ifindex }
+    }
+
     /// The interface the packet came in by, or is about to leave by.
     #[inline(always)]
     pub fn ifindex(self) -> u32 {

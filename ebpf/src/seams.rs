@@ -182,6 +182,11 @@ impl Context for BySkb {
     const HAS_ROOM: bool = false;
 
     #[inline(always)]
+    fn skb(&self) -> *mut __sk_buff {
+        self.0.0
+    }
+
+    #[inline(always)]
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling {
         let result = seam_rule(self.0.0, headers, case.to_number(), flow);
         Ruling {

@@ -1,6 +1,9 @@
 //! The engine's tables, which are maps.
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_coarse_ns};
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_NOEXIST},
+    helpers::generated::bpf_ktime_get_coarse_ns,
+};
 use berth_common::{
     abi::{
         address::{Address, OwnAddress},
@@ -44,6 +47,11 @@ pub trait Context: Copy {
     /// Whether there is stack to look slots of the flow table up without a call.
     const HAS_ROOM: bool;
 
+    /// The packet, or nothing.
+    #[inline(always)]
+    fn skb(&self) -> *mut __sk_buff {
+        core::ptr::null_mut()
+    }
     /// As [`Tables::rule`].
     fn rule(&self, headers: &Headers, case: &Case, flow: *mut Flow) -> Ruling;
     /// As [`Tables::meet`].
@@ -81,6 +89,12 @@ impl<C: Context> Maps<C> {
     pub fn new(context: C) -> Self {
         // SAFETY: The helper has no preconditions.
         Self { context, now: Nanos(unsafe { bpf_ktime_get_coarse_ns() }) }
+    }
+
+    /// The program's context.
+    #[inline(always)]
+    pub const fn context(&self) -> &C {
+        &self.context
     }
 
     /// The maps at a given moment.

@@ -118,13 +118,18 @@ fn what_has_been_lost_is_degraded() -> Result<()> {
     ok(node.topology.node.command("ip")?.args(["link", "delete", UPLINK]))?;
     let report = node.berth.json(["doctor"])?;
     let degraded = report["in_force"]["degraded"].as_array().context("no list")?;
-    for words in ["berth_up_in no longer sees the incoming", "berth_up_out no longer sees the outgoing"] {
+    for words in [
+        "berth_nat_in no longer sees the incoming",
+        "berth_up_in no longer sees the incoming",
+        "berth_up_out no longer sees the outgoing",
+        "berth_nat_out no longer sees the outgoing",
+    ] {
         let said = degraded.iter().filter_map(Value::as_str).any(|line| line.contains(words));
         assert!(said, "no {words:?}: {report}");
     }
-    assert_eq!(degraded.len(), 2, "{report}");
+    assert_eq!(degraded.len(), 4, "{report}");
     let table = node.berth.ok(["doctor"])?;
-    assert_eq!(table.lines().filter(|line| line.starts_with("degraded: ")).count(), 2, "{table}");
+    assert_eq!(table.lines().filter(|line| line.starts_with("degraded: ")).count(), 4, "{table}");
     Ok(())
 }
 

@@ -38,6 +38,10 @@ pub struct Config {
     pub keep_verdicts: u32,
     /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`] and its neighbours.
     pub tcp: u32,
+    /// Not zero if there are containers whose flows may be translated ([`crate::engine::nat`]).
+    pub nat: u32,
+    /// The ports that masquerading takes: the first and the last.
+    pub nat_ports: [u16; 2],
     /// How many levels below the root of the hierarchy containers' cgroups are; zeros at the end.
     pub cgroup_levels: [u8; MAX_CGROUP_LEVELS],
     /// The flow table's.

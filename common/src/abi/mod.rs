@@ -16,6 +16,7 @@ pub mod flow_table;
 pub mod fragment;
 pub mod guard;
 pub mod names;
+pub mod nat;
 pub mod port;
 pub mod reason;
 pub mod rules;
@@ -25,7 +26,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 14;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +56,7 @@ layouts! {
     address::Address = 16 { 0 },
     address::AddressEntry = 8 { owner, generation },
     address::OwnAddress = 20 { address, container },
-    config::Config = 176 {
+    config::Config = 184 {
         abi,
         unowned,
         netns,
@@ -69,6 +70,8 @@ layouts! {
         mark_shift,
         keep_verdicts,
         tcp,
+        nat,
+        nat_ports,
         cgroup_levels,
         flows,
     },
@@ -151,6 +154,14 @@ layouts! {
     guard::CountedKey = 56 { object, flow, from_low },
     guard::RecentEntry = 200 { address, turn, last, ttl, count, next, padding, stamps },
     guard::RecentList = 20016 { lock, padding, turns, entries },
+    nat::NatEnd = 20 { address, port },
+    nat::Published = 28 { end, container, generation },
+    nat::NatSource = 20 { address, ifindex },
+    nat::NatOwner = 28 { container, generation, masquerade, to },
+    nat::NatAddresses = 32 { v4, v6 },
+    nat::Translation = 56 { stamp, outer, is_low, padding },
+    nat::NatPending = 32 { expires, end, padding },
+    nat::NatFragment = 24 { expires, address },
     port::PortKey = 24 { address, port, protocol, padding, reserved },
     port::PortEntry = 8 { claim },
     socket::Adoption = 40 { key, container, generation, dual, padding },

@@ -37,6 +37,13 @@ pub const MAPS: &[&str] = &[
     "CONNLIMITS",
     "COUNTED",
     "COUNTS",
+    "NAT_PUBLISHED",
+    "NAT_SOURCES",
+    "NAT_ADDRESSES",
+    "NAT_FLOWS",
+    "NAT_OUTER",
+    "NAT_PENDING",
+    "NAT_FRAGMENTS",
 ];
 
 /// Programs attached to each container's cgroup.
@@ -58,6 +65,10 @@ pub const LSM_PROGRAMS: &[&str] = &["berth_lsm_opt", "berth_lsm_sock"];
 pub const UPLINK_INGRESS: &str = "berth_up_in";
 /// Egress of an uplink.
 pub const UPLINK_EGRESS: &str = "berth_up_out";
+/// Ingress of an uplink, before all else: what is for an address of the node's and goes on to a container.
+pub const NAT_INGRESS: &str = "berth_nat_in";
+/// Egress of an uplink, after all else: what goes on as if it were the node's.
+pub const NAT_EGRESS: &str = "berth_nat_out";
 /// Egress of `lo`.
 pub const LOOPBACK_EGRESS: &str = "berth_lo_out";
 /// Ingress of the node's side of a container's own interface: what the container sends.

@@ -88,6 +88,12 @@ reasons! {
     SpoofedMac = 24, "spoofed-mac";
     /// ARP or neighbour discovery that claims another's address.
     SpoofedNeighbour = 25, "spoofed-neighbour";
+    /// No port is left by which the flow could go out under the node's address.
+    NatPorts = 26, "nat-ports";
+    /// The node's table of translations is full.
+    NatTableFull = 27, "nat-table-full";
+    /// A packet of a container that is masqueraded, in no flow that is: it would show the container's own address.
+    NotTranslated = 28, "not-translated";
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);

@@ -35,12 +35,9 @@ pub fn arrive<T: Tables, P: Packet>(
     traffic: Traffic,
 ) -> Verdict {
     let (owner, track) = attribute::arriving(tables, (packet, headers), zone, (seen, Some(traffic)));
-    let container = tables.container(owner.id);
-    // The packet comes by the container's own interface again, and is judged there.
-    let passes_on = owner.way == Way::Address
-        && container.is_some_and(|container| container.flags & Container::OWN_NETWORK != 0);
-    let tracks = container.is_some_and(|container| container.mode().tracks_everything());
-    let enters = tracks && may_enter(headers, owner);
+    let passes_on = is_judged_elsewhere(tables, owner);
+    let tracks = tables.container(owner.id).is_some_and(|container| container.mode().tracks_everything());
+    let enters = tracks && !passes_on && may_enter(headers, owner);
     let track =
         if enters { enter(tables, (packet, headers), zone, owner.id, (seen, Some(traffic))) } else { track };
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
@@ -55,6 +52,13 @@ pub fn arrive<T: Tables, P: Packet>(
     verdict
 }
 
+/// Whether a packet on an uplink comes by its owner's own interface, too, where it is judged and tracked.
+#[inline(always)]
+fn is_judged_elsewhere<T: Tables>(tables: &T, owner: Owner) -> bool {
+    owner.way == Way::Address
+        && tables.container(owner.id).is_some_and(|container| container.flags & Container::OWN_NETWORK != 0)
+}
+
 /// Whose a packet is that leaves by an uplink without a container's socket, and whether it goes on. The owner's rules
 /// are asked unless they have been.
 #[inline(always)]
@@ -67,7 +71,8 @@ pub fn leave<T: Tables, P: Packet>(
 ) -> Verdict {
     let (owner, track) = attribute::leaving(tables, (packet, headers), zone, (seen, Some(traffic)));
     let track = if seen == Trace::Notice { Track::NOTICE } else { track };
-    let chain = if seen == Trace::Judged { None } else { Some(Chain::Output) };
+    let is_judged = seen == Trace::Judged || is_judged_elsewhere(tables, owner);
+    let chain = if is_judged { None } else { Some(Chain::Output) };
     let verdict = rules::settle(tables, (packet, headers), (owner, zone), chain, (track, Some(traffic)));
     remember(tables, headers, zone, verdict);
     verdict

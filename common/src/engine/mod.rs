@@ -29,6 +29,7 @@ pub mod ftp;
 pub mod headers;
 pub mod ingress;
 pub mod lock;
+pub mod nat;
 pub mod notice;
 pub mod parse;
 pub mod ports;

@@ -16,6 +16,7 @@ mod flow_table;
 mod fragments;
 pub mod generate;
 mod guards;
+mod nat;
 mod rules;
 mod ruleset;
 mod sets;

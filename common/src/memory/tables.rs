@@ -14,7 +14,9 @@ use super::{
     flow_table::Arrays,
     fragments::{FragmentCell, Fragments},
     guards::BucketCell,
-    lock, rules,
+    lock,
+    nat::Nat,
+    rules,
     sets::Sets,
     sockets::Sockets,
     usage::UsageCell,
@@ -88,6 +90,7 @@ pub struct MemoryTables {
     pub(super) replayed: AtomicU64,
     pub(super) rulesets: Mutex<BTreeMap<ContainerId, Arc<Ruleset>>>,
     pub(super) sets: Sets,
+    pub(super) nat: Nat,
     /// Entries are deleted by one thread at a time, as the loader runs one request at a time: an entry that another has
     /// deleted may be somebody else's by now.
     pub(super) deleting: Mutex<()>,
@@ -127,6 +130,7 @@ impl MemoryTables {
             replayed: AtomicU64::new(0),
             rulesets: Mutex::default(),
             sets: Sets::default(),
+            nat: Nat::new(capacity.flows),
             deleting: Mutex::default(),
         }
     }

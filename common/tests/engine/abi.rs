@@ -35,6 +35,9 @@ fn reasons() {
         (Reason::BindDenied, 14, "bind-denied"),
         (Reason::PortQuota, 15, "port-quota"),
         (Reason::BypassDenied, 16, "bypass-denied"),
+        (Reason::NatPorts, 26, "nat-ports"),
+        (Reason::NatTableFull, 27, "nat-table-full"),
+        (Reason::NotTranslated, 28, "not-translated"),
     ];
     for (reason, number, name) in expected {
         assert_eq!((reason as u8, reason.name()), (number, name));
@@ -165,7 +168,7 @@ fn layouts() {
     let names: BTreeSet<&str> = abi::LAYOUTS.iter().map(|layout| layout.name).collect();
     assert_eq!(names.len(), abi::LAYOUTS.len());
     assert!(abi::LAYOUTS.iter().all(|layout| layout.size % 4 == 0));
-    assert_eq!(abi::VERSION, 13);
+    assert_eq!(abi::VERSION, 14);
     let maps: BTreeSet<&&str> = abi::names::MAPS.iter().collect();
     assert_eq!(maps.len(), abi::names::MAPS.len());
     // The kernel keeps fifteen bytes of a map's or program's name.

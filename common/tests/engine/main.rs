@@ -10,6 +10,7 @@ mod flows;
 mod fragments;
 mod guards;
 mod memory;
+mod nat;
 mod notice;
 mod parse;
 mod ports;

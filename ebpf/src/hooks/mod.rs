@@ -5,6 +5,7 @@ mod bind;
 mod cgroup;
 pub mod control;
 mod lsm;
+mod nat;
 mod sockets;
 mod sockopt;
 mod tc;

@@ -69,12 +69,12 @@ pub fn berth_if_out(ctx: TcContext) -> i32 {
 
 /// What comes after the interface's own header, of which some have none, and where that is.
 #[inline(always)]
-fn payload(skb: Skb, is_bare: bool) -> (EtherType, u32) {
+pub(super) fn payload(skb: Skb, is_bare: bool) -> (EtherType, u32) {
     if is_bare { (parse::version(&skb), 0) } else { ether::payload(&skb) }
 }
 
 #[inline(always)]
-fn is_bare_uplink(skb: Skb) -> bool {
+pub(super) fn is_bare_uplink(skb: Skb) -> bool {
     config().is_some_and(|config| config.is_bare(skb.ifindex()))
 }
 
@@ -323,12 +323,12 @@ fn action(verdict: &Verdict) -> i32 {
 }
 
 #[inline(always)]
-fn is_ip(kind: EtherType) -> bool {
+pub(super) fn is_ip(kind: EtherType) -> bool {
     kind == EtherType::IPV4 || kind == EtherType::IPV6
 }
 
 #[inline(always)]
-fn is_loop_copy(skb: *mut __sk_buff) -> bool {
+pub(super) fn is_loop_copy(skb: *mut __sk_buff) -> bool {
     // SAFETY: A field of the program's context.
     unsafe { (*skb).pkt_type == PACKET_LOOPBACK }
 }

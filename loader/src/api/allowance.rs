@@ -1,6 +1,6 @@
 //! Ports that a container may bind.
 
-use std::{fmt, num::ParseIntError, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use berth_common::abi::{
     container::{MAX_PORT_RANGES, PortRange},
@@ -8,26 +8,19 @@ use berth_common::abi::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::port_span::{PortSpan, PortSpanError};
+
 /// The word for an allowance without bounds.
 const ALL: &str = "all";
 
 /// Ports that a container may bind: disjoint ranges in ascending order; none means every port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allowance(Vec<(u16, u16)>);
+pub struct Allowance(Vec<PortSpan>);
 
 impl Allowance {
     /// From ranges in any order, which may touch and overlap.
-    pub fn new(mut ranges: Vec<(u16, u16)>) -> Result<Self, AllowanceError> {
-        ranges.sort_unstable();
-        let mut merged: Vec<(u16, u16)> = Vec::with_capacity(ranges.len());
-        for (first, last) in ranges {
-            match merged.last_mut() {
-                Some(previous) if u32::from(first) <= u32::from(previous.1) + 1 => {
-                    previous.1 = previous.1.max(last);
-                }
-                _ => merged.push((first, last)),
-            }
-        }
+    pub fn new(ranges: Vec<PortSpan>) -> Result<Self, AllowanceError> {
+        let merged = PortSpan::merged(ranges);
         if merged.len() > MAX_PORT_RANGES {
             return Err(AllowanceError::TooMany(merged.len()));
         }
@@ -41,20 +34,13 @@ impl Allowance {
 
     /// Whether `port` is among them.
     pub fn contains(&self, port: u16) -> bool {
-        self.is_everything() || self.0.iter().any(|&(first, last)| (first..=last).contains(&port))
+        self.is_everything() || self.0.iter().any(|range| range.contains(port))
     }
 
     /// The ranges as the programs take them.
     pub fn ranges(&self) -> Vec<PortRange> {
-        self.0.iter().map(|&(first, last)| PortRange { first: Port(first), last: Port(last) }).collect()
-    }
-
-    fn texts(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(
-            |&(first, last)| {
-                if first == last { first.to_string() } else { format!("{first}-{last}") }
-            },
-        )
+        let range = |&PortSpan { first, last }| PortRange { first: Port(first), last: Port(last) };
+        self.0.iter().map(range).collect()
     }
 }
 
@@ -65,24 +51,7 @@ impl FromStr for Allowance {
         if text.trim() == ALL {
             return Ok(Self::default());
         }
-        Self::new(text.split(',').map(|part| range(part.trim())).collect::<Result<_, _>>()?)
-    }
-}
-
-fn range(text: &str) -> Result<(u16, u16), AllowanceError> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (port(first, text)?, port(last, text)?);
-    if first > last {
-        return Err(AllowanceError::Backwards(text.to_owned()));
-    }
-    Ok((first, last))
-}
-
-fn port(text: &str, whole: &str) -> Result<u16, AllowanceError> {
-    match text.trim().parse::<u16>() {
-        Ok(0) => Err(AllowanceError::Zero),
-        Ok(port) => Ok(port),
-        Err(source) => Err(AllowanceError::Number { text: whole.to_owned(), source }),
+        Self::new(text.split(',').map(|part| part.trim().parse::<PortSpan>()).collect::<Result<_, _>>()?)
     }
 }
 
@@ -91,11 +60,11 @@ impl fmt::Display for Allowance {
         if self.is_everything() {
             return f.write_str(ALL);
         }
-        for (index, text) in self.texts().enumerate() {
+        for (index, range) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str(",")?;
             }
-            f.write_str(&text)?;
+            range.fmt(f)?;
         }
         Ok(())
     }
@@ -103,7 +72,7 @@ impl fmt::Display for Allowance {
 
 impl Serialize for Allowance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.texts())
+        serializer.collect_seq(&self.0)
     }
 }
 
@@ -120,8 +89,8 @@ impl<'de> Deserialize<'de> for Allowance {
         let ranges = Vec::<Item>::deserialize(deserializer)?
             .into_iter()
             .map(|item| match item {
-                Item::Number(number) => range(&number.to_string()),
-                Item::Text(text) => range(&text),
+                Item::Number(number) => number.to_string().parse::<PortSpan>(),
+                Item::Text(text) => text.parse::<PortSpan>(),
             })
             .collect::<Result<_, _>>()
             .map_err(D::Error::custom)?;
@@ -132,20 +101,9 @@ impl<'de> Deserialize<'de> for Allowance {
 /// Why a text is no allowance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AllowanceError {
-    /// Not a number of 16 bits.
-    #[error("{text:?} is no port or range of ports; {source}; write 80 or 8000-8100")]
-    Number {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        source: ParseIntError,
-    },
-    /// The range ends before it begins.
-    #[error("{0:?} ends before it begins")]
-    Backwards(String),
-    /// Port 0 asks the kernel for any port.
-    #[error("0 is no port; ports are 1 to 65535")]
-    Zero,
+    /// One of them is no range.
+    #[error(transparent)]
+    Span(#[from] PortSpanError),
     /// More ranges than the programs look at.
     #[error("{0} separate ranges are too many; a container may have {MAX_PORT_RANGES}")]
     TooMany(usize),

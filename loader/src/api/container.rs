@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
+    allowance::Allowance, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade, mode::Mode, name::Name,
     packet_sockets::PacketSockets, plane::Plane, quota::Quota, spoofing::Spoofing, timeouts::Timeouts,
 };
 
@@ -30,6 +30,8 @@ pub struct Container {
     pub routes: bool,
     /// Whether it may use other addresses than its own on its own interface.
     pub spoofing: Spoofing,
+    /// Whether it goes out under an address of the node's.
+    pub masquerade: Masquerade,
     /// Features its rules may use.
     pub features: Vec<String>,
     /// Ports it may bind; none listed means all.

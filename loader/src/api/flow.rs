@@ -37,7 +37,16 @@ pub struct Flow {
     /// When it ends unless more packets come.
     pub expires_in_ms: u64,
     /// How it is translated.
-    pub nat: Option<serde_json::Value>,
+    pub nat: Option<Nat>,
+}
+
+/// How a flow is translated: the container's end, as seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nat {
+    /// The address.
+    pub address: IpAddr,
+    /// The port, or what plays its part.
+    pub port: u16,
 }
 
 /// Of which flows one wants to know which are busiest, and for how long they are watched.

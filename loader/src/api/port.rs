@@ -29,6 +29,8 @@ pub enum Maker {
     Bind,
     /// `berth ports reserve`.
     Operator,
+    /// `berth publish add`.
+    Publish,
 }
 
 impl fmt::Display for Maker {
@@ -36,6 +38,7 @@ impl fmt::Display for Maker {
         f.write_str(match self {
             Self::Bind => "bind",
             Self::Operator => "operator",
+            Self::Publish => "publish",
         })
     }
 }

@@ -8,6 +8,7 @@ use super::{
     flow::Top,
     flow_filter::{FlowFilter, Page},
     name::Name,
+    publication::Services,
     reservation::Service,
     rules::{Edit, Family, Restore},
     set::Commands,
@@ -160,6 +161,30 @@ pub enum Request {
         /// The address; all if none is given.
         address: Option<IpAddr>,
     },
+    /// Publish ports of a container.
+    PublishAdd {
+        /// The container.
+        name: Name,
+        /// The ports of the node.
+        services: Services,
+        /// The node's address; all if none is given.
+        address: Option<IpAddr>,
+        /// The container's address; its first one of each family if none is given.
+        to_address: Option<IpAddr>,
+        /// The first one of the container's ports; the same as the node's if none is given.
+        to_port: Option<u16>,
+    },
+    /// Publish ports of a container no longer.
+    PublishRemove {
+        /// The container.
+        name: Name,
+        /// The ports of the node.
+        services: Services,
+        /// The node's address; all if none is given.
+        address: Option<IpAddr>,
+    },
+    /// All published ports.
+    PublishList,
     /// All flows, or some.
     FlowsList {
         /// A container's name, or `host` or `unowned`.
@@ -212,6 +237,8 @@ impl Request {
             | Self::SetsChange { .. }
             | Self::PortReserve { .. }
             | Self::PortRelease { .. }
+            | Self::PublishAdd { .. }
+            | Self::PublishRemove { .. }
             | Self::FlowsFlush { .. }
             | Self::FlowsResize { .. }
             | Self::Shutdown => true,
@@ -225,6 +252,7 @@ impl Request {
             | Self::SetTest { .. }
             | Self::Features { .. }
             | Self::PortsList
+            | Self::PublishList
             | Self::FlowsList { .. }
             | Self::FlowsTop(_)
             | Self::Status

@@ -8,6 +8,7 @@ use super::{
     feature::FeatureRow,
     flow::{Busy, Flow},
     port::Port,
+    publication::Publication,
     rules::Listed,
     set::Set,
     status::Status,
@@ -36,6 +37,8 @@ pub enum Response {
     Features(Vec<FeatureRow>),
     /// Port reservations.
     Ports(Vec<Port>),
+    /// Published ports.
+    Publications(Vec<Publication>),
     /// Flows.
     Flows(Vec<Flow>),
     /// Flows that were watched, the busiest first.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode,
-    packet_sockets::PacketSockets, spoofing::Spoofing, timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
+    mode::Mode, packet_sockets::PacketSockets, spoofing::Spoofing, timeouts::Timeouts,
 };
 
 /// What can be set about a container. What is not given keeps its value, or the node's default.
@@ -61,6 +61,9 @@ pub struct Settings {
     /// Whether it may use other addresses than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spoofing: Option<Spoofing>,
+    /// Whether it goes out under an address of the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masquerade: Option<Masquerade>,
 }
 
 impl Settings {
@@ -87,6 +90,7 @@ impl Settings {
             macs: other.macs.clone().or_else(|| self.macs.clone()),
             routes: other.routes.or(self.routes),
             spoofing: other.spoofing.or(self.spoofing),
+            masquerade: other.masquerade.or(self.masquerade),
         }
     }
 

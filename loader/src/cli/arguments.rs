@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    container::ContainerCommand, hook::HookCommand, options::Options, rules::RulesCommand, set::SetCommand,
+    container::ContainerCommand, hook::HookCommand, options::Options, publish::PublishCommand,
+    rules::RulesCommand, set::SetCommand,
 };
 use crate::{
     api::{
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 13)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 14)");
 /// Shown below the commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -31,7 +32,7 @@ Exit codes:
   3  no daemon to be reached and nothing in force
   4  not permitted, or not supported by this kernel (`berth doctor` tells)
   5  the kernel's verifier refuses a program";
-const _: () = assert!(berth_common::abi::VERSION == 13, "VERSION names another");
+const _: () = assert!(berth_common::abi::VERSION == 14, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]
@@ -74,6 +75,9 @@ pub enum Command {
     /// Ports that containers hold
     #[command(subcommand)]
     Ports(PortsCommand),
+    /// Ports of the node that are those of containers with an interface of their own
+    #[command(subcommand)]
+    Publish(PublishCommand),
     /// Conversations
     #[command(subcommand)]
     Flows(FlowsCommand),
@@ -338,6 +342,12 @@ mod tests {
             "berth ports list --json",
             "berth ports reserve a tcp/8080 --address 192.0.2.1 --raw",
             "berth ports release a icmp/7",
+            "berth publish add a tcp/80",
+            "berth publish add a udp/8000-8100 --address 192.0.2.1 --to-address 10.0.0.2 --to-port 9000",
+            "berth publish rm a tcp/80 --address ::",
+            "berth publish list --json",
+            "berth container set a --masquerade yes",
+            "berth container add a --interface veth0 --masquerade 192.0.2.1",
             "berth flows list --owner a --json",
             "berth flows flush",
             "berth flows resize 131072",
@@ -362,6 +372,9 @@ mod tests {
             "berth container add a --cgroup /a --address 300.0.0.1",
             "berth container show",
             "berth ports reserve a 8080",
+            "berth publish add a sctp/80",
+            "berth publish add a tcp/80 --to-port 0",
+            "berth container set a --masquerade eth0",
             "berth flows list --owner",
             "berth flows resize 1000",
             "berth rules",

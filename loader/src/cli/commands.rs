@@ -42,6 +42,7 @@ pub fn run(arguments: Arguments, output: &Output) -> Result<(), ApiError> {
         Command::Set(command) => command.request()?,
         Command::Features { name, json } => (Request::Features { name }, json.json),
         Command::Ports(command) => command.request(),
+        Command::Publish(command) => command.request(),
         Command::Flows(command) => command.request(),
         Command::Status(json) => (Request::Status, json.json),
         Command::Events(events) => (Request::Events { last: events.last }, events.json.json),

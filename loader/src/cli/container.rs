@@ -6,9 +6,9 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::arguments::Json;
 use crate::api::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
-    packet_sockets::PacketSockets, request::Request, settings::Settings, spoofing::Spoofing, target::Target,
-    timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
+    mode::Mode, name::Name, packet_sockets::PacketSockets, request::Request, settings::Settings,
+    spoofing::Spoofing, target::Target, timeouts::Timeouts,
 };
 
 /// Containers.
@@ -115,6 +115,9 @@ pub struct SettingsArguments {
     /// Whether it may use other addresses than its own on its own interface
     #[arg(long, value_name = "WHETHER")]
     spoofing: Option<Spoofing>,
+    /// Whether what it begins leaves by the uplinks under an address of the node's: yes (the uplink's), no, or which one
+    #[arg(long, value_name = "WHETHER")]
+    masquerade: Option<Masquerade>,
     /// What its rules may do
     #[arg(long)]
     mode: Option<Mode>,
@@ -172,6 +175,7 @@ impl From<SettingsArguments> for Settings {
             macs: listed(arguments.macs),
             routes: arguments.routes.map(|routes| routes == YesNo::Yes),
             spoofing: arguments.spoofing,
+            masquerade: arguments.masquerade,
         }
     }
 }

@@ -11,6 +11,7 @@ mod logging;
 mod number;
 mod options;
 mod output;
+mod publish;
 mod rules;
 mod set;
 mod views;

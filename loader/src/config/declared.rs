@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use crate::api::{
-    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, mode::Mode, name::Name,
-    packet_sockets::PacketSockets, settings::Settings, spoofing::Spoofing, target::Target,
-    timeouts::Timeouts,
+    allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
+    mode::Mode, name::Name, packet_sockets::PacketSockets, settings::Settings, spoofing::Spoofing,
+    target::Target, timeouts::Timeouts,
 };
 
 /// A container that is to exist.
@@ -41,6 +41,7 @@ struct Content {
     macs: Option<Vec<Mac>>,
     routes: Option<bool>,
     spoofing: Option<Spoofing>,
+    masquerade: Option<Masquerade>,
     mode: Option<Mode>,
     features: Option<Mask>,
     max_rules: Option<u32>,
@@ -120,6 +121,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         macs: content.macs,
         routes: content.routes,
         spoofing: content.spoofing,
+        masquerade: content.masquerade,
     };
     Ok(Declared { path, name, target, settings })
 }
@@ -144,11 +146,11 @@ mod tests {
             (
                 "web.toml",
                 "interface = 'veth0'\naddresses = ['192.0.2.1', '2001:db8::1']\n\
-                 macs = ['02:00:00:00:00:01']\nroutes = true\n",
+                 macs = ['02:00:00:00:00:01']\nroutes = true\nmasquerade = '192.0.2.1'\n",
             ),
             (
                 "mail.toml",
-                "cgroups = ['/mail']\nlxc = 'mail'\nmode = 'stateful'\nmax_flows = 10\n\
+                "cgroups = ['/mail']\nlxc = 'mail'\nmode = 'stateful'\nmasquerade = false\nmax_flows = 10\n\
                  max_ports = 5\nports = [25, '587-588']\npacket_sockets = 'deny'\n",
             ),
             ("notes.txt", "not a container"),
@@ -162,6 +164,8 @@ mod tests {
         assert_eq!(all[1].settings.addresses.as_ref().unwrap().len(), 2);
         assert_eq!(all[1].settings.macs.as_ref().unwrap()[0].to_string(), "02:00:00:00:00:01");
         assert_eq!(all[1].settings.routes, Some(true));
+        let masquerades = [&all[0], &all[1]].map(|one| one.settings.masquerade);
+        assert_eq!(masquerades, [Some(Masquerade::No), Some("192.0.2.1".parse().unwrap())]);
     }
 
     #[test]
@@ -176,6 +180,11 @@ mod tests {
             ("a.toml", "cgroups = ['/a']\n\npid = 7\n", "a.toml:3: unknown field"),
             ("a.toml", "mode = 'full'\n", "a.toml:1: nothing says"),
             ("a.toml", "cgroups = ['/a']\nmacs = ['1']\n", "a.toml:2: \"1\" is no hardware address"),
+            (
+                "a.toml",
+                "cgroups = ['/a']\nmasquerade = 'yes'\n",
+                "a.toml:2: invalid value: string \"yes\", expected",
+            ),
             ("a.toml", "cgroups = ['/a']\nports = ['90-80']\n", "a.toml:2: \"90-80\" ends before"),
             ("a b.toml", "cgroups = ['/a']\n", "a b.toml: \"a b\" is no container name"),
         ] {

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use berth_common::abi::config::{self as abi, MAX_UPLINKS};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{ConfigError, Defaults, Limits, MarkBits};
+use super::{ConfigError, Defaults, Limits, MarkBits, Nat};
 use crate::api::{feature::Mask, timeouts::Timeouts};
 
 /// What `berth.toml` says.
@@ -32,6 +32,8 @@ pub struct Config {
     pub tcp_loose: TcpLoose,
     /// How long flows last.
     pub timeouts: Timeouts,
+    /// How addresses are translated.
+    pub nat: Nat,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.
@@ -138,7 +140,7 @@ mod tests {
              tcp_liberal = true\ntcp_loose = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n\
-             max_flow_rate = 6\n[timeouts]\nudp = 7\n",
+             max_flow_rate = 6\n[timeouts]\nudp = 7\n[nat]\nports = '2000-3000'\n",
         )
         .unwrap();
         assert_eq!(config.uplinks, ["eth0"]);
@@ -160,6 +162,7 @@ mod tests {
         };
         assert_eq!(config.defaults, defaults);
         assert_eq!(config.timeouts.to_string(), "udp=7");
+        assert_eq!(config.nat.ports.0.to_string(), "2000-3000");
     }
 
     #[test]
@@ -176,6 +179,9 @@ mod tests {
             ("[timeouts]\nudp = 3\nudpx = 3\n", 1, "no timeout is called"),
             ("features = 'limits'\n", 1, "did you mean limit"),
             ("[sizes]\n# many\nflows = 3\n", 3, "3 is not from 1024"),
+            ("[nat]\nports = '9-8'\n", 2, "ends before it begins"),
+            ("[nat]\nports = '1023-8000'\n", 2, "begins below 1024"),
+            ("[nat]\nports = 'many'\n", 2, "is no port or range of ports"),
             ("\nuplinks = ['a'\n", 2, ""),
             ("[defaults]\nmax_flows = -1\n", 2, ""),
             ("uplinks=['a','b','c','d','e','f','g','h','i']", 1, "too many"),

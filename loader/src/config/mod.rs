@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod limits;
 mod mark;
+mod nat;
 
 pub use declared::{Declared, declared};
 pub use defaults::Defaults;
@@ -14,3 +15,4 @@ pub use error::ConfigError;
 pub use file::{Config, KeepVerdicts, LocalPortRange, Unowned};
 pub use limits::{Limits, of_flows};
 pub use mark::MarkBits;
+pub use nat::{Nat, NatPorts};

@@ -4,25 +4,57 @@ use std::net::IpAddr;
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    address::{AddressAttribute, AddressMessage},
+    address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope},
 };
 
 use super::{ContainersError, error::Context as _, netlink::dump};
 
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// The interface's index.
+    pub ifindex: u32,
+    /// The address.
+    pub address: IpAddr,
+}
+
 /// All addresses of all interfaces, `lo`'s included, of the calling thread's network namespace; sorted.
 pub fn addresses() -> Result<Vec<IpAddr>, ContainersError> {
-    let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    let answers = dump(libc::NETLINK_ROUTE, all).context(|| "list the node's addresses".to_owned())?;
-    let mut addresses: Vec<IpAddr> = answers
-        .iter()
-        .filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewAddress(message) => local(message),
-            _ => None,
-        })
-        .collect();
+    let mut addresses: Vec<IpAddr> = messages()?.iter().filter_map(local).collect();
     addresses.sort_unstable();
     addresses.dedup();
     Ok(addresses)
+}
+
+/// The addresses that new conversations with other hosts may come from, in the kernel's order.
+pub fn source_addresses() -> Result<Vec<LinkAddress>, ContainersError> {
+    let messages = messages()?;
+    let sources = messages.iter().filter(|message| is_source(message));
+    Ok(sources
+        .filter_map(|message| Some(LinkAddress { ifindex: message.header.index, address: local(message)? }))
+        .collect())
+}
+
+fn messages() -> Result<Vec<AddressMessage>, ContainersError> {
+    let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    let answers = dump(libc::NETLINK_ROUTE, all).context(|| "list the node's addresses".to_owned())?;
+    Ok(answers
+        .into_iter()
+        .filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewAddress(message) => Some(message),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Whether it is one that lasts, and means the same everywhere.
+fn is_source(message: &AddressMessage) -> bool {
+    // Of IPv6, the first one says that it is a temporary one (linux/if_addr.h).
+    let unfit = AddressHeaderFlags::Secondary
+        | AddressHeaderFlags::Deprecated
+        | AddressHeaderFlags::Tentative
+        | AddressHeaderFlags::Dadfailed;
+    message.header.scope == AddressScope::Universe && !message.header.flags.intersects(unfit)
 }
 
 /// On a point-to-point link the other attribute is the peer's address.
@@ -53,5 +85,29 @@ mod tests {
         assert_eq!(local(&message), Some(near.into()));
         message.attributes.pop();
         assert_eq!(local(&message), Some(far.into()));
+    }
+
+    #[test]
+    fn conversations_come_from_addresses_that_last() {
+        use AddressHeaderFlags as Flags;
+        for (scope, flags, expected) in [
+            (AddressScope::Universe, Flags::Permanent, true),
+            (AddressScope::Universe, Flags::empty(), true),
+            (AddressScope::Universe, Flags::Permanent | Flags::Secondary, false),
+            (AddressScope::Universe, Flags::Permanent | Flags::Deprecated, false),
+            (AddressScope::Universe, Flags::Tentative, false),
+            (AddressScope::Link, Flags::Permanent, false),
+            (AddressScope::Host, Flags::Permanent, false),
+        ] {
+            let mut message = AddressMessage::default();
+            (message.header.scope, message.header.flags) = (scope, flags);
+            assert_eq!(is_source(&message), expected, "{scope:?} {flags:?}");
+        }
+    }
+
+    #[test]
+    fn lo_has_none_of_them() {
+        assert!(addresses().unwrap().iter().any(IpAddr::is_loopback));
+        assert!(!source_addresses().unwrap().iter().any(|one| one.address.is_loopback()));
     }
 }

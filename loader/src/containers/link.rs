@@ -1,5 +1,7 @@
 //! Network interfaces of the calling thread's network namespace.
 
+use std::collections::HashMap;
+
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkLayerType, LinkMessage},
@@ -63,6 +65,12 @@ pub fn default_uplinks() -> Result<Vec<Link>, ContainersError> {
         .collect())
 }
 
+/// Which interface each one belongs to that is a port of another, as of a bridge: by their indices.
+pub fn masters() -> Result<HashMap<u32, u32>, ContainersError> {
+    let messages = link_messages().context(|| "list the interfaces".to_owned())?;
+    Ok(messages.iter().filter_map(|message| Some((message.header.index, master(message)?))).collect())
+}
+
 /// What a message says about an interface, if it is of a kind that berth can read.
 pub(super) fn from_message(message: &LinkMessage) -> Option<Link> {
     Some(Link {
@@ -86,6 +94,13 @@ const fn begins_with_ethernet(kind: LinkLayerType) -> Option<bool> {
         | LinkLayerType::Ip6gre => Some(false),
         _ => None,
     }
+}
+
+fn master(message: &LinkMessage) -> Option<u32> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Controller(index) => Some(*index),
+        _ => None,
+    })
 }
 
 fn name_of(message: &LinkMessage) -> Option<&str> {

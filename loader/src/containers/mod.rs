@@ -15,11 +15,11 @@ mod process;
 mod sockets;
 mod veth;
 
-pub use addresses::addresses;
+pub use addresses::{LinkAddress, addresses, source_addresses};
 pub use cgroup::{Cgroup, Hierarchy};
 pub use error::ContainersError;
 pub use host::{Host, Release};
-pub use link::{Link, default_uplinks, link, links};
+pub use link::{Link, default_uplinks, link, links, masters};
 pub use lxc::of_lxc;
 pub use netns::{Netns, netns_cookie};
 pub use process::{Recognised, of_pid};

@@ -1,9 +1,12 @@
 //! The sockets of the node.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use berth_common::abi::units::Protocol;
+use berth_common::abi::{
+    port::PortKey,
+    units::{Port, Protocol},
+};
 use netlink_packet_core::Nla as _;
 use netlink_packet_sock_diag::{
     AF_INET, AF_INET6, SockDiagMessage,
@@ -27,6 +30,18 @@ pub struct Socket {
     pub role: Role,
     /// Whether it is an IPv6 socket that refuses IPv4. Known only while it is not connected.
     pub v6_only: bool,
+}
+
+impl Socket {
+    /// The ports that it holds: one of IPv6 that takes IPv4, too, those of both families.
+    pub fn keys(self) -> impl Iterator<Item = PortKey> {
+        let (address, port) = (self.local.ip(), Port(self.local.port()));
+        let is_dual = address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !self.v6_only;
+        let both = [Some(address), is_dual.then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))];
+        let bound = both.into_iter().flatten().filter(move |_| port.0 != 0);
+        let protocol = self.protocol;
+        bound.map(move |address| PortKey::new(protocol, address.into(), port))
+    }
 }
 
 /// What a socket does.

@@ -19,19 +19,11 @@ impl Kernel {
         owned: &[(IpAddr, ContainerId, u32)],
     ) -> Result<(), ControlError> {
         let wanted = wanted(node, owned);
-        let present: HashMap<Address, AddressEntry> = self.maps.addresses.entries()?.into_iter().collect();
-        for (address, entry) in &wanted {
-            if present.get(address) != Some(entry) {
-                self.maps.addresses.insert(*address, *entry)?;
-            }
-        }
+        self.maps.addresses.put(wanted.iter().map(|(address, entry)| (*address, *entry)))?;
         let alone = wanted.values().filter(|entry| entry.owner.is_container()).count();
         let alone = u32::try_from(alone).unwrap_or(u32::MAX);
         self.change_config(|config| config.container_addresses = alone)?;
-        for address in present.keys().filter(|address| !wanted.contains_key(address)) {
-            self.maps.addresses.remove(*address)?;
-        }
-        Ok(())
+        self.maps.addresses.retain(wanted.into_keys())
     }
 }
 

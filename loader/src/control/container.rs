@@ -14,8 +14,9 @@ use berth_common::abi::{
 use super::{
     ControlError, Kernel, Spec, cgroups,
     members::Members,
+    place::{Direction, Place},
     plain::zero,
-    tc::{self, Direction, Place},
+    tc,
 };
 use crate::containers::{Cgroup, Hierarchy, Link};
 

@@ -9,12 +9,12 @@ use berth_common::abi::{
 use super::{ControlError, Kernel, plain::zero};
 
 impl Kernel {
-    /// Shows all flows that have not ended.
-    pub fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
+    /// Shows all flows that have not ended, with the numbers of their slots.
+    pub fn each_flow(&self, see: &mut dyn FnMut(u32, &Flow)) -> Result<(), ControlError> {
         let now = Self::now();
-        self.each_slot(|_, flow| {
+        self.each_slot(|number, flow| {
             if flow.expires > now {
-                see(flow);
+                see(number, flow);
             }
         })
     }

@@ -10,6 +10,7 @@ use super::{
     ControlError, Direction, Kernel, Method, Object, Pinned,
     error::Context as _,
     pins::{self, Pins},
+    place::Place,
     sys, tc,
 };
 
@@ -86,7 +87,7 @@ fn attached(pins: &Pins) -> Result<Vec<Attached>, ControlError> {
         .into_iter()
         .map(|place| {
             let (method, alive) = tc::state(pins, &place)?;
-            let tc::Place { ifindex, direction, program } = place;
+            let Place { ifindex, direction, program } = place;
             Ok(Attached { ifindex, direction, program, method, alive })
         })
         .collect()

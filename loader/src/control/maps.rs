@@ -1,5 +1,6 @@
 //! The maps that the loader reads and writes.
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::{Array, HashMap, IterableMap, Map, MapData, MapError, PerCpuArray};
@@ -11,6 +12,7 @@ use berth_common::abi::{
     counters::Counters,
     flow_table::{Pool, Ring},
     guard::{Connlimits, ObjectKey, RecentList},
+    nat::{NatAddresses, NatOwner, NatSource, Published, Translation},
     port::{PortEntry, PortKey},
     socket::{Adoption, CgroupEntry},
     timeout::Timeouts,
@@ -49,6 +51,7 @@ pub struct Maps {
     pub objects: Hash<ObjectKey, u32>,
     pub recents: Hash<ObjectKey, RecentList>,
     pub connlimits: Hash<u32, Connlimits>,
+    pub nat: NatMaps,
     pub rulesets: Rulesets,
     pub sets: Sets,
 }
@@ -76,8 +79,28 @@ impl Maps {
             objects: Hash::open(pins, "OBJECTS")?,
             recents: Hash::open(pins, "RECENTS")?,
             connlimits: Hash::open(pins, "CONNLIMITS")?,
+            nat: NatMaps::open(pins)?,
             rulesets: Rulesets::open(pins)?,
             sets: Sets::open(pins)?,
+        })
+    }
+}
+
+/// What translates addresses.
+pub struct NatMaps {
+    pub published: Hash<PortKey, Published>,
+    pub sources: Hash<NatSource, NatOwner>,
+    pub addresses: Hash<u32, NatAddresses>,
+    pub flows: Hash<u32, Translation>,
+}
+
+impl NatMaps {
+    fn open(pins: &Pins) -> Result<Self, ControlError> {
+        Ok(Self {
+            published: Hash::open(pins, "NAT_PUBLISHED")?,
+            sources: Hash::open(pins, "NAT_SOURCES")?,
+            addresses: Hash::open(pins, "NAT_ADDRESSES")?,
+            flows: Hash::open(pins, "NAT_FLOWS")?,
         })
     }
 }
@@ -228,6 +251,35 @@ impl<K: Layout, V: Layout> Hash<K, V> {
 
     pub fn entries(&self) -> Result<Vec<(K, V)>, ControlError> {
         entries(self.name, self.descriptor.fd().as_fd())
+    }
+
+    /// Makes these the entries of their keys. What is so already is so all the time.
+    pub fn put(&mut self, wanted: impl IntoIterator<Item = (K, V)>) -> Result<(), ControlError>
+    where
+        K: Eq + std::hash::Hash,
+        V: PartialEq,
+    {
+        let present: std::collections::HashMap<K, V> = self.entries()?.into_iter().collect();
+        for (key, value) in wanted {
+            if present.get(&key) != Some(&value) {
+                self.insert(key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the entries of other keys than these.
+    pub fn retain(&mut self, kept: impl IntoIterator<Item = K>) -> Result<(), ControlError>
+    where
+        K: Eq + std::hash::Hash,
+    {
+        let kept: HashSet<K> = kept.into_iter().collect();
+        for (key, _) in self.entries()? {
+            if !kept.contains(&key) {
+                self.remove(key)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn capacity(&self) -> Result<u32, ControlError> {

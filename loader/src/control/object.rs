@@ -93,7 +93,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 23] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -114,6 +114,11 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 19] {
         ("FLOW_RINGS", containers),
         ("TIMEOUTS", containers),
         ("PORTS", sizes.ports),
+        ("NAT_PUBLISHED", sizes.ports),
+        // By an interface, and by the bridge that it is a port of.
+        ("NAT_SOURCES", several.saturating_mul(2)),
+        ("NAT_FLOWS", sizes.flows),
+        ("NAT_OUTER", sizes.flows),
         ("BUCKETS", sizes.guards),
         ("COUNTED", sizes.guards),
         ("COUNTS", sizes.guards),

@@ -108,6 +108,8 @@ fn required() -> impl Iterator<Item = &'static str> {
     let tc = [
         names::UPLINK_INGRESS,
         names::UPLINK_EGRESS,
+        names::NAT_INGRESS,
+        names::NAT_EGRESS,
         names::LOOPBACK_EGRESS,
         names::INTERFACE_INGRESS,
         names::INTERFACE_EGRESS,

@@ -7,7 +7,7 @@ use netlink_packet_route::{
     tc::{TcAttribute, TcHandle, TcMessage},
 };
 
-use super::tc::Direction;
+use super::place::Direction;
 use crate::containers::netlink;
 
 /// Parent of the clsact qdisc and, with other lower halves, of its filters (linux/pkt_sched.h).

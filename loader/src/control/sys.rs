@@ -17,10 +17,21 @@ use super::plain::{Layout, Plain};
 pub enum Target<'a> {
     /// A cgroup's directory.
     Cgroup(BorrowedFd<'a>),
-    /// An interface, before all other programs there.
-    Interface(u32),
+    /// An interface, and the place among the programs there.
+    Interface(u32, Order<'a>),
     /// Nothing: iterators.
     Nothing,
+}
+
+/// A place among the programs on an interface.
+#[derive(Clone, Copy, Debug)]
+pub enum Order<'a> {
+    /// Before all that are there.
+    First,
+    /// Right before that of this link, which must be attached there.
+    Before(BorrowedFd<'a>),
+    /// Right after that of this link, which must be attached there.
+    After(BorrowedFd<'a>),
 }
 
 /// Attaches a program; the link holds it there as long as it is open or pinned.
@@ -30,6 +41,9 @@ pub fn create_link(
     attach_type: bpf_attach_type,
 ) -> io::Result<OwnedFd> {
     const BPF_F_BEFORE: u32 = 1 << 3;
+    const BPF_F_AFTER: u32 = 1 << 4;
+    /// What it is relative to is a link.
+    const BPF_F_LINK: u32 = 1 << 13;
 
     let mut attr = empty();
     attr.link_create.__bindgen_anon_1.prog_fd = number(program);
@@ -38,9 +52,15 @@ pub fn create_link(
         Target::Cgroup(directory) => {
             attr.link_create.__bindgen_anon_2.target_fd = number(directory);
         }
-        Target::Interface(ifindex) => {
+        Target::Interface(ifindex, order) => {
+            let (flags, other) = match order {
+                Order::First => (BPF_F_BEFORE, None),
+                Order::Before(link) => (BPF_F_BEFORE | BPF_F_LINK, Some(link)),
+                Order::After(link) => (BPF_F_AFTER | BPF_F_LINK, Some(link)),
+            };
             attr.link_create.__bindgen_anon_2.target_ifindex = ifindex;
-            attr.link_create.flags = BPF_F_BEFORE;
+            attr.link_create.flags = flags;
+            attr.link_create.__bindgen_anon_3.tcx.__bindgen_anon_1.relative_fd = other.map_or(0, number);
         }
         Target::Nothing => {}
     }

@@ -1,10 +1,10 @@
 //! Programs on interfaces: TCX links where the kernel has them (6.6), filters of the clsact qdisc elsewhere.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle};
+use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError};
 use aya::programs::{Link as _, ProgramError, SchedClassifier, TcAttachType, tc};
 use aya_obj::generated::bpf_attach_type;
 
@@ -13,59 +13,11 @@ use super::{
     error::Context as _,
     features::has_tcx,
     pins::{self, Pins, create_directory, names_in},
+    place::{Direction, Place, Slot},
     programs::Programs,
     qdisc,
-    sys::{self, Target},
+    sys::{self, Order, Target},
 };
-
-/// Before filters of any other priority.
-const PRIORITY: u16 = 1;
-/// Ours among the filters of that priority.
-const HANDLE: TcHandle = TcHandle::new(0, 0xbe27);
-
-/// Which packets of an interface a program sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Direction {
-    /// Those it receives.
-    In,
-    /// Those it sends.
-    Out,
-}
-
-/// A program on an interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Index of the interface.
-    pub ifindex: u32,
-    /// Which packets.
-    pub direction: Direction,
-    /// The program.
-    pub program: String,
-}
-
-impl Place {
-    /// As in the pin directory.
-    fn name(&self) -> String {
-        let direction = match self.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-        };
-        format!("{}-{direction}-{}", self.ifindex, self.program)
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.splitn(3, '-');
-        Some(Self {
-            ifindex: parts.next()?.parse().ok()?,
-            direction: match parts.next()? {
-                "in" => Direction::In,
-                "out" => Direction::Out,
-                _ => return None,
-            },
-            program: parts.next()?.to_owned(),
-        })
-    }
-}
 
 /// How programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,9 +89,13 @@ pub fn state(pins: &Pins, place: &Place) -> Result<(Method, bool), ControlError>
     let path = pin(pins, place);
     let what = || format!("look at {}", path.display());
     if path.is_dir() {
-        let there =
-            qdisc::has_filter(place.ifindex, place.direction, (PRIORITY, HANDLE.into())).context(what)?;
-        return Ok((Method::Clsact, there));
+        for (priority, handle) in place.slots() {
+            let slot = (priority, handle.into());
+            if qdisc::has_filter(place.ifindex, place.direction, slot).context(what)? {
+                return Ok((Method::Clsact, true));
+            }
+        }
+        return Ok((Method::Clsact, false));
     }
     let link = sys::open(&path).context(what)?;
     Ok((Method::Tcx, sys::is_attached(link.as_fd()).context(what)?))
@@ -159,10 +115,29 @@ fn attach_link(pins: &Pins, programs: &Programs, place: &Place) -> Result<bool, 
         Direction::Out => bpf_attach_type::BPF_TCX_EGRESS,
     };
     let path = pin(pins, place);
-    let link = sys::create_link(program, Target::Interface(place.ifindex), attach_type)
-        .context(|| format!("attach {} to interface {}", place.program, place.ifindex))?;
+    let what = || format!("attach {} to interface {}", place.program, place.ifindex);
+    let neighbour = living_neighbour(pins, place).context(what)?;
+    let order = match &neighbour {
+        Some((link, true)) => Order::Before(link.as_fd()),
+        Some((link, false)) => Order::After(link.as_fd()),
+        None => Order::First,
+    };
+    let link =
+        sys::create_link(program, Target::Interface(place.ifindex, order), attach_type).context(what)?;
     sys::pin(link.as_fd(), &path).context(|| format!("pin {}", path.display()))?;
     Ok(true)
+}
+
+/// The link of the other one of a pair, if it is attached, and whether this one comes before it.
+fn living_neighbour(pins: &Pins, place: &Place) -> io::Result<Option<(OwnedFd, bool)>> {
+    let Some((other, is_first)) = place.neighbour() else {
+        return Ok(None);
+    };
+    let link = match sys::open(&pin(pins, &other)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    Ok(sys::is_attached(link.as_fd())?.then_some((link, is_first)))
 }
 
 /// Returns whether there is a living link.
@@ -204,14 +179,15 @@ fn attach_filter(pins: &Pins, programs: &Programs, place: &Place) -> Result<bool
     put.context(what).map(|()| true)
 }
 
-/// Either takes the place of the filter with our priority and handle, or must be the first.
+/// Either takes the place of the filter with its priority and handle, or must be the first.
 fn put_filter(programs: &Programs, place: &Place, interface: &str, replacing: bool) -> io::Result<()> {
     let mut program = SchedClassifier::from_pin(programs.path(&place.program)).map_err(from_program)?;
     let id = if replacing {
-        let present = present_filter(place, interface)?;
+        let present = present_filter(place, place.slot(), interface)?;
         program.attach_to_link(present)
     } else {
-        let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
+        let (priority, handle) = place.slot();
+        let options = NlOptions { priority, handle, classid: None };
         program.attach_with_options(
             interface,
             attach_type(place.direction),
@@ -229,17 +205,23 @@ fn remove_filter(place: &Place) -> Result<(), ControlError> {
         return Ok(());
     };
     let what = || format!("detach {} from interface {name}", place.program);
-    match present_filter(place, &name).context(what)?.detach().map_err(from_program) {
-        // The filter, or with the qdisc all filters, were removed by somebody else; or the interface just now.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL | libc::ENODEV)) => {
-            Ok(())
+    for slot in place.slots() {
+        match present_filter(place, slot, &name).context(what)?.detach().map_err(from_program) {
+            // The filter, or with the qdisc all filters, were removed by somebody else; or the interface just now.
+            Err(error)
+                if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL | libc::ENODEV)) => {}
+            detached => detached.context(what)?,
         }
-        detached => detached.context(what),
     }
+    Ok(())
 }
 
-fn present_filter(place: &Place, interface: &str) -> io::Result<SchedClassifierLink> {
-    SchedClassifierLink::attached(interface, attach_type(place.direction), PRIORITY, HANDLE, None)
+fn present_filter(
+    place: &Place,
+    (priority, handle): Slot,
+    interface: &str,
+) -> io::Result<SchedClassifierLink> {
+    SchedClassifierLink::attached(interface, attach_type(place.direction), priority, handle, None)
 }
 
 fn add_qdisc(pins: &Pins, ifindex: u32, interface: &str) -> Result<(), ControlError> {
@@ -308,18 +290,5 @@ mod tests {
     fn an_index_of_no_interface_has_no_name() {
         assert_eq!(interface_name(1).unwrap(), "lo");
         assert_eq!(interface_name(0x7fff_ffff).unwrap_err().raw_os_error(), Some(libc::ENXIO));
-    }
-
-    #[test]
-    fn places_survive_their_names() {
-        for (direction, name) in
-            [(Direction::In, "12-in-berth_up_in"), (Direction::Out, "12-out-berth_up_in")]
-        {
-            let place = Place { ifindex: 12, direction, program: "berth_up_in".to_owned() };
-            assert_eq!(place.name(), name);
-            assert_eq!(Place::parse(name), Some(place));
-        }
-        assert_eq!(Place::parse("12-qdisc"), None);
-        assert_eq!(Place::parse("x-in-y"), None);
     }
 }

@@ -9,7 +9,8 @@ use berth_common::abi::{
 use super::{
     ControlError, Kernel,
     error::Context as _,
-    tc::{self, Direction, Place},
+    place::{Direction, Place},
+    tc,
 };
 use crate::containers::Link;
 
@@ -94,8 +95,14 @@ fn list(config: &mut Config, uplinks: &[Listed]) {
     }
 }
 
-fn uplink_places(link: &Link) -> [Place; 2] {
-    let programs = [(Direction::In, names::UPLINK_INGRESS), (Direction::Out, names::UPLINK_EGRESS)];
+/// Translation last: what a container has sent is its own before it looks like the node's.
+fn uplink_places(link: &Link) -> [Place; 4] {
+    let programs = [
+        (Direction::In, names::UPLINK_INGRESS),
+        (Direction::Out, names::UPLINK_EGRESS),
+        (Direction::In, names::NAT_INGRESS),
+        (Direction::Out, names::NAT_EGRESS),
+    ];
     programs.map(|(direction, program)| Place {
         ifindex: link.ifindex,
         direction,
@@ -113,5 +120,12 @@ fn loopback_place() -> Result<Place, ControlError> {
 
 /// Whether a program is for uplinks or `lo`, rather than for containers' interfaces.
 fn is_ours(program: &str) -> bool {
-    [names::UPLINK_INGRESS, names::UPLINK_EGRESS, names::LOOPBACK_EGRESS].contains(&program)
+    [
+        names::UPLINK_INGRESS,
+        names::UPLINK_EGRESS,
+        names::NAT_INGRESS,
+        names::NAT_EGRESS,
+        names::LOOPBACK_EGRESS,
+    ]
+    .contains(&program)
 }

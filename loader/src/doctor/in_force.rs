@@ -3,11 +3,12 @@
 use berth_common::abi;
 use nix::net::if_::if_indextoname;
 
+use super::nat;
 use crate::{
     api::doctor::{InForce, Interface, Method},
     control::{self, Attached, Direction, Feature, Finding, Presence},
-    node::{Paths, instance},
-    state::Store,
+    node::{Forwarding, Paths, instance},
+    state::{State, Store},
 };
 
 /// How to get what this kernel has and the programs in force do not use.
@@ -15,7 +16,8 @@ const ANEW: &str = "`berth down` and a new start would change that";
 
 /// What is in force, and what is less than it could be on a kernel with these features.
 pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) -> InForce {
-    let elsewhere = serves_elsewhere(paths);
+    let state = Store::new(&paths.state_dir).load().ok().flatten().unwrap_or_default();
+    let elsewhere = serves_elsewhere(&state);
     let mut degraded = Vec::new();
     if elsewhere {
         degraded.push(
@@ -23,6 +25,7 @@ pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) ->
         );
     } else {
         degraded.extend(found.attached.iter().filter(|one| !one.alive).map(lost));
+        degraded.extend(nat::unrouted(&state, &Forwarding::system()));
     }
     degraded.extend(unused(found, findings));
     InForce {
@@ -38,10 +41,9 @@ pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) ->
 }
 
 /// Whether the state says that what is pinned was made for another network namespace.
-fn serves_elsewhere(paths: &Paths) -> bool {
-    let known = Store::new(&paths.state_dir).load().ok().flatten().and_then(|state| state.instance);
-    match (known, instance()) {
-        (Some(known), Ok(here)) => known != here,
+fn serves_elsewhere(state: &State) -> bool {
+    match (&state.instance, instance()) {
+        (Some(known), Ok(here)) => *known != here,
         _ => false,
     }
 }

@@ -5,6 +5,7 @@
 
 mod features;
 mod in_force;
+mod nat;
 
 use std::{fs, path::PathBuf};
 

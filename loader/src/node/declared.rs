@@ -34,6 +34,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let definition = self.define_ahead(&declared.target, settings)?;
             if definition != old {
                 let attachment = present(self, &definition);
+                self.check_translation((id, &declared.name), &definition, &attachment)?;
                 self.redefine(id, definition, attachment)?;
                 info!("container {} is now as {} says", declared.name, declared.path.display());
             }

@@ -1,5 +1,7 @@
 //! From what a request names to what is remembered.
 
+use std::collections::HashSet;
+
 use super::{Enforcer, Node, NodeError, Observer};
 use crate::{
     api::{settings::Settings, target::Target},
@@ -49,8 +51,9 @@ fn without_repeats(mut definition: Definition) -> Definition {
     definition.interfaces.sort();
     definition.interfaces.dedup();
     if let Some(addresses) = &mut definition.settings.addresses {
-        addresses.sort();
-        addresses.dedup();
+        // In their order: published ports go on to the first.
+        let mut seen = HashSet::new();
+        addresses.retain(|address| seen.insert(*address));
     }
     if let Some(macs) = &mut definition.settings.macs {
         macs.sort();

@@ -13,7 +13,7 @@ use berth_common::abi::{
 
 use crate::{
     containers::{Cgroup, Link},
-    control::{ControlError, Kept, Kernel, Policy, PortRefusal, Sizes, Spec},
+    control::{ControlError, Kept, Kernel, Nat, Policy, PortRefusal, Sizes, Spec, Translations},
 };
 
 /// What the node needs of the kernel: [`Kernel`], or something that stands for it in tests.
@@ -26,6 +26,7 @@ pub trait Enforcer {
         node: &[IpAddr],
         owned: &[(IpAddr, ContainerId, u32)],
     ) -> Result<(), ControlError>;
+    fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError>;
     fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
     fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
     fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError>;
@@ -60,7 +61,8 @@ pub trait Enforcer {
     fn release_port(&mut self, id: ContainerId, key: PortKey) -> Result<bool, ControlError>;
     fn flush_ports(&mut self, id: ContainerId) -> Result<u32, ControlError>;
     fn ports(&self) -> Result<Vec<(PortKey, Claim)>, ControlError>;
-    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError>;
+    fn each_flow(&self, see: &mut dyn FnMut(u32, &Flow)) -> Result<(), ControlError>;
+    fn translations(&self) -> Result<Translations, ControlError>;
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError>;
     fn end_flows(&mut self, wanted: &dyn Fn(&Flow) -> bool) -> Result<u32, ControlError>;
     fn grow_flows(&mut self, slots: u32) -> Result<u32, ControlError>;
@@ -89,6 +91,10 @@ impl Enforcer for Kernel {
         owned: &[(IpAddr, ContainerId, u32)],
     ) -> Result<(), ControlError> {
         Self::set_addresses(self, node, owned)
+    }
+
+    fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError> {
+        Self::set_translation(self, nat)
     }
 
     fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
@@ -179,8 +185,12 @@ impl Enforcer for Kernel {
         Self::ports(self)
     }
 
-    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
+    fn each_flow(&self, see: &mut dyn FnMut(u32, &Flow)) -> Result<(), ControlError> {
         Self::each_flow(self, see)
+    }
+
+    fn translations(&self) -> Result<Translations, ControlError> {
+        Self::translations(self)
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {

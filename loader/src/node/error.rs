@@ -1,13 +1,20 @@
 //! Why a request is refused or fails.
 
-use std::{io, net::IpAddr, path::PathBuf};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use berth_common::abi;
 
 use crate::{
     api::{
         error::{ApiError, Code},
+        mode::Mode,
         name::Name,
+        port_span::PortSpan,
+        publication::Services,
         reservation::Service,
     },
     compile::CompileError,
@@ -141,15 +148,161 @@ pub enum NodeError {
     },
     /// The kernel could hand the port to somebody else, and the configuration wants that refused.
     #[error(
-        "port {port} is within net.ipv4.ip_local_port_range ({first}-{last}), from which the kernel serves everybody; choose another, narrow the range, or set local_port_range = \"reserve\" in berth.toml"
+        "port {port} is within net.ipv4.ip_local_port_range ({range}), from which the kernel serves everybody; choose another, narrow the range, or set local_port_range = \"reserve\" in berth.toml"
     )]
     InLocalRange {
         /// What was asked for.
         port: u16,
-        /// First port of the range.
-        first: u16,
-        /// Last port of the range.
-        last: u16,
+        /// The range.
+        range: PortSpan,
+    },
+    /// The container has no address that anything could be translated to, or from.
+    #[error(
+        "no address of {0} is known that other hosts could reach; declare it with `berth container set {0} --address`"
+    )]
+    NothingToTranslate(Name),
+    /// The container uses the node's addresses.
+    #[error(
+        "{0} has no interface of its own; it uses the node's addresses, which need no translation (`berth ports reserve` reserves a port for it)"
+    )]
+    NoOwnInterface(Name),
+    /// The mode has no published ports.
+    #[error("mode {mode} does not allow published ports; use `berth container set {name} --mode full`")]
+    PublishMode {
+        /// The container.
+        name: Name,
+        /// Its mode.
+        mode: Mode,
+    },
+    /// The mode has no published ports, and the container has.
+    #[error("mode {mode} does not allow published ports; `berth publish rm {name} {service}` first")]
+    ModePublished {
+        /// The container.
+        name: Name,
+        /// The mode that it was to have.
+        mode: Mode,
+        /// One of the ports.
+        service: Service,
+    },
+    /// The mode has no masquerading.
+    #[error("mode {mode} does not allow {name} to be masqueraded; give it --mode full, or --masquerade no")]
+    MasqueradeMode {
+        /// The container.
+        name: Name,
+        /// The mode that it has, or was to have.
+        mode: Mode,
+    },
+    /// Ports that masquerading takes are those of sockets.
+    #[error(
+        "masquerading takes ports {ports}, and net.ipv4.ip_local_port_range ({range}) gives some of them to the node's own sockets; set other ports under [nat] in berth.toml, or narrow the range"
+    )]
+    MasqueradePorts {
+        /// What masquerading takes.
+        ports: PortSpan,
+        /// What sockets are given.
+        range: PortSpan,
+    },
+    /// The address is not the node's, or not the node's alone.
+    #[error("{0} is none of the node's own addresses; give one that is, and no container's")]
+    NotTheNodes(IpAddr),
+    /// The address is not the container's.
+    #[error(
+        "{address} is none of {name}'s addresses that other hosts could reach; declare it with `berth container set {name} --address`"
+    )]
+    NotItsAddress {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        address: IpAddr,
+    },
+    /// The container has no address of the family.
+    #[error("{address} cannot be published to {name}; the address it would go to must be of the same family")]
+    PublishFamily {
+        /// The container.
+        name: Name,
+        /// The node's address.
+        address: IpAddr,
+    },
+    /// The ports of the container would end beyond the last one.
+    #[error("{services} has no room from port {to_port} on; ports end at 65535")]
+    PublishRoom {
+        /// What was to be published.
+        services: Services,
+        /// Where it was to begin.
+        to_port: u16,
+    },
+    /// The address is gone to by what is published.
+    #[error(
+        "{service} is published to {address}; `berth publish rm {name} {service}` before {name} loses the address"
+    )]
+    AddressPublished {
+        /// The container.
+        name: Name,
+        /// What is published.
+        service: Service,
+        /// Where to.
+        address: IpAddr,
+    },
+    /// The port is published, with another end.
+    #[error("{service} at {address} is published to {to} already; `berth publish rm {name} {service}` first")]
+    PublishedOtherwise {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        service: Service,
+        /// Where.
+        address: IpAddr,
+        /// The container's end.
+        to: SocketAddr,
+    },
+    /// The container has reserved the port.
+    #[error("{service} is reserved for {name} itself; `berth ports release {name} {service}` first")]
+    PublishReserved {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        service: Service,
+    },
+    /// A program of the node's is bound to the port.
+    #[error(
+        "a program of the node's own is bound to {service}, and would hear nothing from other hosts; stop it, or \
+         publish another port"
+    )]
+    PublishHost {
+        /// The port.
+        service: Service,
+    },
+    /// Sockets of the container's are bound to the port.
+    #[error("sockets of {name} are bound to {service} on the node; close them first")]
+    PublishBound {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        service: Service,
+    },
+    /// What was to be released is published.
+    #[error("{service} of {name} is published; `berth publish rm {name} {service}` takes it back")]
+    ReleasePublished {
+        /// The container.
+        name: Name,
+        /// What was to be released.
+        service: Service,
+    },
+    /// What was to be published no longer is only reserved.
+    #[error("{services} of {name} is reserved, not published; `berth ports release` gives it up")]
+    UnpublishReserved {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        services: Services,
+    },
+    /// No such port is published.
+    #[error("{services} of {name} is not published; `berth publish list` shows what is")]
+    NotPublished {
+        /// The container.
+        name: Name,
+        /// What was asked for.
+        services: Services,
     },
     /// A sysctl could not be read or written.
     #[error("cannot use {}; {error}", path.display())]

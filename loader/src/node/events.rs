@@ -29,7 +29,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     /// A flow that has begun or ended.
     fn change(&self, event: &FlowEvent, time: String) -> api::event::Event {
-        let (change, flow) = (Change::from_number(event.change), self.flow(&event.flow, event.time));
+        let (change, flow) = (Change::from_number(event.change), self.flow(&event.flow, None, event.time));
         let packet = Packet {
             protocol: flow.protocol.clone(),
             src: flow.src,

@@ -1,7 +1,7 @@
 //! A kernel and a system that exist in memory only.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -18,8 +18,8 @@ use berth_common::abi::{
 
 use super::{Enforcer, Observer};
 use crate::{
-    containers::{Cgroup, ContainersError, Link, Recognised},
-    control::{ControlError, Kept, Policy, PortRefusal, Sizes, Spec},
+    containers::{Cgroup, ContainersError, Link, LinkAddress, Recognised},
+    control::{ControlError, Kept, Nat, Policy, PortRefusal, Sizes, Spec, Translations},
 };
 
 /// A kernel that remembers what it was told, and fails where it is asked to.
@@ -33,6 +33,9 @@ pub struct FakeKernel {
     pub uplinks: Vec<Link>,
     pub node_addresses: Vec<IpAddr>,
     pub owned: Vec<(IpAddr, ContainerId, u32)>,
+    /// What is translated, and how flows are.
+    pub nat: Option<Nat>,
+    pub translations: Translations,
     /// What rulesets keep something for.
     pub objects: BTreeMap<u32, Vec<u32>>,
     /// Generations of the rulesets in force.
@@ -73,6 +76,12 @@ impl Enforcer for FakeKernel {
     ) -> Result<(), ControlError> {
         self.may("set_addresses")?;
         (self.node_addresses, self.owned) = (node.to_vec(), owned.to_vec());
+        Ok(())
+    }
+
+    fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError> {
+        self.may("set_translation")?;
+        self.nat = Some(nat.clone());
         Ok(())
     }
 
@@ -212,9 +221,13 @@ impl Enforcer for FakeKernel {
         Ok(self.ports.clone())
     }
 
-    fn each_flow(&self, see: &mut dyn FnMut(&Flow)) -> Result<(), ControlError> {
-        self.flows.iter().for_each(see);
+    fn each_flow(&self, see: &mut dyn FnMut(u32, &Flow)) -> Result<(), ControlError> {
+        (0..).zip(&self.flows).for_each(|(slot, flow)| see(slot, flow));
         Ok(())
+    }
+
+    fn translations(&self) -> Result<Translations, ControlError> {
+        Ok(self.translations.clone())
     }
 
     fn flush_flows(&mut self, owner: Option<ContainerId>) -> Result<u32, ControlError> {
@@ -289,6 +302,10 @@ pub struct FakeSystem {
     pub links: Vec<Link>,
     pub uplinks: Vec<Link>,
     pub addresses: Vec<IpAddr>,
+    pub source_addresses: Vec<LinkAddress>,
+    pub masters: HashMap<u32, u32>,
+    /// Where sockets wait for others.
+    pub bound: Vec<PortKey>,
     pub lxc: BTreeMap<String, Recognised>,
     pub processes: BTreeMap<u32, Recognised>,
 }
@@ -334,6 +351,18 @@ impl Observer for FakeSystem {
 
     fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError> {
         Ok(self.addresses.clone())
+    }
+
+    fn source_addresses(&self) -> Result<Vec<LinkAddress>, ContainersError> {
+        Ok(self.source_addresses.clone())
+    }
+
+    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError> {
+        Ok(self.masters.clone())
+    }
+
+    fn bound(&self) -> Result<Vec<PortKey>, ContainersError> {
+        Ok(self.bound.clone())
     }
 
     fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError> {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr, rc::Rc};
 
 use berth_common::{
     abi::{
-        flow::{Flow, State},
+        flow::{End, Flow, State},
         units::{self, ContainerId, Nanos, Port},
     },
     wire::icmp,
@@ -34,13 +34,15 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let now = self.kernel.now();
         let room = page.limit.map_or(usize::MAX, |limit| page.offset.saturating_add(limit));
         let (mut first, mut names) = (Least::new(room), HashMap::new());
-        self.kernel.each_flow(&mut |flow| {
+        self.kernel.each_flow(&mut |slot, flow| {
             if matches(flow, owner, filter, now) {
-                first.offer(self.rank(flow, (page.sort, now), &mut names), || *flow);
+                first.offer(self.rank(flow, (page.sort, now), &mut names), || (slot, *flow));
             }
         })?;
+        let translations = self.kernel.translations()?;
         // Only those that are shown are put into words.
-        Ok(first.into_sorted().skip(page.offset).map(|(_, flow)| self.flow(&flow, now)).collect())
+        let shown = first.into_sorted().skip(page.offset);
+        Ok(shown.map(|(_, (slot, flow))| self.flow(&flow, translations.of(slot, &flow), now)).collect())
     }
 
     pub(super) fn flush_flows(
@@ -101,7 +103,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         (None, number, ends)
     }
 
-    pub(super) fn flow(&self, flow: &Flow, now: Nanos) -> api::flow::Flow {
+    /// A flow in words; `outer` is the container's end as seen from outside, if that is another there.
+    pub(super) fn flow(&self, flow: &Flow, outer: Option<End>, now: Nanos) -> api::flow::Flow {
         let key = &flow.key;
         let (low, high) = ((key.low, key.low_port), (key.high, key.high_port));
         let opener_low = flow.state.has(State::OPENER_LOW);
@@ -125,7 +128,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             back: flow.back.into(),
             age_ms: flow.created.age(now).0 / 1_000_000,
             expires_in_ms: flow.expires.0.saturating_sub(now.0) / 1_000_000,
-            nat: None,
+            nat: outer.map(|end| api::flow::Nat { address: end.address.into(), port: end.port.0 }),
         }
     }
 

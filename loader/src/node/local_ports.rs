@@ -2,11 +2,11 @@
 
 use std::{
     fs, io,
-    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 use super::NodeError;
+use crate::api::port_span::PortSpan;
 
 /// Where the two settings are, in the network namespace of whoever opens them.
 const DIRECTORY: &str = "/proc/sys/net/ipv4";
@@ -29,63 +29,77 @@ impl LocalPorts {
     }
 
     /// The range from which the kernel takes ports.
-    pub fn range(&self) -> Result<RangeInclusive<u16>, NodeError> {
+    pub fn range(&self) -> Result<PortSpan, NodeError> {
         let path = self.directory.join("ip_local_port_range");
         let text = read(&path)?;
         let mut numbers = text.split_whitespace().map(str::parse);
         match (numbers.next(), numbers.next()) {
-            (Some(Ok(first)), Some(Ok(last))) => Ok(first..=last),
+            (Some(Ok(first)), Some(Ok(last))) => Ok(PortSpan { first, last }),
             _ => Err(unintelligible(path)),
         }
     }
 
-    /// Whether the kernel is kept from handing out `port`.
-    pub fn holds(&self, port: u16) -> Result<bool, NodeError> {
-        Ok(self.reserved()?.iter().any(|range| range.contains(&port)))
+    /// Those of them that the kernel is not kept from handing out.
+    pub fn free(&self, ports: &[u16]) -> Result<Vec<u16>, NodeError> {
+        let reserved = self.reserved()?;
+        let is_free = |port: &u16| !reserved.iter().any(|span| span.contains(*port));
+        Ok(ports.iter().copied().filter(is_free).collect())
     }
 
-    /// Keeps the kernel from handing out `port`.
-    pub fn reserve(&self, port: u16) -> Result<(), NodeError> {
-        let mut ranges = self.reserved()?;
-        if ranges.iter().any(|range| range.contains(&port)) {
+    /// Keeps the kernel from handing them out.
+    pub fn reserve(&self, ports: &[u16]) -> Result<(), NodeError> {
+        if ports.is_empty() {
             return Ok(());
         }
-        ranges.push(port..=port);
-        self.write(&ranges)
+        let mut spans = self.reserved()?;
+        let before = spans.len();
+        for &port in ports {
+            if !spans.iter().any(|span| span.contains(port)) {
+                spans.push(PortSpan { first: port, last: port });
+            }
+        }
+        if spans.len() == before { Ok(()) } else { self.write(spans) }
     }
 
-    /// Lets the kernel hand out `port` again.
-    pub fn release(&self, port: u16) -> Result<(), NodeError> {
-        let ranges = self.reserved()?.into_iter().flat_map(|range| without(&range, port));
-        self.write(&ranges.collect::<Vec<_>>())
+    /// Lets the kernel hand them out again.
+    pub fn release(&self, ports: &[u16]) -> Result<(), NodeError> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let spans = ports.iter().fold(self.reserved()?, |spans, port| {
+            spans.into_iter().flat_map(|span| without(span, *port)).collect()
+        });
+        self.write(spans)
     }
 
-    fn reserved(&self) -> Result<Vec<RangeInclusive<u16>>, NodeError> {
+    fn reserved(&self) -> Result<Vec<PortSpan>, NodeError> {
         let path = self.directory.join("ip_local_reserved_ports");
         let text = read(&path)?;
         let parts = text.trim().split(',').filter(|part| !part.is_empty());
         parts.map(|part| parse(part).ok_or_else(|| unintelligible(path.clone()))).collect()
     }
 
-    fn write(&self, ranges: &[RangeInclusive<u16>]) -> Result<(), NodeError> {
+    fn write(&self, spans: Vec<PortSpan>) -> Result<(), NodeError> {
         let path = self.directory.join("ip_local_reserved_ports");
-        let texts: Vec<_> = ranges.iter().map(|range| format!("{}-{}", range.start(), range.end())).collect();
+        let spans = PortSpan::merged(spans).into_iter();
+        let texts: Vec<_> = spans.map(|PortSpan { first, last }| format!("{first}-{last}")).collect();
         fs::write(&path, texts.join(",") + "\n").map_err(|error| NodeError::Sysctl { path, error })
     }
 }
 
-fn parse(part: &str) -> Option<RangeInclusive<u16>> {
+/// The kernel takes zero for a port, too.
+fn parse(part: &str) -> Option<PortSpan> {
     let (first, last) = part.split_once('-').unwrap_or((part, part));
-    Some(first.parse().ok()?..=last.parse().ok()?)
+    Some(PortSpan { first: first.parse().ok()?, last: last.parse().ok()? })
 }
 
-fn without(range: &RangeInclusive<u16>, port: u16) -> Vec<RangeInclusive<u16>> {
-    let (first, last) = (*range.start(), *range.end());
-    if !range.contains(&port) {
-        return vec![first..=last];
+fn without(span: PortSpan, port: u16) -> Vec<PortSpan> {
+    let PortSpan { first, last } = span;
+    if !span.contains(port) {
+        return vec![span];
     }
-    let below = port.checked_sub(1).filter(|&end| end >= first).map(|end| first..=end);
-    let above = port.checked_add(1).filter(|&start| start <= last).map(|start| start..=last);
+    let below = port.checked_sub(1).filter(|&end| end >= first).map(|last| PortSpan { first, last });
+    let above = port.checked_add(1).filter(|&start| start <= last).map(|first| PortSpan { first, last });
     below.into_iter().chain(above).collect()
 }
 
@@ -117,36 +131,46 @@ mod tests {
     #[test]
     fn reads_the_range() {
         let (_directory, ports) = with("\n");
-        assert_eq!(ports.range().unwrap(), 32_768..=60_999);
+        assert_eq!(ports.range().unwrap(), PortSpan { first: 32_768, last: 60_999 });
     }
 
     #[test]
     fn adds_and_takes_away() {
         let (directory, ports) = with("\n");
-        assert!(!ports.holds(40_000).unwrap());
+        assert_eq!(ports.free(&[40_000, 40_001]).unwrap(), [40_000, 40_001]);
         for port in [40_000, 40_000, 65_535] {
-            ports.reserve(port).unwrap();
-            assert!(ports.holds(port).unwrap());
+            ports.reserve(&[port]).unwrap();
+            assert!(ports.free(&[port]).unwrap().is_empty());
         }
         assert_eq!(reserved(&directory), "40000-40000,65535-65535");
-        ports.release(40_000).unwrap();
-        ports.release(65_535).unwrap();
+        ports.release(&[40_000]).unwrap();
+        ports.release(&[65_535]).unwrap();
         assert_eq!(reserved(&directory), "");
+    }
+
+    #[test]
+    fn many_at_once_are_few_words() {
+        let (directory, ports) = with("40002\n");
+        let many: Vec<u16> = (40_000..44_096).collect();
+        ports.reserve(&many).unwrap();
+        assert_eq!(reserved(&directory), "40000-44095");
+        ports.release(&many[1..]).unwrap();
+        assert_eq!(reserved(&directory), "40000-40000");
     }
 
     #[test]
     fn leaves_what_others_wrote() {
         let (directory, ports) = with("80,32768-32770\n");
-        assert!(ports.holds(32_769).unwrap());
-        ports.release(32_769).unwrap();
+        assert!(ports.free(&[32_769]).unwrap().is_empty());
+        ports.release(&[32_769]).unwrap();
         assert_eq!(reserved(&directory), "80-80,32768-32768,32770-32770");
     }
 
     #[test]
     fn says_what_it_cannot_use() {
         let ports = LocalPorts::at(Path::new("/nonexistent"));
-        assert!(ports.reserve(1).unwrap_err().to_string().contains("ip_local_reserved_ports"));
+        assert!(ports.reserve(&[1]).unwrap_err().to_string().contains("ip_local_reserved_ports"));
         let (_directory, ports) = with("x\n");
-        assert!(ports.reserve(1).is_err());
+        assert!(ports.reserve(&[1]).is_err());
     }
 }

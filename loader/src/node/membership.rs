@@ -21,8 +21,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         }
         let definition = self.define(target, settings)?;
         let attachment = Attachment::whole(&self.observer, &definition)?;
+        let unrouted = self.check_masquerade(&Settings::default(), &definition.settings)?;
         let (id, sockets) = self.introduce(name.clone(), definition, attachment)?;
         let mut notes = vec![format!("container {name} has id {id}")];
+        notes.extend(unrouted);
         if sockets > 0 {
             notes.push(format!("{sockets} sockets that were open already are now its own"));
         }
@@ -42,6 +44,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             return Err(NodeError::NoChange(name.clone()));
         }
         let settings = old.settings.overlaid(settings);
+        let mut notes = self.check_masquerade(&old.settings, &settings)?;
         let (definition, attachment) = if target.is_empty() {
             let attachment = self.attachments.get(&id).cloned().unwrap_or_default();
             (Definition { settings, ..old }, attachment)
@@ -50,15 +53,20 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let attachment = Attachment::whole(&self.observer, &definition)?;
             (definition, attachment)
         };
+        self.check_translation((id, name), &definition, &attachment)?;
         let dropped = self.fit_rules(id, &definition.settings, drop_rules)?;
         self.redefine(id, definition, attachment)?;
-        let notes = if dropped > 0 { vec![format!("{dropped} rules went")] } else { Vec::new() };
+        if dropped > 0 {
+            notes.push(format!("{dropped} rules went"));
+        }
         Ok(Response::Done { notes })
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Result<Response, NodeError> {
         let id = self.known(name)?.0.id;
-        let reservations = self.state.reservations_of(id).count();
+        let (published, reserved): (Vec<_>, Vec<_>) =
+            self.state.reservations_of(id).partition(|one| one.is_published());
+        let went = [(reserved.len(), "reservations by the operator"), (published.len(), "published ports")];
         let before = self.state.clone();
         let mut after = before.clone();
         after.forget(id);
@@ -72,13 +80,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.attachments.remove(&id);
         self.rules.remove(&id);
         self.remove_sets(id);
-        self.push_addresses()?;
+        self.push_network()?;
         self.tidy_local_ports()?;
 
-        let mut notes = Vec::new();
-        if reservations > 0 {
-            notes.push(format!("{reservations} reservations by the operator went with it"));
-        }
+        let went = went.iter().filter(|(count, _)| *count > 0);
+        let mut notes: Vec<_> = went.map(|(count, what)| format!("{count} {what} went with it")).collect();
         let file = self.config_path.with_file_name("containers").join(format!("{name}.toml"));
         if file.exists() {
             notes.push(format!("it comes back at the next start, as {} declares it", file.display()));
@@ -100,6 +106,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         };
         let id = record.id;
         self.check_conflicts(id, &definition, &attachment)?;
+        self.check_translation((id, &record.name), &definition, &attachment)?;
         let record = Record { definition: Some(definition), ..record };
         Ok((id, self.replace(record, attachment)?))
     }
@@ -149,7 +156,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
         let old = self.attachments.get(&id).cloned();
         let enforced = self.enforce(id, attachment, &known).and_then(|sockets| {
-            self.push_addresses()?;
+            self.push_network()?;
             Ok(sockets)
         });
         if enforced.is_err() {
@@ -213,7 +220,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             }
             None => Ok(()),
         };
-        let undone = undone.and_then(|()| self.push_addresses());
+        let undone = undone.and_then(|()| self.push_network());
         if let Err(failure) = undone {
             error!("container {id} is not quite what it was before the last request: {failure}");
         }

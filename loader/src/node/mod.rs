@@ -13,14 +13,17 @@ mod error;
 mod events;
 mod features;
 mod flows;
+mod forwarding;
 mod interfaces;
 mod least;
 mod local_ports;
 mod lock;
 mod membership;
+mod nat;
 mod observer;
 mod open;
 mod presence;
+mod publications;
 mod refused;
 mod reservations;
 mod restore;
@@ -29,6 +32,7 @@ mod sets;
 mod spec;
 mod take_down;
 mod top;
+mod translatable;
 mod uplinks;
 mod views;
 
@@ -44,6 +48,7 @@ use berth_common::abi::units::ContainerId;
 pub use attachment::Attachment;
 pub use enforcer::Enforcer;
 pub use error::NodeError;
+pub use forwarding::Forwarding;
 pub use local_ports::LocalPorts;
 pub use lock::{Lock, LockError};
 pub use observer::Observer;
@@ -52,7 +57,7 @@ pub use open::{Paths, Purpose};
 pub use take_down::take_down;
 pub use uplinks::Uplinks;
 
-use self::interfaces::Interfaces;
+use self::{interfaces::Interfaces, nat::Clash, publications::Destination};
 use crate::{
     api::{
         name::Name,
@@ -63,7 +68,7 @@ use crate::{
     },
     config::Config,
     containers::{Host, Link},
-    control::Kernel,
+    control::{Kernel, Nat},
     sets::Sets,
     state::{State, Store},
 };
@@ -77,6 +82,7 @@ pub struct Node<E = Kernel, O = Host> {
     config: Config,
     config_path: PathBuf,
     local_ports: LocalPorts,
+    forwarding: Forwarding,
     uplinks: Uplinks,
     /// The uplinks that this run has attached to.
     links: Option<Vec<Link>>,
@@ -89,6 +95,10 @@ pub struct Node<E = Kernel, O = Host> {
     /// The named sets of containers, as they are in the kernel.
     sets: BTreeMap<u32, Sets>,
     addresses: Addresses,
+    /// What is translated, as it is in the kernel; none if that is not known.
+    nat: Option<Nat>,
+    /// What is left out of it, and was told.
+    clashes: Vec<Clash>,
     /// Highest id that the kernel's tables have room for.
     most: u32,
     problem: Option<String>,
@@ -136,6 +146,14 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 self.reserve(&name, service, address, raw)
             }
             Request::PortRelease { name, service, address } => self.release(&name, service, address),
+            Request::PublishAdd { name, services, address, to_address, to_port } => {
+                let to = Destination { address: to_address, port: to_port };
+                self.publish_ports(&name, services, address, to)
+            }
+            Request::PublishRemove { name, services, address } => {
+                self.unpublish_ports(&name, services, address)
+            }
+            Request::PublishList => Ok(Response::Publications(self.list_publications())),
             Request::FlowsList { owner, filter, page } => {
                 self.list_flows(owner.as_deref(), &filter, page).map(Response::Flows)
             }

@@ -1,11 +1,14 @@
 //! What the node needs to see of the system.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     path::{Component, Path, PathBuf},
 };
 
-use crate::containers::{self, Cgroup, ContainersError, Host, Link, Recognised};
+use berth_common::abi::port::PortKey;
+
+use crate::containers::{self, Cgroup, ContainersError, Host, Link, LinkAddress, Recognised, Role, Socket};
 
 /// What the node needs to see of the system: [`Host`], or something that stands for it in tests.
 pub trait Observer {
@@ -25,6 +28,12 @@ pub trait Observer {
     fn default_uplinks(&self) -> Result<Vec<Link>, ContainersError>;
     /// The node's addresses.
     fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError>;
+    /// Those that new conversations with other hosts may come from, in the kernel's order.
+    fn source_addresses(&self) -> Result<Vec<LinkAddress>, ContainersError>;
+    /// Which interface each one belongs to that is a port of another: by their indices. This may change while they exist.
+    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError>;
+    /// Where the node's sockets wait for others, its containers' included.
+    fn bound(&self) -> Result<Vec<PortKey>, ContainersError>;
     /// How the container of a process is recognised.
     fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError>;
     /// How an LXC container is recognised.
@@ -67,6 +76,19 @@ impl Observer for Host {
 
     fn addresses(&self) -> Result<Vec<IpAddr>, ContainersError> {
         containers::addresses()
+    }
+
+    fn source_addresses(&self) -> Result<Vec<LinkAddress>, ContainersError> {
+        containers::source_addresses()
+    }
+
+    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError> {
+        containers::masters()
+    }
+
+    fn bound(&self) -> Result<Vec<PortKey>, ContainersError> {
+        let waiting = containers::sockets()?.into_iter().filter(|socket| socket.role != Role::Connected);
+        Ok(waiting.flat_map(Socket::keys).collect())
     }
 
     fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError> {

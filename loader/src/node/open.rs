@@ -9,7 +9,7 @@ use std::{
 use berth_common::abi;
 use log::{error, info, warn};
 
-use super::{Addresses, LocalPorts, Node, NodeError, Observer, Uplinks, refused};
+use super::{Addresses, Forwarding, LocalPorts, Node, NodeError, Observer, Uplinks, refused};
 use crate::{
     config::{Config, Unowned, declared},
     containers::{self, Host},
@@ -87,6 +87,7 @@ impl Node<Kernel, Host> {
             config,
             config_path: paths.config.clone(),
             local_ports: LocalPorts::system(),
+            forwarding: Forwarding::system(),
             uplinks,
             links: None,
             attachments: BTreeMap::new(),
@@ -94,6 +95,8 @@ impl Node<Kernel, Host> {
             rules: BTreeMap::new(),
             sets: BTreeMap::new(),
             addresses: Addresses::default(),
+            nat: None,
+            clashes: Vec::new(),
             problem,
         };
         let started = node.start(paths, purpose, adopted, has_past);
@@ -138,6 +141,7 @@ impl Node<Kernel, Host> {
         if matches!(purpose, Purpose::Enforce { .. }) {
             // Container by container, then the uplinks: nothing passes an uplink before its owner is known.
             self.declare(declared(&paths.config));
+            self.warn_of_masquerade_ports();
             let interfaces = self.observer.links()?.into();
             self.refresh_uplinks(&interfaces)?;
         }

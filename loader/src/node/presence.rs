@@ -14,7 +14,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let interfaces = Interfaces::from(self.observer.links()?);
         self.refresh_containers(&interfaces);
         self.follow_interfaces()?;
-        self.push_addresses()?;
+        self.push_network()?;
         self.refresh_uplinks(&interfaces)
     }
 
@@ -39,7 +39,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         attachment.is_announced = true;
         self.check_conflicts(id, &definition, &attachment)?;
         self.settle(id, attachment)?;
-        self.push_addresses()?;
+        self.push_network()?;
         self.store.save(&self.state)?;
         Ok(Response::Done { notes: Vec::new() })
     }
@@ -116,12 +116,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Puts the operator's reservations for a container into the kernel.
     pub(super) fn reserve_again(&mut self, id: u32) {
         for reservation in self.state.reservations_of(id) {
-            for key in reservation.service.keys(Some(reservation.address)) {
-                let done = self.kernel.reserve_port(ContainerId(id), key, reservation.raw);
-                if let Err(refusal) = done {
-                    let (service, address) = (reservation.service, reservation.address);
-                    warn!("{service} at {address} is no longer reserved for {id}: {refusal}");
-                }
+            let done = self.kernel.reserve_port(ContainerId(id), reservation.key(), reservation.raw);
+            if let Err(refusal) = done {
+                let (service, address) = (reservation.service, reservation.address);
+                warn!("{service} at {address} is no longer reserved for {id}: {refusal}");
             }
         }
     }

@@ -41,7 +41,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         }
         self.tidy_sets()?;
         self.release_strays()?;
-        self.push_addresses()?;
+        self.push_network()?;
         self.restore_local_ports();
         self.store.save(&self.state)?;
         info!("{} containers", self.attachments.len());

@@ -20,10 +20,7 @@ fn tidy(paths: &Paths) -> Result<(), NodeError> {
         return Ok(());
     };
     if state.instance.take() == Some(instance()?) {
-        let local_ports = LocalPorts::system();
-        for &port in &state.local_ports {
-            local_ports.release(port)?;
-        }
+        LocalPorts::system().release(&state.local_ports)?;
     }
     state.uplinks.clear();
     Ok(store.save(&state)?)

@@ -34,7 +34,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let owner = asked.owner.as_deref().map(|owner| self.owner_id(owner)).transpose()?;
         let at = self.kernel.now();
         let mut counted = HashMap::new();
-        self.kernel.each_flow(&mut |flow| {
+        self.kernel.each_flow(&mut |_, flow| {
             if matches(flow, owner, &asked.filter, at) {
                 counted.insert(flow.key, (flow.created, flow.out, flow.back));
             }
@@ -46,7 +46,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub fn busiest(&self, before: &Tallies, asked: &Top) -> Result<Response, NodeError> {
         let now = self.kernel.now();
         let mut busiest = Least::new(asked.limit);
-        self.kernel.each_flow(&mut |flow| {
+        self.kernel.each_flow(&mut |slot, flow| {
             if !matches(flow, before.owner, &asked.filter, now) {
                 return;
             }
@@ -54,12 +54,13 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             if out.packets + back.packets != 0 {
                 let bytes = out.bytes.saturating_add(back.bytes);
                 let rank = (u64::MAX - bytes, u64::MAX - out.packets, flow.key);
-                busiest.offer(rank, || (*flow, out, back));
+                busiest.offer(rank, || (slot, *flow, out, back));
             }
         })?;
         let span = now.0.saturating_sub(before.at.0);
-        let busy = busiest.into_sorted().map(|(_, (flow, out, back))| Busy {
-            flow: self.flow(&flow, now),
+        let translations = self.kernel.translations()?;
+        let busy = busiest.into_sorted().map(|(_, (slot, flow, out, back))| Busy {
+            flow: self.flow(&flow, translations.of(slot, &flow), now),
             out_per_second: in_a_second(out, span).into(),
             in_per_second: in_a_second(back, span).into(),
         });

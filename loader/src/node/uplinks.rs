@@ -30,16 +30,26 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if self.links.as_ref() == Some(&chosen) {
             return Ok(());
         }
-        self.kernel.set_uplinks(&chosen)?;
-        let uplinks: Vec<_> = chosen.iter().map(|link| link.name.clone()).collect();
-        self.links = Some(chosen);
+        self.attach_uplinks(chosen)?;
+        let uplinks: Vec<_> = self.links.iter().flatten().map(|link| link.name.clone()).collect();
         if uplinks.is_empty() {
             warn!("there is no uplink yet; what the node exchanges with other hosts is not seen");
         } else {
             info!("uplinks: {}", uplinks.join(" "));
         }
         let automatic_uplinks = self.uplinks == Uplinks::Automatic;
-        self.save(State { uplinks, automatic_uplinks, ..self.state.clone() })
+        self.save(State { uplinks, automatic_uplinks, ..self.state.clone() })?;
+        self.push_translation()
+    }
+
+    /// The addresses of each are known for as long as anything is translated there.
+    fn attach_uplinks(&mut self, chosen: Vec<Link>) -> Result<(), NodeError> {
+        let former = self.links.take();
+        let gone = former.iter().flatten().filter(|link| !chosen.contains(link));
+        self.links = Some(chosen.iter().chain(gone).cloned().collect());
+        let attached = self.push_translation().and_then(|()| Ok(self.kernel.set_uplinks(&chosen)?));
+        self.links = if attached.is_ok() { Some(chosen) } else { former };
+        attached
     }
 
     fn automatic(&self, interfaces: &Interfaces) -> Result<Vec<Link>, NodeError> {

@@ -1,5 +1,7 @@
 //! Answers to questions.
 
+use std::collections::HashSet;
+
 use berth_common::abi::{self, units::ContainerId};
 
 use super::{Attachment, Enforcer, Node, NodeError, Observer, spec::settings};
@@ -48,6 +50,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     pub(super) fn list_ports(&self) -> Result<Vec<Port>, NodeError> {
+        let published = self.state.reservations.iter().filter(|one| one.is_published());
+        let published: HashSet<_> = published.map(|one| (one.id, one.key())).collect();
         let mut ports = self.kernel.ports()?;
         ports.sort_by_key(|(key, _)| (key.protocol.0, key.port, key.address));
         Ok(ports
@@ -57,7 +61,13 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 protocol: Protocol(key.protocol).to_string(),
                 address: key.address.into(),
                 port: key.port.0,
-                by: if claim.is_permanent() { Maker::Operator } else { Maker::Bind },
+                by: if published.contains(&(claim.owner().0, key)) {
+                    Maker::Publish
+                } else if claim.is_permanent() {
+                    Maker::Operator
+                } else {
+                    Maker::Bind
+                },
                 permanent: claim.is_permanent(),
             })
             .collect())
@@ -90,6 +100,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             macs: settings.macs.unwrap_or_default(),
             routes: settings.routes.unwrap_or_default(),
             spoofing: settings.spoofing.unwrap_or_default(),
+            masquerade: settings.masquerade.unwrap_or_default(),
             allowed_ports: settings.ports.unwrap_or_default(),
             packet_sockets: settings.packet_sockets.unwrap_or_default(),
         })

@@ -1,7 +1,8 @@
 //! The state and its records.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use berth_common::abi::{port::PortKey, units::Port};
 use serde::{Deserialize, Serialize};
 
 use super::{Attached, Definition, Instance, Resized, Rules, ids::random_generation};
@@ -42,7 +43,7 @@ pub struct State {
     pub resized: Option<Resized>,
     /// Containers, in ascending order of their ids.
     pub containers: Vec<Record>,
-    /// The operator's port reservations.
+    /// The operator's port reservations, and those of published ports.
     pub reservations: Vec<Reservation>,
 }
 
@@ -65,7 +66,7 @@ pub struct Record {
     pub attached: Attached,
 }
 
-/// A port reservation by the operator.
+/// A port reservation by the operator, or of a port that is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The container's number.
@@ -77,6 +78,21 @@ pub struct Reservation {
     /// For a user-space stack.
     #[serde(default)]
     pub raw: bool,
+    /// Of a port that is published: the container's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<SocketAddr>,
+}
+
+impl Reservation {
+    /// What it takes in the kernel.
+    pub fn key(&self) -> PortKey {
+        PortKey::new(self.service.protocol.0, self.address.into(), Port(self.service.port))
+    }
+
+    /// Whether it is of a port that is published.
+    pub const fn is_published(&self) -> bool {
+        self.to.is_some()
+    }
 }
 
 impl State {
@@ -128,7 +144,7 @@ impl State {
         self.reservations.retain(|reservation| reservation.id != id);
     }
 
-    /// The operator's reservations for a container.
+    /// The operator's reservations for a container, and those of its published ports.
     pub fn reservations_of(&self, id: u32) -> impl Iterator<Item = &Reservation> {
         self.reservations.iter().filter(move |reservation| reservation.id == id)
     }

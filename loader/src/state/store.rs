@@ -154,6 +154,14 @@ mod tests {
             service: "tcp/80".parse().unwrap(),
             address: "::".parse().unwrap(),
             raw: true,
+            to: None,
+        });
+        state.reservations.push(Reservation {
+            id: 3,
+            service: "tcp/81".parse().unwrap(),
+            address: "0.0.0.0".parse().unwrap(),
+            raw: false,
+            to: Some("192.0.2.1:8081".parse().unwrap()),
         });
         state
     }
@@ -168,6 +176,14 @@ mod tests {
         assert_eq!(store.load().unwrap(), Some(state.clone()));
         store.save(&State { last_id: 8, ..state }).unwrap();
         assert_eq!(store.load().unwrap().unwrap().last_id, 8);
+    }
+
+    #[test]
+    fn reservations_of_before_there_was_anything_published_are_read() {
+        let text = r#"{"id":1,"service":"tcp/80","address":"0.0.0.0","raw":false}"#;
+        let reservation: Reservation = serde_json::from_str(text).unwrap();
+        assert!(!reservation.is_published());
+        assert_eq!(serde_json::to_string(&reservation).unwrap(), text);
     }
 
     #[test]

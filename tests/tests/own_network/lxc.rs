@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use berth_tests::process::{ok, settle};
+use berth_tests::process::settle;
 use berth_tests::sockets::{accept, errno};
-use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, UPLINK, WIRE, at};
+use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, WIRE, at};
 use berth_tests::wait::{self, LIMIT};
 use berth_tests::{
     Berth, Bridge, Endpoint as _, Guest, Lxc, Sniffer, Sockets as _, Topology, bridge, link, privileged,
@@ -68,7 +68,8 @@ impl Net {
         let mac = bridge::text(self.bridge.mac(NUMBER));
         let addresses = self.bridge.at(NUMBER).map(|address| address.to_string());
         let [v4, v6] = addresses.each_ref().map(String::as_str);
-        let known = ["--lxc", lxc, "--address", v4, "--address", v6, "--mac", &mac, "--mode", "stateful"];
+        let known = ["--lxc", lxc, "--address", v4, "--address", v6, "--mac", &mac];
+        let known = [&known[..], &["--mode", "full", "--masquerade", "yes"]].concat();
         self.berth.ok([&["container", "add", "web"], &known[..]].concat())?;
         let file = self.berth.config_file().with_file_name("rules");
         for (rules, family) in rules.into_iter().zip([&[][..], &["--ipv6"]]) {
@@ -147,21 +148,23 @@ fn one_port_in_and_mail_out() -> Result<()> {
             }
         }
     }
-    by_the_node_s_own_nat(&net, &web)
+    under_the_node_s_address(&net, &web)
 }
 
-/// Published and masqueraded by the node's own rules, as docs/own-network.md has it while berth has no NAT.
-fn by_the_node_s_own_nat(net: &Net, web: &Lxc) -> Result<()> {
-    let (node, remote, address) = (&net.topology.node, &net.topology.remote, net.bridge.at(NUMBER)[0]);
-    let nat = |rule: &str| ok(node.command("iptables")?.args(["-t", "nat"]).args(rule.split(' '))).map(drop);
-    nat(&format!("-A PREROUTING -i {UPLINK} -p tcp --dport 80 -j DNAT --to-destination {address}"))?;
-    nat(&format!("-A POSTROUTING -o {UPLINK} -s 10.77.0.0/24 -j MASQUERADE"))?;
-    let service = web.tcp_listen(at(address, WEB))?;
-    let _client = remote.tcp_connect(at(NODE_V4, WEB))?;
-    accept(&service)?;
-    let mail = remote.tcp_listen(at(REMOTE_V4, MAIL))?;
-    let _sent = web.tcp_connect(at(REMOTE_V4, MAIL))?;
-    assert_eq!(accept(&mail)?.1.ip(), NODE_V4);
+/// Published and masqueraded: nobody outside has to know a way to the bridge's network.
+fn under_the_node_s_address(net: &Net, web: &Lxc) -> Result<()> {
+    let remote = &net.topology.remote;
+    net.berth.ok(["publish", "add", "web", "tcp/80"])?;
+    for (address, (node, outside)) in
+        net.bridge.at(NUMBER).into_iter().zip([(NODE_V4, REMOTE_V4), (NODE_V6, REMOTE_V6)])
+    {
+        let service = web.tcp_listen(at(address, WEB))?;
+        let _client = remote.tcp_connect(at(node, WEB))?;
+        accept(&service)?;
+        let mail = remote.tcp_listen(at(outside, MAIL))?;
+        let _sent = web.tcp_connect(at(outside, MAIL))?;
+        assert_eq!(accept(&mail)?.1.ip(), node);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod bridged;
 mod lxc;
 
+mod routed;
 mod routing;
 mod spoofing;
 mod tap;

@@ -1,6 +1,9 @@
 //! A container's own interface.
 
-use berth_common::abi::{container::Mode, reason::Reason, units::Zone};
+use berth_common::{
+    abi::{container::Mode, reason::Reason, units::Zone},
+    engine::Way,
+};
 
 use crate::support::*;
 
@@ -110,4 +113,33 @@ fn a_container_that_is_gone_has_no_say() {
     node.tables.remove_container(S);
     assert_eq!(node.on_interface(S, false, &udp(INSIDE, FAR)), Reason::None);
     assert!(node.tables.flows().is_empty());
+}
+
+/// What the node routes between the container and an uplink is tracked, and judged, on the container's own interface alone.
+#[test]
+fn what_is_routed_is_tracked_once() {
+    let node = Node::with_own_addresses();
+    node.container(O, Mode::Full, 100, 100);
+    node.own_network(O);
+    for (inside, far) in
+        [("192.0.2.60:80", "198.51.100.7:5000"), ("[2001:db8::60]:80", "[2001:db8:f::7]:5000")]
+    {
+        let held = node.flows_held(O);
+        for (inward, packet) in [
+            (true, tcp(far, inside, SYN)),
+            (false, tcp(inside, far, SYN | ACK)),
+            (true, tcp(far, inside, ACK)),
+            (false, tcp(inside, far, ACK)),
+        ] {
+            if inward {
+                assert_eq!(node.owner(&packet), (O, Way::Address));
+                assert_eq!(node.on_interface(O, true, &packet), Reason::None);
+            } else {
+                assert_eq!(node.on_interface(O, false, &packet), Reason::None);
+                assert_eq!(node.leave(&packet), (O, Way::Address));
+            }
+            assert_eq!((node.flow(&packet), node.flows_held(O)), (None, held + 1));
+        }
+    }
+    node.check();
 }

@@ -40,6 +40,7 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("own MACs", listed(container.macs.iter().map(ToString::to_string).collect())),
         ("routes", if container.routes { "yes" } else { "no" }.to_owned()),
         ("spoofing", container.spoofing.to_string()),
+        ("masquerade", container.masquerade.to_string()),
         ("ports it may bind", container.allowed_ports.to_string()),
         ("packet sockets", container.packet_sockets.to_string()),
         ("new flows", rate(container.max_flow_rate)),

@@ -11,7 +11,8 @@ use crate::{
 
 /// A table of flows.
 pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
-    let columns = ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "ASSURED", "OUT", "IN", "AGE", "EXPIRES IN"];
+    let columns =
+        ["OWNER", "PROTOCOL", "FROM", "TO", "STATE", "ASSURED", "OUT", "IN", "AGE", "EXPIRES IN", "SEEN AS"];
     let row = |flow: &Flow| {
         let rest = [
             if flow.assured { "yes" } else { "no" }.to_owned(),
@@ -19,6 +20,7 @@ pub fn all(flows: &[Flow], output: &Output) -> Result<(), ApiError> {
             number::traffic(flow.back),
             number::milliseconds(flow.age_ms),
             number::milliseconds(flow.expires_in_ms),
+            flow.nat.map_or_else(|| "-".to_owned(), |nat| end(nat.address, nat.port)),
         ];
         named(flow).into_iter().chain(rest).collect()
     };

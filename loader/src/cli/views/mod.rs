@@ -6,6 +6,7 @@ mod event;
 mod feature;
 mod flow;
 mod port;
+mod publication;
 mod rules;
 mod set;
 mod status;
@@ -30,6 +31,7 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Sets(sets) if json => output.json(sets),
         Response::Features(features) if json => output.json(features),
         Response::Ports(ports) if json => output.json(ports),
+        Response::Publications(publications) if json => output.json(publications),
         Response::Flows(flows) if json => output.json(flows),
         Response::Busy(flows) if json => output.json(flows),
         Response::Status(status) if json => output.json(status),
@@ -39,6 +41,7 @@ pub fn show(answer: &Response, (json, counters): (bool, bool), output: &Output) 
         Response::Sets(sets) => set::all(sets, output),
         Response::Features(features) => feature::all(features, output),
         Response::Ports(ports) => port::all(ports, output),
+        Response::Publications(publications) => publication::all(publications, output),
         Response::Flows(flows) => flow::all(flows, output),
         Response::Busy(flows) => flow::busy(flows, output),
         Response::Status(status) => status::status(status, output),

@@ -3,7 +3,9 @@
 mod declared;
 mod flows;
 mod membership;
+mod nat;
 mod presence;
+mod publications;
 mod reservations;
 mod restore;
 mod rules;
@@ -13,7 +15,7 @@ mod views;
 use std::{collections::BTreeMap, fs, net::IpAddr};
 
 use super::{
-    Addresses, LocalPorts, Node, NodeError, Uplinks,
+    Addresses, Forwarding, LocalPorts, Node, NodeError, Uplinks,
     fake::{FakeKernel, FakeSystem, link},
 };
 use crate::{
@@ -58,6 +60,7 @@ impl Bench {
             config: Config::default(),
             config_path: path.join("berth.toml"),
             local_ports: LocalPorts::at(path),
+            forwarding: Forwarding::at(path),
             uplinks: Uplinks::Automatic,
             links: None,
             attachments: BTreeMap::new(),
@@ -65,6 +68,8 @@ impl Bench {
             rules: BTreeMap::new(),
             sets: BTreeMap::new(),
             addresses: Addresses::default(),
+            nat: None,
+            clashes: Vec::new(),
             most: 100,
             problem: None,
         };
@@ -115,7 +120,7 @@ impl Bench {
 
     fn kernel_picture(&self) -> String {
         let kernel = &self.node.kernel;
-        format!("{:?} {:?} {:?}", kernel.containers, kernel.ports, kernel.owned)
+        format!("{:?} {:?} {:?} {:?}", kernel.containers, kernel.ports, kernel.owned, kernel.nat)
     }
 }
 

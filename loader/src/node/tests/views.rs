@@ -85,6 +85,7 @@ fn containers_have_the_documented_shape() {
         "macs": [],
         "routes": false,
         "spoofing": "deny",
+        "masquerade": false,
         "packet_sockets": "allow",
         "in": {"packets": 101, "bytes": 10_100},
         "out": {"packets": 103, "bytes": 10_300},

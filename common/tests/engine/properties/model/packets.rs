@@ -67,6 +67,8 @@ impl Model {
         let (owner, way) = self.arriving(talk, zone, true);
         let reason = match way {
             Way::None if self.strict && talk.protocol != ICMP && talk.protocol != ICMPV6 => Reason::Unowned,
+            // It is tracked on its own interface.
+            Way::Address if owner == O => Reason::None,
             Way::Port | Way::Address | Way::Socket if owner.is_container() => {
                 let has_flow = !talk.is_bare() && talk.quotes.is_none();
                 if has_flow && self.tenants[&owner].stateful {

@@ -1,0 +1,161 @@
+//! Translation of addresses: what the `NAT_` maps hold. [`crate::engine::nat`] has how they are used.
+
+use super::{
+    address::Address,
+    flow::{End, FlowKey},
+    units::{ContainerId, Port},
+};
+
+/// An [`End`] without padding.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatEnd {
+    /// Its address.
+    pub address: Address,
+    /// Its [`Port`], or what plays that part; the upper half is zero.
+    pub port: u32,
+}
+
+impl NatEnd {
+    /// To be filled.
+    pub const NOWHERE: Self = Self { address: Address::ANY6, port: 0 };
+}
+
+impl From<End> for NatEnd {
+    #[inline(always)]
+    fn from(end: End) -> Self {
+        Self { address: end.address, port: end.port.0 as u32 }
+    }
+}
+
+impl From<NatEnd> for End {
+    #[inline(always)]
+    fn from(end: NatEnd) -> Self {
+        Self { address: end.address, port: Port(end.port as u16) }
+    }
+}
+
+/// Value of the `NAT_PUBLISHED` map (key: [`super::port::PortKey`], with the wildcard of its family for all addresses of the node):
+/// where what arrives at a published port goes. Protocols that have no port of their own, or none that can be changed, are not in it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// An address of the container's, and a port there.
+    pub end: NatEnd,
+    /// Whose it is.
+    pub container: ContainerId,
+    /// Its generation when the entry was made.
+    pub generation: u32,
+}
+
+/// Key of the `NAT_SOURCES` map: where a packet that goes out by an uplink has come from.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NatSource {
+    /// Its source address.
+    pub address: Address,
+    /// Index of the interface that it came in by, as routing has it: the container's own, or the bridge that this is a port of.
+    pub ifindex: u32,
+}
+
+/// Value of the `NAT_SOURCES` map: a container in mode full that has the address on an interface of its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatOwner {
+    /// The container.
+    pub container: ContainerId,
+    /// Its generation when the entry was made.
+    pub generation: u32,
+    /// Where the flows that it opens come from, as seen from outside: [`NatOwner::UNTRANSLATED`] and its neighbours.
+    pub masquerade: u32,
+    /// That address, if it is [given](NatOwner::TO).
+    pub to: Address,
+}
+
+impl NatOwner {
+    /// From the container's own address.
+    pub const UNTRANSLATED: u32 = 0;
+    /// From the address of the uplink that they leave by.
+    pub const UPLINK: u32 = 1;
+    /// From one that is given.
+    pub const TO: u32 = 2;
+}
+
+/// Value of the `NAT_ADDRESSES` map (key: an uplink's index): the address of each family that flows come from which leave by it. The
+/// wildcard of the family where it has none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatAddresses {
+    /// IPv4.
+    pub v4: Address,
+    /// IPv6.
+    pub v6: Address,
+}
+
+/// Value of the `NAT_FLOWS` map (key: number of a slot of the flow table): how the flow in the slot is translated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Which of the flows that the slot has had ([`crate::engine::nat::stamp`]): zero for none, [`Translation::BUSY`] while one is
+    /// about to get a translation. Changed by compare-and-swap.
+    pub stamp: u64,
+    /// Its key as packets on the uplinks have it.
+    pub outer: FlowKey,
+    /// Not zero if the container's end is the smaller one there.
+    pub is_low: u32,
+    /// Unused.
+    pub padding: u32,
+}
+
+impl Translation {
+    /// Of a slot that has never had any.
+    pub const NONE: Self = Self {
+        stamp: 0,
+        outer: FlowKey {
+            low: Address::ANY6,
+            high: Address::ANY6,
+            low_port: Port(0),
+            high_port: Port(0),
+            zone_protocol: 0,
+        },
+        is_low: 0,
+        padding: 0,
+    };
+
+    /// Of [`Self::stamp`]: somebody is at it.
+    pub const BUSY: u64 = u64::MAX;
+
+    /// The container's end, as seen from outside.
+    #[inline(always)]
+    pub const fn outer_end(&self) -> End {
+        if self.is_low != 0 {
+            End { address: self.outer.low, port: self.outer.low_port }
+        } else {
+            End { address: self.outer.high, port: self.outer.high_port }
+        }
+    }
+}
+
+/// Value of the `NAT_PENDING` map (key: a flow's in its container's zone): what a flow is to be called outside that has come by a
+/// published port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatPending {
+    /// When it does not hold any more, in nanoseconds as [`super::units::Nanos`].
+    pub expires: u64,
+    /// The container's end outside.
+    pub end: NatEnd,
+    /// Unused.
+    pub padding: u32,
+}
+
+/// Value of the `NAT_FRAGMENTS` map (key: [`super::fragment::FragmentKey`], as the packets come): the address that later fragments
+/// get in the place of the container's, as the first one has.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatFragment {
+    /// When it does not hold any more, in nanoseconds as [`super::units::Nanos`].
+    pub expires: u64,
+    /// The address.
+    pub address: Address,
+}

@@ -1,0 +1,114 @@
+//! What arrives at an uplink for a container behind it.
+
+use super::{
+    super::{
+        headers::{Headers, Kind, Part, Place},
+        tables::{FlowEntry, Which, Word},
+    },
+    Answer, NatTables, PENDING_LIFETIME, TranslationEntry, is_of_key, other_end, stamp_of_flow,
+};
+use crate::abi::{
+    container::Mode,
+    nat::{NatEnd, NatPending},
+    port::PortKey,
+    reason::Reason,
+    units::{ContainerId, Protocol, Zone},
+};
+
+/// Where a packet goes that has arrived at an uplink, if it is for a container behind it: that end is written to `inner`. ICMP errors
+/// are [about](arrive_about) others.
+#[inline(always)]
+pub fn arrive<T: NatTables>(tables: &T, headers: &mut Headers, inner: &mut NatEnd) -> Answer {
+    if headers.fragment == Part::Later {
+        let follows = tables.follow_first(headers, Zone::UPLINK, inner);
+        return if follows { Answer::Translated } else { Answer::AsItIs };
+    }
+    let answer = if tables.translated(headers, Which::Destination, inner) {
+        Answer::Translated
+    } else {
+        match tables.published(headers, inner) {
+            ContainerId::UNOWNED => Answer::AsItIs,
+            id => tables.go_in(headers, inner, id),
+        }
+    };
+    if answer == Answer::Translated && headers.fragment == Part::First {
+        tables.note_first(headers, Zone::UPLINK, inner);
+    }
+    answer
+}
+
+/// The same for an ICMP error about a packet that has left by the uplink, of which these are the headers.
+#[inline(always)]
+pub fn arrive_about<T: NatTables>(tables: &T, quoted: &Headers, inner: &mut NatEnd) -> Answer {
+    if quoted.fragment != Part::Later && tables.translated(quoted, Which::Source, inner) {
+        Answer::Translated
+    } else {
+        Answer::AsItIs
+    }
+}
+
+/// As [`NatTables::translated`].
+#[inline(always)]
+pub fn translated<T: NatTables>(tables: &T, headers: &Headers, local: Which, inner: &mut NatEnd) -> bool {
+    let key = Place::in_zone(Zone::UPLINK).key(headers);
+    let Some(name) = tables.name(&key) else { return false };
+    let number = name.load() as u32;
+    let Some(flow) = tables.slot(number) else { return false };
+    let Some(translation) = tables.translation(number) else { return false };
+    let is_its = || is_of_key(translation.stamp().load(), stamp_of_flow(&flow));
+    // If it is changed meanwhile, so is the stamp.
+    if flow.expires().released() <= tables.now() || !is_its() || !translation.has_outer(&key) || !is_its() {
+        return false;
+    }
+    let remote = match local {
+        Which::Source => &headers.destination,
+        Which::Destination => &headers.source,
+    };
+    *inner = other_end(&flow, remote).into();
+    true
+}
+
+/// As [`NatTables::published`].
+#[inline(always)]
+pub fn published<T: NatTables>(tables: &T, headers: &Headers, inner: &mut NatEnd) -> ContainerId {
+    let has_port = headers.protocol == Protocol::TCP || headers.protocol == Protocol::UDP;
+    if !has_port || headers.kind != Kind::Ports {
+        return ContainerId::UNOWNED;
+    }
+    let to = headers.to();
+    let exact = tables.publication(&PortKey::new(headers.protocol, to.address, to.port));
+    let published = match exact {
+        Some(published) => published,
+        None if tables.address(&to.address) == Some(ContainerId::HOST) => {
+            let key = PortKey::new(headers.protocol, to.address.wildcard(), to.port);
+            let Some(published) = tables.publication(&key) else { return ContainerId::UNOWNED };
+            published
+        }
+        None => return ContainerId::UNOWNED,
+    };
+    let (id, generation) = (published.container, published.generation);
+    let is_open = tables
+        .container(id)
+        .is_some_and(|container| container.generation == generation && container.mode() == Mode::Full);
+    *inner = published.end;
+    if is_open { id } else { ContainerId::UNOWNED }
+}
+
+/// As [`NatTables::go_in`].
+#[inline(always)]
+pub fn go_in<T: NatTables>(tables: &T, headers: &mut Headers, inner: &NatEnd, id: ContainerId) -> Answer {
+    let to = headers.to();
+    headers.put(Which::Destination, (*inner).into());
+    let place = Place::in_zone(Zone::of(id));
+    // The same client may have come to the same port of the container's by another one that is published.
+    let is_taken = tables.find(headers, place).is_some_and(|slot| {
+        let stamp = tables.translation(slot.number).map_or(0, |translation| translation.stamp().load());
+        slot.flow.expires().released() > tables.now() && is_of_key(stamp, stamp_of_flow(&slot.flow))
+    });
+    if !is_taken {
+        let expires = tables.now().after(PENDING_LIFETIME).0;
+        tables.note_pending(&place.key(headers), &NatPending { expires, end: to.into(), padding: 0 });
+    }
+    headers.put(Which::Destination, to);
+    if is_taken { Answer::Dropped(id, Reason::NatPorts) } else { Answer::Translated }
+}

@@ -1,0 +1,206 @@
+//! Names of flows outside: one for each, and nobody else's.
+
+use super::{
+    super::{
+        attribute,
+        headers::{Headers, Kind, Place},
+        tables::{FlowEntry, Found, InsertError, Which, Word},
+    },
+    NatTables, TranslationEntry, is_of_key, stamp_of_flow,
+};
+use crate::abi::{
+    flow::{End, FlowKey},
+    nat::Translation,
+    reason::Reason,
+    units::{Port, Protocol, Zone},
+};
+
+/// How many ports are tried. With nine of ten in use one chance in a thousand is left that none is found.
+const TRIES: u32 = 64;
+
+/// How often another processor is waited for that is about to name the same flow.
+const WAITS: u32 = 64;
+
+/// A name that is being deleted.
+const DEAD: u64 = u64::MAX;
+
+/// Whether a name could be taken.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It could.
+    Yes = 0,
+    /// Somebody else has it, or a socket or reservation there.
+    No = 1,
+    /// No more names can be had.
+    Full = 2,
+}
+
+impl Taken {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Yes,
+            2 => Self::Full,
+            _ => Self::No,
+        }
+    }
+}
+
+/// The container's end outside of the flow in a slot, if it has a name.
+#[inline(always)]
+pub fn of<T: NatTables>(tables: &T, slot: u32, flow: &T::Flow) -> Option<End> {
+    let translation = tables.translation(slot)?;
+    let stamp = stamp_of_flow(flow);
+    let held = translation.stamp().load();
+    // One with the same key has been there before, and had a name that may be another's by now.
+    let is_older = held != stamp && is_of_key(held, stamp);
+    if is_older && tables.keeps_name(slot) {
+        translation.stamp().swap(held, stamp);
+    }
+    if translation.stamp().load() != stamp {
+        return None;
+    }
+    let end = translation.outer_end();
+    if translation.stamp().load() == stamp { Some(end) } else { None }
+}
+
+/// As [`NatTables::name_flow`].
+#[inline(always)]
+pub fn name_flow<T: NatTables>(tables: &T, outer: &mut Headers, slot: u32, is_given: bool) -> Reason {
+    let Some(translation) = tables.make_translation(slot) else { return Reason::NatTableFull };
+    let Some(flow) = tables.slot(slot) else { return Reason::NatPorts };
+    let stamp = stamp_of_flow(&flow);
+    let Some(before) = lock(&translation, stamp) else { return Reason::NatPorts };
+    if before == stamp {
+        outer.put(Which::Source, translation.outer_end());
+        return Reason::None;
+    }
+    if before != 0 {
+        tables.retire(slot);
+    }
+    let reason = choose(tables, outer, slot, is_given);
+    let after = if reason == Reason::None { stamp } else { 0 };
+    translation.stamp().swap(Translation::BUSY, after);
+    reason
+}
+
+/// As [`NatTables::take`].
+#[inline(always)]
+pub fn take<T: NatTables>(tables: &T, outer: &Headers, slot: u32, is_given: bool) -> Taken {
+    let place = Place::in_zone(Zone::UPLINK);
+    let key = place.key(outer);
+    let Some(translation) = tables.translation(slot) else { return Taken::No };
+    if !is_given {
+        let is_flow =
+            tables.find(outer, place).is_some_and(|hit| hit.flow.expires().released() > tables.now());
+        if is_flow
+            || tables.port_holder(outer, Which::Source).is_some()
+            || attribute::socket(tables, outer, Which::Source) != Found::Nothing
+        {
+            return Taken::No;
+        }
+    }
+    // Before the name leads here, so that nobody takes it for one that does not count.
+    translation.set_outer(&key, outer.source_is_low());
+    let word = (tables.random() as u64) << 32 | slot as u64;
+    match tables.name(&key) {
+        Some(name) => {
+            let old = name.load();
+            if old != DEAD && !counts(tables, &key, old as u32) && name.swap(old, word) {
+                Taken::Yes
+            } else {
+                Taken::No
+            }
+        }
+        None => match tables.insert_name(&key, word) {
+            Ok(()) => Taken::Yes,
+            Err(InsertError::Exists) => Taken::No,
+            Err(InsertError::Full) => Taken::Full,
+        },
+    }
+}
+
+/// Has the translation to oneself, and tells whose it was; or, that it is of this very flow already.
+#[inline(always)]
+fn lock<E: TranslationEntry>(translation: &E, stamp: u64) -> Option<u64> {
+    for _ in 0..WAITS {
+        let before = translation.stamp().load();
+        if before == stamp {
+            return Some(before);
+        }
+        if before != Translation::BUSY && translation.stamp().swap(before, Translation::BUSY) {
+            return Some(before);
+        }
+    }
+    None
+}
+
+/// As [`NatTables::retire`].
+#[inline(always)]
+pub fn retire<T: NatTables>(tables: &T, slot: u32) {
+    let Some(translation) = tables.translation(slot) else { return };
+    let outer = translation.outer();
+    // Somebody else may have taken it over.
+    withdraw(tables, &outer, |number| number == slot);
+}
+
+/// Deletes a name, if it leads to such a slot.
+#[inline(always)]
+pub fn withdraw<T: NatTables>(tables: &T, outer: &FlowKey, is_meant: impl Fn(u32) -> bool) {
+    let Some(name) = tables.name(outer) else { return };
+    let word = name.load();
+    if word != DEAD && is_meant(word as u32) && name.swap(word, DEAD) {
+        tables.remove_name(outer);
+    }
+}
+
+/// As [`NatTables::keeps_name`].
+#[inline(always)]
+pub fn keeps<T: NatTables>(tables: &T, slot: u32) -> bool {
+    let Some(translation) = tables.translation(slot) else { return false };
+    let outer = translation.outer();
+    tables.name(&outer).is_some_and(|name| name.load() as u32 == slot)
+}
+
+/// Whether a name that leads to a slot counts.
+#[inline(always)]
+fn counts<T: NatTables>(tables: &T, key: &FlowKey, slot: u32) -> bool {
+    let Some(translation) = tables.translation(slot) else { return false };
+    if !translation.has_outer(key) {
+        return false;
+    }
+    let stamp = translation.stamp().load();
+    stamp == Translation::BUSY
+        || tables.slot(slot).is_some_and(|flow| {
+            flow.expires().released() > tables.now() && is_of_key(stamp, stamp_of_flow(&flow))
+        })
+}
+
+#[inline(always)]
+fn choose<T: NatTables>(tables: &T, outer: &mut Headers, slot: u32, given: bool) -> Reason {
+    let own = outer.from();
+    // An id is kept if it can be: there is no reason why it should be another. Where there is nothing to be changed, it has to be.
+    let keeps = given || !matches!(outer.protocol, Protocol::TCP | Protocol::UDP);
+    if keeps {
+        match tables.take(outer, slot, given) {
+            Taken::Yes => return Reason::None,
+            Taken::Full => return Reason::NatTableFull,
+            Taken::No if given || outer.kind != Kind::Query => return Reason::NatPorts,
+            Taken::No => {}
+        }
+    }
+    let [first, last] = tables.ports();
+    let span = (last.wrapping_sub(first) as u32).wrapping_add(1);
+    for _ in 0..TRIES {
+        let port = first.wrapping_add(tables.random().checked_rem(span).unwrap_or(0) as u16);
+        outer.put(Which::Source, End { address: own.address, port: Port(port) });
+        match tables.take(outer, slot, false) {
+            Taken::Yes => return Reason::None,
+            Taken::Full => return Reason::NatTableFull,
+            Taken::No => {}
+        }
+    }
+    Reason::NatPorts
+}

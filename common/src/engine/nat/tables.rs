@@ -1,0 +1,154 @@
+//! What translation asks of the tables.
+
+use super::{
+    super::{
+        headers::Headers,
+        tables::{InsertError, Tables, Which, Word},
+    },
+    Answer, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward,
+};
+use crate::abi::{
+    address::Address,
+    flow::{End, FlowKey},
+    fragment::FragmentKey,
+    nat::{NatEnd, NatFragment, NatOwner, NatPending, NatSource, Published},
+    port::PortKey,
+    reason::Reason,
+    units::{ContainerId, Zone},
+};
+
+/// How a flow is translated, as several processors see it at once.
+pub trait TranslationEntry: Copy {
+    /// A word of it.
+    type Word: Word;
+
+    /// Which flow's it is.
+    fn stamp(&self) -> Self::Word;
+    /// The flow's key outside.
+    fn outer(&self) -> FlowKey;
+    /// Whether that is it.
+    #[inline(always)]
+    fn has_outer(&self, key: &FlowKey) -> bool {
+        self.outer() == *key
+    }
+    /// The container's end there.
+    fn outer_end(&self) -> End;
+    /// Sets both; only who has the stamp at [`BUSY`](crate::abi::nat::Translation::BUSY) does so.
+    fn set_outer(&self, key: &FlowKey, is_low: bool);
+}
+
+/// The tables of translation.
+pub trait NatTables: Tables {
+    /// Handle to a translation.
+    type Translation: TranslationEntry;
+
+    /// Who has the name: the slot's number, and above it some bits that another time would be others.
+    fn name(&self, outer: &FlowKey) -> Option<Self::Word>;
+    /// A new name.
+    fn insert_name(&self, outer: &FlowKey, word: u64) -> Result<(), InsertError>;
+    /// Deletes a name; only who has marked it does so.
+    fn remove_name(&self, outer: &FlowKey);
+    /// How the flow in a slot is translated.
+    fn translation(&self, slot: u32) -> Option<Self::Translation>;
+    /// The same, made if there is none; nothing if the table is full.
+    fn make_translation(&self, slot: u32) -> Option<Self::Translation>;
+    /// What has been published there.
+    fn publication(&self, key: &PortKey) -> Option<Published>;
+    /// Whose a source address is.
+    fn source(&self, source: &NatSource) -> Option<NatOwner>;
+    /// The address that flows of a family come from which leave by an uplink.
+    fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address>;
+    /// What the flow with this key, in its container's zone, is to be called outside.
+    fn pending(&self, key: &FlowKey) -> Option<NatPending>;
+    /// Notes that. Who is noted too many forget the oldest.
+    fn note_pending(&self, key: &FlowKey, pending: &NatPending);
+    /// What was done with the first fragment of a packet.
+    fn fragment(&self, key: &FragmentKey) -> Option<NatFragment>;
+    /// Remembers that.
+    fn keep_fragment(&self, key: &FragmentKey, fragment: &NatFragment);
+    /// The ports that masquerading takes: the first and the last.
+    fn ports(&self) -> [u16; 2];
+    /// Some number.
+    fn random(&self) -> u32;
+
+    /// Who sends from an address by an interface, if it is somebody whose flows may be translated. As in [`Tables`], methods with a body
+    /// are there for the kernel's tables to cut the engine in two.
+    #[inline(always)]
+    fn sender(&self, address: &Address, came_by: u32) -> Option<Sender> {
+        outward::sender(self, address, came_by)
+    }
+
+    /// The address that a later fragment gets in the place of the container's, as the first one has: it is written to `end`.
+    #[inline(always)]
+    fn follow_first(&self, headers: &Headers, zone: Zone, end: &mut NatEnd) -> bool {
+        fragments::follow_first(self, headers, zone, end)
+    }
+
+    /// Remembers for later fragments what the first one gets.
+    #[inline(always)]
+    fn note_first(&self, headers: &Headers, zone: Zone, end: &NatEnd) {
+        fragments::note_first(self, headers, zone, end);
+    }
+
+    /// Whether a packet's end outside is the name of a flow; then its end inside is written to `inner`.
+    #[inline(always)]
+    fn translated(&self, headers: &Headers, local: Which, inner: &mut NatEnd) -> bool {
+        inward::translated(self, headers, local, inner)
+    }
+
+    /// Whose published port a packet is for, if it is for one; then the end that it goes to is written to `inner`.
+    #[inline(always)]
+    fn published(&self, headers: &Headers, inner: &mut NatEnd) -> ContainerId {
+        inward::published(self, headers, inner)
+    }
+
+    /// A packet goes to a container by a published port.
+    #[inline(always)]
+    fn go_in(&self, headers: &mut Headers, inner: &NatEnd, id: ContainerId) -> Answer {
+        inward::go_in(self, headers, inner, id)
+    }
+
+    /// What a packet of `sender`'s that leaves is to come from, as far as that is known: then it is written to `outer`.
+    #[inline(always)]
+    fn outside(&self, headers: &Headers, sender: Sender, outer: &mut NatEnd) -> Look {
+        outward::outside(self, headers, sender, outer)
+    }
+
+    /// Whether a flow of a container's has come by a published port and is to be called after that, which is written to `outer`.
+    #[inline(always)]
+    fn awaits(&self, headers: &Headers, id: ContainerId, outer: &mut NatEnd) -> bool {
+        outward::awaits(self, headers, id, outer)
+    }
+
+    /// Puts into a packet of the flow in a slot, which has no name, what it is to be named after.
+    #[inline(always)]
+    fn propose(&self, headers: &mut Headers, slot: u32, path: Path) -> Proposal {
+        outward::propose(self, headers, slot, path)
+    }
+
+    /// Names the flow in a slot, whose packet leaves, after the address and port that stand in that, or (unless they are `given`) the
+    /// same address and another port.
+    #[inline(always)]
+    fn name_flow(&self, outer: &mut Headers, slot: u32, is_given: bool) -> Reason {
+        name::name_flow(self, outer, slot, is_given)
+    }
+
+    /// Whether the flow in a slot still has the name that one with the same key had there before.
+    #[inline(always)]
+    fn keeps_name(&self, slot: u32) -> bool {
+        name::keeps(self, slot)
+    }
+
+    /// Gives up the name that the flow before has had in a slot.
+    #[inline(always)]
+    fn retire(&self, slot: u32) {
+        name::retire(self, slot);
+    }
+
+    /// Takes the name that `outer` has for the flow in a slot, if nobody else has anything there. If it `is_given`, nobody is asked but the
+    /// other names.
+    #[inline(always)]
+    fn take(&self, outer: &Headers, slot: u32, is_given: bool) -> Taken {
+        name::take(self, outer, slot, is_given)
+    }
+}

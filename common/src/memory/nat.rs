@@ -1,0 +1,195 @@
+//! Translation.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::{collections::BTreeMap, sync::Mutex, vec::Vec};
+
+use super::{MemoryTables, MemoryWord, arena::Table, lock};
+use crate::{
+    abi::{
+        address::Address,
+        flow::{End, FlowKey},
+        fragment::FragmentKey,
+        nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
+        port::PortKey,
+    },
+    engine::{
+        nat::{NatTables, TranslationEntry},
+        tables::InsertError,
+    },
+};
+
+/// What translation keeps.
+pub(super) struct Nat {
+    names: Table<FlowKey, AtomicU64>,
+    translations: Table<u32, TranslationCell>,
+    published: Mutex<BTreeMap<PortKey, Published>>,
+    sources: Mutex<BTreeMap<NatSource, NatOwner>>,
+    addresses: Mutex<BTreeMap<u32, NatAddresses>>,
+    pending: Mutex<BTreeMap<FlowKey, NatPending>>,
+    fragments: Mutex<Vec<(FragmentKey, NatFragment)>>,
+    ports: Mutex<[u16; 2]>,
+    random: AtomicU32,
+}
+
+/// A translation.
+pub struct TranslationCell {
+    stamp: AtomicU64,
+    rest: Mutex<(FlowKey, bool)>,
+}
+
+impl Default for TranslationCell {
+    fn default() -> Self {
+        Self { stamp: AtomicU64::new(0), rest: Mutex::new((Translation::NONE.outer, false)) }
+    }
+}
+
+impl Nat {
+    pub(super) fn new(flows: usize) -> Self {
+        Self {
+            names: Table::new(flows),
+            translations: Table::new(flows),
+            published: Mutex::default(),
+            sources: Mutex::default(),
+            addresses: Mutex::default(),
+            pending: Mutex::default(),
+            fragments: Mutex::default(),
+            ports: Mutex::new([61_000, 65_535]),
+            random: AtomicU32::new(1),
+        }
+    }
+}
+
+impl MemoryTables {
+    /// Publishes a port.
+    pub fn publish(&self, key: PortKey, published: Published) {
+        lock(&self.nat.published).insert(key, published);
+    }
+
+    /// Takes that back.
+    pub fn withdraw(&self, key: &PortKey) {
+        lock(&self.nat.published).remove(key);
+    }
+
+    /// Has flows from a source translated.
+    pub fn set_source(&self, source: NatSource, owner: NatOwner) {
+        lock(&self.nat.sources).insert(source, owner);
+    }
+
+    /// Gives an uplink its addresses.
+    pub fn set_uplink_addresses(&self, ifindex: u32, addresses: NatAddresses) {
+        lock(&self.nat.addresses).insert(ifindex, addresses);
+    }
+
+    /// Sets the ports that masquerading takes.
+    pub fn set_nat_ports(&self, ports: [u16; 2]) {
+        *lock(&self.nat.ports) = ports;
+    }
+
+    /// All names, those included that do not count any more, with the slots they lead to.
+    pub fn names(&self) -> Vec<(FlowKey, u32)> {
+        let entries = self.nat.names.entries().into_iter();
+        entries.map(|(key, word)| (key, word.load(SeqCst) as u32)).collect()
+    }
+}
+
+impl TranslationEntry for &TranslationCell {
+    type Word = Self;
+
+    fn stamp(&self) -> Self {
+        self
+    }
+
+    fn outer(&self) -> FlowKey {
+        lock(&self.rest).0
+    }
+
+    fn outer_end(&self) -> End {
+        let (outer, is_low) = *lock(&self.rest);
+        Translation { outer, is_low: is_low.into(), ..Translation::NONE }.outer_end()
+    }
+
+    fn set_outer(&self, key: &FlowKey, is_low: bool) {
+        *lock(&self.rest) = (*key, is_low);
+    }
+}
+
+impl crate::engine::tables::Word for &TranslationCell {
+    fn load(&self) -> u64 {
+        self.stamp.load(SeqCst)
+    }
+
+    fn swap(&self, old: u64, new: u64) -> bool {
+        self.stamp.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
+    }
+
+    fn add(&self, value: u64) -> u64 {
+        self.stamp.fetch_add(value, SeqCst)
+    }
+}
+
+impl<'a> NatTables for &'a MemoryTables {
+    type Translation = &'a TranslationCell;
+
+    fn name(&self, outer: &FlowKey) -> Option<MemoryWord<'a>> {
+        self.nat.names.get(outer).map(MemoryWord::atomic)
+    }
+
+    fn insert_name(&self, outer: &FlowKey, word: u64) -> Result<(), InsertError> {
+        self.nat.names.insert(outer, |name| name.store(word, SeqCst))
+    }
+
+    fn remove_name(&self, outer: &FlowKey) {
+        self.nat.names.remove(outer);
+    }
+
+    fn translation(&self, slot: u32) -> Option<&'a TranslationCell> {
+        self.nat.translations.get(&slot)
+    }
+
+    fn make_translation(&self, slot: u32) -> Option<&'a TranslationCell> {
+        // Who was faster has made the same.
+        let _ = self.nat.translations.insert(&slot, |_| ());
+        self.translation(slot)
+    }
+
+    fn publication(&self, key: &PortKey) -> Option<Published> {
+        lock(&self.nat.published).get(key).copied()
+    }
+
+    fn source(&self, source: &NatSource) -> Option<NatOwner> {
+        lock(&self.nat.sources).get(source).copied()
+    }
+
+    fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address> {
+        let addresses = lock(&self.nat.addresses).get(&ifindex).copied()?;
+        Some(if is_v4 { addresses.v4 } else { addresses.v6 }).filter(|address| !address.is_wildcard())
+    }
+
+    fn pending(&self, key: &FlowKey) -> Option<NatPending> {
+        lock(&self.nat.pending).get(key).copied()
+    }
+
+    fn note_pending(&self, key: &FlowKey, pending: &NatPending) {
+        lock(&self.nat.pending).insert(*key, *pending);
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<NatFragment> {
+        let fragments = lock(&self.nat.fragments);
+        fragments.iter().rev().find(|(other, _)| other == key).map(|(_, fragment)| *fragment)
+    }
+
+    fn keep_fragment(&self, key: &FragmentKey, fragment: &NatFragment) {
+        lock(&self.nat.fragments).push((*key, *fragment));
+    }
+
+    fn ports(&self) -> [u16; 2] {
+        *lock(&self.nat.ports)
+    }
+
+    /// A linear congruential generator (Numerical Recipes), of whose numbers the upper half is good.
+    fn random(&self) -> u32 {
+        let next = |seed: u32| Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        let seed = self.nat.random.fetch_update(SeqCst, SeqCst, next).unwrap_or_default();
+        seed >> 16
+    }
+}

@@ -1,0 +1,98 @@
+//! Translation of addresses: what is published and masqueraded, and what flows look like from outside.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use berth_common::{
+    abi::{
+        flow::{End, Flow},
+        nat::{NatAddresses, NatOwner, NatSource, Published, Translation},
+        port::PortKey,
+    },
+    engine::nat::stamp,
+};
+
+use super::{ControlError, Kernel, maps::NatMaps};
+
+/// What is translated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nat {
+    /// Ports of the node's that masqueraded flows come from.
+    pub ports: RangeInclusive<u16>,
+    /// Indices of the uplinks, and their addresses.
+    pub uplinks: Vec<(u32, NatAddresses)>,
+    /// Where packets of containers come from that may be translated.
+    pub sources: Vec<(NatSource, NatOwner)>,
+    /// What is published, and where it goes.
+    pub published: Vec<(PortKey, Published)>,
+}
+
+impl Kernel {
+    /// Makes this what is translated. What stays is there all the time; flows that are there stay as they are.
+    pub fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError> {
+        let is_on = !nat.sources.is_empty();
+        if !is_on {
+            // From one packet to the next, rather than table by table.
+            self.change_config(|config| config.nat = 0)?;
+        }
+        let NatMaps { published, sources, addresses, .. } = &mut self.maps.nat;
+        // What is let in can be answered: it is the last to come and the first to go.
+        published.retain(nat.published.iter().map(|(key, _)| *key))?;
+        addresses.put(nat.uplinks.iter().copied())?;
+        sources.put(nat.sources.iter().copied())?;
+        published.put(nat.published.iter().copied())?;
+        sources.retain(nat.sources.iter().map(|(key, _)| *key))?;
+        addresses.retain(nat.uplinks.iter().map(|(key, _)| *key))?;
+        self.change_config(|config| {
+            config.nat_ports = [*nat.ports.start(), *nat.ports.end()];
+            config.nat = u32::from(is_on);
+        })
+    }
+
+    /// How flows are translated.
+    pub fn translations(&self) -> Result<Translations, ControlError> {
+        Ok(self.maps.nat.flows.entries()?.into_iter().collect())
+    }
+}
+
+/// How flows are translated, by the slots that they are in.
+#[derive(Clone, Debug, Default)]
+pub struct Translations(HashMap<u32, Translation>);
+
+impl Translations {
+    /// The container's end of the flow in a slot, as seen from outside; nothing if it is the same there.
+    pub fn of(&self, slot: u32, flow: &Flow) -> Option<End> {
+        let translation = self.0.get(&slot)?;
+        (translation.stamp == stamp(&flow.key, flow.created)).then(|| translation.outer_end())
+    }
+}
+
+impl FromIterator<(u32, Translation)> for Translations {
+    fn from_iter<I: IntoIterator<Item = (u32, Translation)>>(all: I) -> Self {
+        Self(all.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_common::abi::{
+        address::Address,
+        units::{Port, Ticks},
+    };
+
+    use super::*;
+    use crate::control::plain::zero;
+
+    #[test]
+    fn a_translation_is_of_one_flow_of_those_that_the_slot_has_had() {
+        let flow = Flow { created: Ticks(7), ..zero() };
+        let mut outer = flow.key;
+        (outer.high, outer.high_port) = (Address::v4(9), Port(61_000));
+        let translation = Translation { stamp: stamp(&flow.key, flow.created), outer, is_low: 0, padding: 0 };
+        let translations = Translations::from_iter([(3, translation)]);
+        let end = End { address: Address::v4(9), port: Port(61_000) };
+        assert_eq!(translations.of(3, &flow), Some(end));
+        assert_eq!(translations.of(4, &flow), None);
+        let next = Flow { created: Ticks(8), ..flow };
+        assert_eq!(translations.of(3, &next), None);
+    }
+}
