@@ -133,9 +133,9 @@ pub static NAT_PUBLISHED: HashMap<PortKey, Published, 65_536, { BPF_F_NO_PREALLO
     HashMap::new();
 #[btf_map]
 pub static NAT_SOURCES: HashMap<NatSource, NatOwner, 16_384, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
-/// By uplink.
+/// By uplink: those to come are in it before the others have gone.
 #[btf_map]
-pub static NAT_ADDRESSES: HashMap<u32, NatAddresses, { MAX_UPLINKS }> = HashMap::new();
+pub static NAT_ADDRESSES: HashMap<u32, NatAddresses, { 8 * MAX_UPLINKS }> = HashMap::new();
 /// By slot of the flow table. What is in it stays.
 #[btf_map]
 pub static NAT_FLOWS: HashMap<u32, Translation, FLOW_ENTRIES, { BPF_F_NO_PREALLOC as usize }> =

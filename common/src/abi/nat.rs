@@ -122,6 +122,9 @@ impl Translation {
         padding: 0,
     };
 
+    /// A bit of [`Self::stamp`]: the flow has lost its name to the node itself.
+    pub const LOST: u64 = 1 << 63;
+
     /// Of [`Self::stamp`]: somebody is at it.
     pub const BUSY: u64 = u64::MAX;
 

@@ -56,7 +56,11 @@ pub fn berth_nat_out(ctx: TcContext) -> i32 {
         return TC_ACT_UNSPEC;
     }
     if headers.kind == Kind::IcmpError {
-        return action(seam_about_leaving(skb.0, &raw const headers));
+        return match seam_about_leaving(skb.0, &raw const headers) {
+            TRANSLATED => TC_ACT_UNSPEC,
+            UNTOUCHED => about_nothing(skb, &headers),
+            _ => TC_ACT_SHOT,
+        };
     }
     if skb.came_by() == 0 {
         return from_node(skb, &headers);
@@ -126,7 +130,21 @@ extern "C" fn seam_about_arriving(skb: *mut __sk_buff, headers: *const Headers) 
         && rewrite::put(skb, headers, Which::Destination, &inner)) as u32
 }
 
-/// An ICMP error about what was on its way to somebody, from there or from the node. As above.
+/// What becomes of an ICMP error, if it is not dropped.
+const TRANSLATED: u32 = 1;
+const UNTOUCHED: u32 = 2;
+
+/// An ICMP error that leaves about nothing that is known. It would show who sends it.
+#[inline(always)]
+fn about_nothing(skb: Skb, headers: &Headers) -> i32 {
+    match Maps::new(BySkb(skb)).sender(&headers.source, skb.came_by()) {
+        Some(sender) if sender.is_masqueraded => drop_packet(skb, headers, sender.id, Reason::NotTranslated),
+        _ => TC_ACT_UNSPEC,
+    }
+}
+
+/// An ICMP error about what was on its way to somebody, from there or from the node: [`TRANSLATED`] or [`UNTOUCHED`], or else it can
+/// only be dropped.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
@@ -137,18 +155,19 @@ extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -
     let (skb, headers) = (Skb(skb), unsafe { &*headers });
     let (mut quoted, mut outer) = (Headers::EMPTY, NatEnd::NOWHERE);
     if !read_quoted(skb, headers, &mut quoted) {
-        return 1;
+        return UNTOUCHED;
     }
     let maps = Maps::new(BySkb(skb));
     let id = match skb.came_by() {
         0 => maps.address(&quoted.destination),
         ifindex => maps.sender(&quoted.destination, ifindex).map(|sender| sender.id),
     };
-    let Some(id) = id.filter(|id| id.is_container()) else { return 1 };
+    let Some(id) = id.filter(|id| id.is_container()) else { return UNTOUCHED };
     if tables::leave_about(&quoted, id, &mut outer) != Answer::Translated {
-        return 1;
+        return UNTOUCHED;
     }
-    let is_from_there = headers.source == quoted.destination;
+    let is_from_there = headers.source == quoted.destination
+        || maps.sender(&headers.source, skb.came_by()).is_some_and(|sender| sender.id == id);
     (rewrite::put_quoted(skb, headers, &quoted, Which::Destination, &outer)
         && (!is_from_there || rewrite::put(skb, headers, Which::Source, &outer))) as u32
 }

@@ -1,7 +1,7 @@
 //! Which interfaces carry traffic to other hosts.
 
 use berth_common::abi::config::MAX_UPLINKS;
-use log::{info, warn};
+use log::{error, info, warn};
 
 use super::{Enforcer, Interfaces, Node, NodeError, Observer};
 use crate::{containers::Link, state::State};
@@ -47,7 +47,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let former = self.links.take();
         let gone = former.iter().flatten().filter(|link| !chosen.contains(link));
         self.links = Some(chosen.iter().chain(gone).cloned().collect());
-        let attached = self.push_translation().and_then(|()| Ok(self.kernel.set_uplinks(&chosen)?));
+        // Enforcement does not wait for translation.
+        if let Err(error) = self.push_translation() {
+            error!("{error}");
+        }
+        let attached = self.kernel.set_uplinks(&chosen).map_err(NodeError::from);
         self.links = if attached.is_ok() { Some(chosen) } else { former };
         attached
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::abi::{
     container::Mode,
+    flow::FlowKey,
     nat::{NatEnd, NatPending},
     port::PortKey,
     reason::Reason,
@@ -55,6 +56,11 @@ pub fn translated<T: NatTables>(tables: &T, headers: &Headers, local: Which, inn
     let number = name.load() as u32;
     let Some(flow) = tables.slot(number) else { return false };
     let Some(translation) = tables.translation(number) else { return false };
+    // One that has left its mode, or its network, is not answered any more either.
+    let id = ContainerId(flow.key_word(FlowKey::ZONE_PROTOCOL) >> 8);
+    if !tables.container(id).is_some_and(|container| container.mode() == Mode::Full) {
+        return false;
+    }
     let is_its = || is_of_key(translation.stamp().load(), stamp_of_flow(&flow));
     // If it is changed meanwhile, so is the stamp.
     if flow.expires().released() <= tables.now() || !is_its() || !translation.has_outer(&key) || !is_its() {

@@ -55,9 +55,14 @@ pub fn of<T: NatTables>(tables: &T, slot: u32, flow: &T::Flow) -> Option<End> {
     let stamp = stamp_of_flow(flow);
     let held = translation.stamp().load();
     // One with the same key has been there before, and had a name that may be another's by now.
-    let is_older = held != stamp && is_of_key(held, stamp);
-    if is_older && tables.keeps_name(slot) {
-        translation.stamp().swap(held, stamp);
+    let is_older = held != stamp && held & Translation::LOST == 0 && is_of_key(held, stamp);
+    // Asked once more after it has been said that the name counts again, as whoever takes it looks after it has been taken.
+    if is_older
+        && tables.keeps_name(slot)
+        && translation.stamp().swap(held, stamp)
+        && !tables.keeps_name(slot)
+    {
+        translation.stamp().swap(stamp, 0);
     }
     if translation.stamp().load() != stamp {
         return None;
@@ -108,11 +113,15 @@ pub fn take<T: NatTables>(tables: &T, outer: &Headers, slot: u32, is_given: bool
     match tables.name(&key) {
         Some(name) => {
             let old = name.load();
-            if old != DEAD && !counts(tables, &key, old as u32) && name.swap(old, word) {
-                Taken::Yes
-            } else {
-                Taken::No
+            if old == DEAD || counts(tables, &key, old as u32) || !name.swap(old, word) {
+                return Taken::No;
             }
+            // Its flow may have gone on, or begun anew, at the very moment.
+            if old as u32 != slot && counts(tables, &key, old as u32) {
+                name.swap(word, old);
+                return Taken::No;
+            }
+            Taken::Yes
         }
         None => match tables.insert_name(&key, word) {
             Ok(()) => Taken::Yes,
@@ -143,17 +152,37 @@ pub fn retire<T: NatTables>(tables: &T, slot: u32) {
     let Some(translation) = tables.translation(slot) else { return };
     let outer = translation.outer();
     // Somebody else may have taken it over.
-    withdraw(tables, &outer, |number| number == slot);
+    withdraw(tables, &outer, slot);
 }
 
-/// Deletes a name, if it leads to such a slot.
+/// Deletes a name, if it leads to this slot.
 #[inline(always)]
-pub fn withdraw<T: NatTables>(tables: &T, outer: &FlowKey, is_meant: impl Fn(u32) -> bool) {
+fn withdraw<T: NatTables>(tables: &T, outer: &FlowKey, slot: u32) {
     let Some(name) = tables.name(outer) else { return };
     let word = name.load();
-    if word != DEAD && is_meant(word as u32) && name.swap(word, DEAD) {
+    if word != DEAD && word as u32 == slot && name.swap(word, DEAD) {
         tables.remove_name(outer);
     }
+}
+
+/// Takes a name from the flow that has it, which gets no other.
+#[inline(always)]
+pub fn lose<T: NatTables>(tables: &T, outer: &FlowKey) {
+    let Some(slot) = tables.name(outer).map(|name| name.load() as u32) else { return };
+    if let Some(translation) = tables.translation(slot) {
+        let stamp = translation.stamp().load();
+        if stamp != Translation::BUSY && translation.has_outer(outer) {
+            translation.stamp().swap(stamp, stamp | Translation::LOST);
+        }
+    }
+    withdraw(tables, outer, slot);
+}
+
+/// Whether the flow in a slot has lost its name.
+#[inline(always)]
+pub fn is_lost<T: NatTables>(tables: &T, slot: u32, flow: &T::Flow) -> bool {
+    let held = tables.translation(slot).map_or(0, |translation| translation.stamp().load());
+    held == stamp_of_flow(flow) | Translation::LOST
 }
 
 /// As [`NatTables::keeps_name`].

@@ -140,6 +140,9 @@ pub fn outside<T: NatTables>(tables: &T, headers: &Headers, sender: Sender, oute
             *outer = end.into();
             Look::Known(Answer::Translated)
         }
+        None if name::is_lost(tables, slot.number, &slot.flow) => {
+            Look::Known(Answer::Dropped(sender.id, Reason::NatPorts))
+        }
         None => Look::Nameless(slot.number),
     }
 }
@@ -223,7 +226,7 @@ pub fn by_node<T: NatTables>(tables: &T, headers: &Headers) -> Reason {
         return Reason::None;
     }
     if reason == Reason::None {
-        name::withdraw(tables, &Place::in_zone(Zone::UPLINK).key(headers), |_| true);
+        name::lose(tables, &Place::in_zone(Zone::UPLINK).key(headers));
     }
     reason
 }

@@ -149,4 +149,6 @@ fn the_node_s_own_does_not_get_mixed_up_with_it() {
     assert_eq!(node.goes_to(&tunnel(R4, L4)).unwrap().address, ip_address(INNER4).into());
     assert_eq!(by_node(&tunnel(L4, R4)), Reason::None);
     assert_eq!(node.goes_to(&tunnel(R4, L4)).unwrap().address, ip_address(L4).into());
+    // And nobody else speaks there any more.
+    assert_eq!(node.out(WAY_X, &tunnel(INNER4, R4)), Err(Reason::NatPorts));
 }

@@ -117,3 +117,13 @@ fn what_rules_reject_is_answered_by_whom_the_client_has_asked() {
         assert_eq!((node.flows_held(X), node.tables.names().len()), (0, 0));
     }
 }
+
+#[test]
+fn one_that_leaves_mode_full_is_translated_neither_way() {
+    let node = Translating::new(NatOwner::UNTRANSLATED);
+    node.publish(TCP, "192.0.2.1:8080", INSIDE);
+    arrives(&node, "192.0.2.1:8080", SYN);
+    assert_eq!(node.out(WAY_X, &tcp(INSIDE, CLIENT, SYN | ACK)), Ok(flow_end("192.0.2.1:8080")));
+    node.container(X, Mode::Stateful, 1_000, 100);
+    assert_eq!(node.goes_to(&tcp(CLIENT, "192.0.2.1:8080", ACK)), Ok(flow_end("192.0.2.1:8080")));
+}
