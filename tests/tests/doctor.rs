@@ -100,7 +100,7 @@ fn what_is_in_force_is_told() -> Result<()> {
     assert_eq!(Some(&found["bpf_lsm"]), present(&report, "bpf-lsm")?.map(Value::Bool).as_ref(), "{found}");
     assert_eq!((&found["cgroups"], &found["degraded"]), (&Value::from(2), &Value::Array(vec![])), "{found}");
     let interfaces = found["interfaces"].as_array().context("no list")?;
-    for (name, count) in [(UPLINK, 2), ("lo", 1)] {
+    for (name, count) in [(UPLINK, 4), ("lo", 1)] {
         let interface = interfaces.iter().find(|interface| interface["name"] == name);
         let interface = interface.with_context(|| format!("no {name}: {found}"))?;
         assert_eq!(interface["method"], if tcx { "tcx" } else { "clsact" });

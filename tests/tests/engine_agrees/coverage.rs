@@ -9,7 +9,7 @@ use berth_common::abi::reason::Reason;
 
 use crate::trial::Tally;
 
-/// Reasons that no packet of a test run can meet: those of calls, and of rules, which have a test of their own.
+/// Reasons that no packet of a test run can meet: those of calls, and of rules and translation, which have tests of their own.
 const UNREACHABLE: &[Reason] = &[
     Reason::None,
     Reason::BindConflict,
@@ -22,6 +22,9 @@ const UNREACHABLE: &[Reason] = &[
     Reason::RulesBusy,
     Reason::GuardQuota,
     Reason::GuardTableFull,
+    Reason::NatPorts,
+    Reason::NatTableFull,
+    Reason::NotTranslated,
 ];
 
 /// How often each thing was counted.
