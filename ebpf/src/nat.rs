@@ -262,8 +262,8 @@ pub fn by_node(headers: &Headers) -> Reason {
 
 /// As [`nat::leave_about`].
 #[inline(always)]
-pub fn leave_about(quoted: &Headers, id: ContainerId, outer: &mut NatEnd) -> Answer {
-    unpack(seam_leave_about(quoted, id.0, outer))
+pub fn leave_about(quoted: &Headers, id: ContainerId, outer: &mut NatEnd) -> bool {
+    seam_leave_about(quoted, id.0, outer) != 0
 }
 
 #[inline(always)]
@@ -416,13 +416,13 @@ extern "C" fn seam_retire_name(slot: u32) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_leave_about(quoted: *const Headers, id: u32, outer: *mut NatEnd) -> u64 {
+extern "C" fn seam_leave_about(quoted: *const Headers, id: u32, outer: *mut NatEnd) -> u32 {
     if quoted.is_null() || outer.is_null() {
-        return AS_IT_IS;
+        return 0;
     }
     // SAFETY: As above.
     let (quoted, outer) = unsafe { (&*quoted, &mut *outer) };
-    pack(nat::leave_about(&Maps::new(NoContext), quoted, ContainerId(id), outer))
+    nat::leave_about(&Maps::new(NoContext), quoted, ContainerId(id), outer) as u32
 }
 
 #[unsafe(no_mangle)]

@@ -122,7 +122,7 @@ extern "C" fn seam_about_arriving(skb: *mut __sk_buff, headers: *const Headers) 
     let (mut quoted, mut inner) = (Headers::EMPTY, NatEnd::NOWHERE);
     if !read_quoted(skb, headers, &mut quoted)
         || quoted.source != headers.destination
-        || nat::arrive_about(&Maps::new(BySkb(skb)), &quoted, &mut inner) != Answer::Translated
+        || !nat::arrive_about(&Maps::new(BySkb(skb)), &quoted, &mut inner)
     {
         return 1;
     }
@@ -163,7 +163,7 @@ extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -
         ifindex => maps.sender(&quoted.destination, ifindex).map(|sender| sender.id),
     };
     let Some(id) = id.filter(|id| id.is_container()) else { return UNTOUCHED };
-    if tables::leave_about(&quoted, id, &mut outer) != Answer::Translated {
+    if !tables::leave_about(&quoted, id, &mut outer) {
         return UNTOUCHED;
     }
     let is_from_there = headers.source == quoted.destination

@@ -83,9 +83,16 @@ fn what_is_in_no_flow_stays_inside() -> Result<()> {
     });
     let socket = net.c.host.raw_with_header(REMOTE[0], socket2::Protocol::from(libc::IPPROTO_RAW))?;
     berth_tests::sockets::send_packet(&socket, &stray.build()?, REMOTE[0])?;
+    // And an error about what nobody has sent it.
+    let quoted = berth_tests::frame::Packet::udp(at(REMOTE[0], 53), at(net.c.addresses[0], 5_000)).build()?;
+    let error = [&[3, 3, 0, 0, 0, 0, 0, 0], &quoted[..]].concat();
+    let error = berth_tests::frame::Packet::other(net.c.addresses[0], REMOTE[0], 1).payload(error);
+    berth_tests::sockets::send_packet(&socket, &error.build()?, REMOTE[0])?;
     settle();
-    assert_eq!(net.drops("not-translated")?, 1);
-    assert_eq!(wire.frames()?.iter().filter(|frame| frame.ports().is_some()).count(), 0);
+    assert_eq!(net.drops("not-translated")?, 2);
+    let sent =
+        |frame: &berth_tests::sniffer::Frame| !frame.is_sent && frame.data.get(12..14) == Some(&[8, 0]);
+    assert_eq!(wire.frames()?.iter().filter(|frame| sent(frame)).count(), 0);
     Ok(())
 }
 

@@ -38,14 +38,11 @@ pub fn arrive<T: NatTables>(tables: &T, headers: &mut Headers, inner: &mut NatEn
     answer
 }
 
-/// The same for an ICMP error about a packet that has left by the uplink, of which these are the headers.
+/// The same for an ICMP error about a packet that has left by the uplink, of which these are the headers; tells whether it was for
+/// such a container.
 #[inline(always)]
-pub fn arrive_about<T: NatTables>(tables: &T, quoted: &Headers, inner: &mut NatEnd) -> Answer {
-    if quoted.fragment != Part::Later && tables.translated(quoted, Which::Source, inner) {
-        Answer::Translated
-    } else {
-        Answer::AsItIs
-    }
+pub fn arrive_about<T: NatTables>(tables: &T, quoted: &Headers, inner: &mut NatEnd) -> bool {
+    quoted.fragment != Part::Later && tables.translated(quoted, Which::Source, inner)
 }
 
 /// As [`NatTables::translated`].

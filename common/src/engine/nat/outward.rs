@@ -181,23 +181,20 @@ pub fn propose<T: NatTables>(tables: &T, headers: &mut Headers, slot: u32, path:
     }
 }
 
-/// The same for an ICMP error about a packet to a container, of which these are the headers.
+/// The same for an ICMP error about a packet to a container, of which these are the headers; tells whether that is known outside.
 #[inline(always)]
-pub fn leave_about<T: NatTables>(
-    tables: &T,
-    quoted: &Headers,
-    id: ContainerId,
-    outer: &mut NatEnd,
-) -> Answer {
-    let zone = Zone::of(id);
+pub fn leave_about<T: NatTables>(tables: &T, quoted: &Headers, id: ContainerId, outer: &mut NatEnd) -> bool {
     if quoted.fragment == Part::Later {
-        return Answer::AsItIs;
+        return false;
     }
-    if let Some(end) = live(tables, quoted, zone).and_then(|slot| name::of(tables, slot.number, &slot.flow)) {
-        *outer = end.into();
-        return Answer::Translated;
+    let slot = live(tables, quoted, Zone::of(id));
+    match slot.and_then(|slot| name::of(tables, slot.number, &slot.flow)) {
+        Some(end) => {
+            *outer = end.into();
+            true
+        }
+        None => tables.awaits(quoted, id, outer),
     }
-    if tables.awaits(quoted, id, outer) { Answer::Translated } else { Answer::AsItIs }
 }
 
 /// The node itself sends a packet, and not on behalf of anybody. Why it may not: it would speak for a flow of a container's.

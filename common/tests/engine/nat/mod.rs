@@ -131,11 +131,11 @@ impl Translating {
         assert_eq!(headers.kind, Kind::IcmpError);
         assert!(parse::quoted(&Bytes(packet), &headers, &mut quoted));
         let mut end = NatEnd::NOWHERE;
-        let answer = match id {
+        let is_known = match id {
             Some(id) => nat::leave_about(&&self.tables, &quoted, id, &mut end),
             None => nat::arrive_about(&&self.tables, &quoted, &mut end),
         };
-        (answer == Answer::Translated).then(|| end.into())
+        is_known.then(|| end.into())
     }
 
     /// Opens a flow of TCP or UDP from `source`, of which a reply comes back; under which end it is known.
