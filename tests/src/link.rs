@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use nix::net::if_::if_nametoindex;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage, State, Stats64};
+use rtnetlink::packet_route::link::{InfoBridge, InfoData, InfoVeth, LinkAttribute, LinkMessage, State, Stats64};
 use rtnetlink::packet_route::route::RouteType;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -43,10 +43,12 @@ pub fn wire(left: End<'_>, right: End<'_>, mtu: u32) -> Result<()> {
     up(right.netns, right.name)
 }
 
-/// Makes a bridge, and sets it up.
+/// Makes a bridge, and sets it up. It does not look for other bridges that listen for groups (RFC 4286): what that sends comes by
+/// when it likes, and tests count packets.
 pub fn bridge(netns: &Netns, name: &str, mac: Mac) -> Result<()> {
+    let silent = InfoData::Bridge(vec![InfoBridge::MulticastSnooping(0)]);
     netlink(netns, async |handle| {
-        let link = LinkBridge::new(name).address(mac.to_vec()).build();
+        let link = LinkBridge::new(name).address(mac.to_vec()).set_info_data(silent).build();
         Ok(handle.link().add(link).execute().await?)
     })
     .with_context(|| format!("make bridge {name}"))?;
