@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use nix::net::if_::if_nametoindex;
-use rtnetlink::packet_route::link::{InfoBridge, InfoData, InfoVeth, LinkAttribute, LinkMessage, State, Stats64};
+use rtnetlink::packet_route::link::{
+    InfoBridge, InfoData, InfoVeth, LinkAttribute, LinkMessage, State, Stats64,
+};
 use rtnetlink::packet_route::route::RouteType;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 

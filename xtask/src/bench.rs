@@ -21,7 +21,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let privilege = Privilege::required("a benchmark")?;
     let toolchain = setup::ebpf_toolchain(Lint::No)?;
     setup::runtime_packages()?;
-    setup::rivals()?;
     let built = build::build(workspace, &toolchain, None, true)?;
     let bench = build::tests_binary(workspace, true, "berth-bench")?;
     command::become_it(

@@ -20,7 +20,7 @@ pub struct Container {
     pub mode: Mode,
     /// Whether what it is recognised by is there.
     pub state: Presence,
-    /// What it is recognised by: `cgroup:PATH`, `interface:NAME`, `lxc:NAME`.
+    /// What it is recognised by: `cgroup:PATH`, `interface:NAME`, `lxc:NAME` and so on.
     pub recognised_by: Vec<String>,
     /// Addresses that are its own.
     pub addresses: Vec<IpAddr>,

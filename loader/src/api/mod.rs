@@ -27,6 +27,7 @@ pub mod request;
 pub mod reservation;
 pub mod response;
 pub mod rules;
+pub mod runtime;
 pub mod set;
 pub mod settings;
 pub mod spoofing;

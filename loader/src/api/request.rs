@@ -60,6 +60,13 @@ pub enum Request {
         /// The node's side of the interface.
         interface: String,
     },
+    /// An OCI runtime has made a container, in which nothing runs yet.
+    AnnounceProcess {
+        /// Its id.
+        oci: String,
+        /// The process that is to be its first.
+        pid: u32,
+    },
     /// Replace tables of a container's rules.
     RulesRestore(Restore),
     /// Change a table of a container's rules.
@@ -230,6 +237,7 @@ impl Request {
             | Self::ContainerSet { .. }
             | Self::ContainerRemove { .. }
             | Self::Announce { .. }
+            | Self::AnnounceProcess { .. }
             | Self::RulesRestore(_)
             | Self::RulesEdit(_)
             | Self::RulesFlush { .. }

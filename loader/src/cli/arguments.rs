@@ -57,7 +57,7 @@ pub enum Command {
     Down,
     /// Containers
     #[command(subcommand)]
-    Container(ContainerCommand),
+    Container(Box<ContainerCommand>),
     /// Rules of containers, in the language of iptables-save
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -309,6 +309,7 @@ mod tests {
             "berth container add a --interface veth0 --address 192.0.2.1 --address 2001:db8::1",
             "berth container add a --pid 1 --max-flows 5 --max-ports 6 --packet-sockets deny",
             "berth container add a --lxc a -q",
+            "berth container add a --docker a --podman b --nspawn c",
             "berth container set a --mode stateful --ports all --address none",
             "berth container rm a",
             "berth container list --json",
@@ -355,6 +356,7 @@ mod tests {
             "berth events --json --follow",
             "berth hook lxc web net up veth br0 vethA",
             "berth hook lxc",
+            "berth hook oci",
             "berth completions bash",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));

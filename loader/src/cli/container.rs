@@ -7,15 +7,15 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use super::arguments::Json;
 use crate::api::{
     allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
-    mode::Mode, name::Name, packet_sockets::PacketSockets, request::Request, settings::Settings,
-    spoofing::Spoofing, target::Target, timeouts::Timeouts,
+    mode::Mode, name::Name, packet_sockets::PacketSockets, request::Request, runtime::Runtime,
+    settings::Settings, spoofing::Spoofing, target::Target, timeouts::Timeouts,
 };
 
 /// Containers.
 #[derive(Subcommand, Debug)]
 pub enum ContainerCommand {
     /// Register a container
-    #[command(group = ArgGroup::new("target").args(["cgroups", "interface", "pid", "lxc"]).required(true).multiple(true))]
+    #[command(group = ArgGroup::new("target").args(["cgroups", "interface", "pid", "lxc", "docker", "podman", "nspawn"]).required(true).multiple(true))]
     Add {
         /// Its name: letters, digits, '_', '.' and '-'
         name: Name,
@@ -91,12 +91,28 @@ pub struct TargetArguments {
     /// Its name in LXC; found anew whenever it starts
     #[arg(long, value_name = "NAME")]
     lxc: Option<String>,
+    /// Its name or id in Docker; found anew whenever it starts
+    #[arg(long, value_name = "NAME")]
+    docker: Option<String>,
+    /// Its name or id in Podman; found anew whenever it starts
+    #[arg(long, value_name = "NAME")]
+    podman: Option<String>,
+    /// Its name in systemd-nspawn, as `machinectl list` has it; found anew whenever it starts
+    #[arg(long, value_name = "MACHINE")]
+    nspawn: Option<String>,
 }
 
 impl From<TargetArguments> for Target {
     fn from(arguments: TargetArguments) -> Self {
-        let TargetArguments { cgroups, interface, pid, lxc } = arguments;
-        Self { cgroups, interface, pid, lxc }
+        let TargetArguments { cgroups, interface, pid, lxc, docker, podman, nspawn } = arguments;
+        let named = [
+            (Runtime::Lxc, lxc),
+            (Runtime::Docker, docker),
+            (Runtime::Podman, podman),
+            (Runtime::Nspawn, nspawn),
+        ];
+        let runtimes = named.into_iter().filter_map(|(runtime, name)| Some((runtime, name?))).collect();
+        Self { cgroups, interface, pid, runtimes }
     }
 }
 

@@ -1,13 +1,20 @@
 //! `berth hook`: what runtimes call.
 
-use std::env;
+use std::{
+    env,
+    io::{self, Read},
+};
 
 use clap::Subcommand;
+use serde::Deserialize;
 
 use crate::api::{
     error::{ApiError, Code},
     request::Request,
 };
+
+/// Most of a container's state that is read: a few hundred bytes, and what its annotations take.
+const MOST_STATE: u64 = 1 << 20;
 
 /// What runtimes call.
 #[derive(Subcommand, Debug)]
@@ -22,13 +29,39 @@ pub enum HookCommand {
         #[arg(value_name = "LXC'S ARGUMENTS", trailing_var_arg = true)]
         arguments: Vec<String>,
     },
+    /// OCI runtimes (runc, crun) call this as a `createRuntime` hook, with the container's state on standard input
+    ///
+    /// The container that `--podman` or `--docker` names comes into force before anything runs in it. If that fails, the runtime does
+    /// not start it. A container that is not berth's starts as ever.
+    Oci,
 }
 
 impl HookCommand {
     /// What is asked.
     pub fn request(self) -> Result<Request, ApiError> {
-        let Self::Lxc { arguments } = self;
-        announced(&arguments, |name| env::var(name).ok())
+        match self {
+            Self::Lxc { arguments } => announced(&arguments, |name| env::var(name).ok()),
+            Self::Oci => created(io::stdin().lock()),
+        }
+    }
+}
+
+/// A container's state (OCI runtime specification 1.0, runtime.md, "State"), of which this is used.
+#[derive(Deserialize)]
+struct State {
+    id: String,
+    pid: u32,
+}
+
+fn created(state: impl Read) -> Result<Request, ApiError> {
+    let refused = |why: String| {
+        let advice = "have an OCI runtime call this as a createRuntime hook";
+        ApiError::new(Code::Usage, format!("standard input is not the state of a container, {why}; {advice}"))
+    };
+    match serde_json::from_reader(state.take(MOST_STATE)) {
+        Ok(State { id, pid }) if !id.is_empty() && pid != 0 => Ok(Request::AnnounceProcess { oci: id, pid }),
+        Ok(_) => Err(refused("as it names no container or no process".to_owned())),
+        Err(error) => Err(refused(error.to_string())),
     }
 }
 
@@ -64,6 +97,17 @@ mod tests {
             environment.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
         };
         announced(&arguments, variable).ok()
+    }
+
+    #[test]
+    fn oci_runtimes_tell_on_standard_input() {
+        let text = r#"{"ociVersion":"1.0.2","id":"3f4e","status":"created","pid":712,"bundle":"/b","annotations":{"a":"b"}}"#;
+        let expected = Request::AnnounceProcess { oci: "3f4e".to_owned(), pid: 712 };
+        assert_eq!(created(text.as_bytes()).unwrap(), expected);
+        for text in ["", "{}", r#"{"id":"3f4e"}"#, r#"{"id":"","pid":1}"#, r#"{"id":"a","pid":0}"#] {
+            let error = created(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("createRuntime"), "{text}: {error}");
+        }
     }
 
     #[test]

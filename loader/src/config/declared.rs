@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::ConfigError;
 use crate::api::{
     allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
-    mode::Mode, name::Name, packet_sockets::PacketSockets, settings::Settings, spoofing::Spoofing,
-    target::Target, timeouts::Timeouts,
+    mode::Mode, name::Name, packet_sockets::PacketSockets, runtime::Runtime, settings::Settings,
+    spoofing::Spoofing, target::Target, timeouts::Timeouts,
 };
 
 /// A container that is to exist.
@@ -37,6 +37,9 @@ struct Content {
     cgroups: Vec<PathBuf>,
     interface: Option<String>,
     lxc: Option<String>,
+    docker: Option<String>,
+    podman: Option<String>,
+    nspawn: Option<String>,
     addresses: Option<Vec<IpAddr>>,
     macs: Option<Vec<Mac>>,
     routes: Option<bool>,
@@ -98,10 +101,16 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         Ok(content) => content,
         Err(error) => return Err(ConfigError::content(path, text, &error)),
     };
-    let target =
-        Target { cgroups: content.cgroups, interface: content.interface, pid: None, lxc: content.lxc };
+    let named = [
+        (Runtime::Lxc, content.lxc),
+        (Runtime::Docker, content.docker),
+        (Runtime::Podman, content.podman),
+        (Runtime::Nspawn, content.nspawn),
+    ];
+    let runtimes = named.into_iter().filter_map(|(runtime, name)| Some((runtime, name?))).collect();
+    let target = Target { cgroups: content.cgroups, interface: content.interface, pid: None, runtimes };
     if target.is_empty() {
-        let message = "nothing says how the container is recognised; give cgroups, interface or lxc";
+        let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman or nspawn";
         return Err(ConfigError::Content { path, line: 1, message: message.to_owned() });
     }
     let settings = Settings {

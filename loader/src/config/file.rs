@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use berth_common::abi::config::{self as abi, MAX_UPLINKS};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{ConfigError, Defaults, Limits, MarkBits, Nat};
+use super::{ConfigError, Defaults, Limits, MarkBits, Nat, Runtimes};
 use crate::api::{feature::Mask, timeouts::Timeouts};
 
 /// What `berth.toml` says.
@@ -34,6 +34,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How addresses are translated.
     pub nat: Nat,
+    /// Where container runtimes keep what they know of their containers.
+    pub runtimes: Runtimes,
     /// How much the node's tables hold.
     pub sizes: Limits,
     /// What holds for containers that say nothing else.

@@ -8,6 +8,7 @@ mod file;
 mod limits;
 mod mark;
 mod nat;
+mod runtimes;
 
 pub use declared::{Declared, declared};
 pub use defaults::Defaults;
@@ -16,3 +17,4 @@ pub use file::{Config, KeepVerdicts, LocalPortRange, Unowned};
 pub use limits::{Limits, of_flows};
 pub use mark::MarkBits;
 pub use nat::{Nat, NatPorts};
+pub use runtimes::Runtimes;

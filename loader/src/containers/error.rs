@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::api::runtime::Runtime;
+
 /// Why something could not be found, or may not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainersError {
@@ -67,9 +69,35 @@ pub enum ContainersError {
         "process {0} shares the node's network and is in the root cgroup, as the host's own processes are: name the container's cgroup with --cgroup"
     )]
     HostProcess(u32),
-    /// No LXC container of this name runs.
-    #[error("no LXC container {0} is running: start it, or name its cgroup with --cgroup")]
-    NoLxc(String),
+    /// No container of this name runs.
+    #[error("no {} container {name} is running: start it, or name its cgroup with --cgroup", .runtime.title())]
+    NotRunning {
+        /// What should have started it.
+        runtime: Runtime,
+        /// Its name there.
+        name: String,
+    },
+    /// The runtime keeps nothing where it should.
+    #[error(
+        "{} keeps no containers at {}: if it does elsewhere, say where under [runtimes] in berth.toml",
+        .runtime.title(), .place.display()
+    )]
+    NoRuntime {
+        /// Which.
+        runtime: Runtime,
+        /// Where it was looked for.
+        place: PathBuf,
+    },
+    /// The process is not the container's, or it has no cgroup.
+    #[error(
+        "process {pid} is in no cgroup of container {id}: it has ended meanwhile, or runs with --cgroups=disabled"
+    )]
+    NotOfContainer {
+        /// The process.
+        pid: u32,
+        /// The container's id.
+        id: String,
+    },
     /// The container's network namespace has no veth whose other end is here.
     #[error(
         "process {pid} has a network namespace of its own, but no veth leads from it to this one: name its interface with --interface"

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{ContainersError, Hierarchy, error::Context as _};
+use crate::config::Runtimes;
 
 /// A kernel version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,8 @@ pub struct Host {
     pub release: Release,
     /// The cgroup hierarchy.
     pub cgroups: Hierarchy,
+    /// Where container runtimes keep what they know.
+    pub runtimes: Runtimes,
 }
 
 impl Host {
@@ -49,7 +52,7 @@ impl Host {
         let release = Release::parse(&kernel)
             .filter(|release| *release >= Release::OLDEST)
             .ok_or_else(|| ContainersError::OldKernel { found: kernel.clone() })?;
-        Ok(Self { kernel, release, cgroups: Hierarchy::find()? })
+        Ok(Self { kernel, release, cgroups: Hierarchy::find()?, runtimes: Runtimes::default() })
     }
 }
 

@@ -5,13 +5,18 @@
 
 mod addresses;
 mod cgroup;
+mod docker;
 mod error;
 mod host;
 mod link;
 mod lxc;
 pub(crate) mod netlink;
 mod netns;
+mod nspawn;
+mod oci;
+mod podman;
 mod process;
+mod runtimes;
 mod sockets;
 mod veth;
 
@@ -20,7 +25,8 @@ pub use cgroup::{Cgroup, Hierarchy};
 pub use error::ContainersError;
 pub use host::{Host, Release};
 pub use link::{Link, default_uplinks, link, links, masters};
-pub use lxc::of_lxc;
 pub use netns::{Netns, netns_cookie};
+pub use oci::of_created;
 pub use process::{Recognised, of_pid};
+pub use runtimes::{cgroup_parents, is_named, of_runtime};
 pub use sockets::{Role, Socket, sockets};

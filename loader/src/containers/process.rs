@@ -1,7 +1,7 @@
 //! Recognising a container by one of its processes.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::{Cgroup, ContainersError, Hierarchy, Link, Netns, error::Context as _, veth};
 
@@ -25,6 +25,29 @@ pub fn of_pid(pid: u32) -> Result<Recognised, ContainersError> {
     })
 }
 
+/// The container whose cgroup is at the first of these paths where anything runs; `name` stands in them.
+pub(super) fn of_cgroups<const N: usize>(
+    name: &str,
+    paths: [String; N],
+) -> Result<Option<Recognised>, ContainersError> {
+    // Not a way to another cgroup.
+    if matches!(name, "" | "." | "..") || name.contains('/') {
+        return Ok(None);
+    }
+    let hierarchy = Hierarchy::find()?;
+    for path in paths {
+        let cgroup = match hierarchy.cgroup(Path::new(&path)) {
+            Err(ContainersError::NoCgroup { .. }) => continue,
+            found => found?,
+        };
+        // A cgroup can outlive its container.
+        if let Some(init) = first(&hierarchy.processes(&cgroup)?) {
+            return recognise(init, || Ok(cgroup)).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// By the network namespace of process `pid`: `cgroup` if that is ours.
 pub(super) fn recognise(
     pid: u32,
@@ -39,7 +62,7 @@ pub(super) fn recognise(
 
 /// Of some processes of a container, the one that was there first: the one that is number 1 in a pid namespace, of
 /// these the outermost, and otherwise the lowest.
-pub(super) fn first(pids: &[u32]) -> Option<u32> {
+fn first(pids: &[u32]) -> Option<u32> {
     pids.iter()
         .map(|pid| (*pid, namespace_pids(*pid)))
         .filter(|(_, numbers)| !numbers.is_empty())
@@ -47,9 +70,12 @@ pub(super) fn first(pids: &[u32]) -> Option<u32> {
         .map(|(pid, _)| pid)
 }
 
-fn cgroup_path(pid: u32) -> Result<PathBuf, ContainersError> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))
-        .context(|| format!("read the cgroup of process {pid}"))?;
+/// The path from the root of the hierarchy of the cgroup that process `pid` is in.
+pub(super) fn cgroup_path(pid: u32) -> Result<PathBuf, ContainersError> {
+    let text = match fs::read_to_string(format!("/proc/{pid}/cgroup")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ContainersError::NoProcess(pid)),
+        text => text.context(|| format!("read the cgroup of process {pid}"))?,
+    };
     v2_path(&text).ok_or(ContainersError::NoCgroup2)
 }
 

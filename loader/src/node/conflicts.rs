@@ -28,10 +28,26 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         for &address in definition.settings.addresses.iter().flatten() {
             check_address(address)?;
         }
+        self.check_places(id, definition, attachment)?;
         let none = Attachment::default();
         for (record, other) in self.others(id) {
             let there = self.attachments.get(&record.id).unwrap_or(&none);
             check_pair((definition, attachment), (other, there), &record.name)?;
+        }
+        Ok(())
+    }
+
+    /// Whether cgroups and interfaces of what container `id` is to be are none of another's.
+    pub(super) fn check_places(
+        &self,
+        id: u32,
+        definition: &Definition,
+        attachment: &Attachment,
+    ) -> Result<(), NodeError> {
+        let none = Attachment::default();
+        for (record, other) in self.others(id) {
+            let there = self.attachments.get(&record.id).unwrap_or(&none);
+            check_places((definition, attachment), (other, there), &record.name)?;
         }
         Ok(())
     }
@@ -45,7 +61,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 }
 
-fn check_pair(
+fn check_places(
     (definition, attachment): (&Definition, &Attachment),
     (other, there): (&Definition, &Attachment),
     owner: &Name,
@@ -67,10 +83,18 @@ fn check_pair(
             return Err(NodeError::InterfaceTaken { interface, owner: owner.clone() });
         }
     }
-    if let (Some(lxc), Some(taken)) = (&definition.lxc, &other.lxc)
-        && lxc == taken
-    {
-        return Err(NodeError::LxcTaken { lxc: lxc.clone(), owner: owner.clone() });
+    Ok(())
+}
+
+fn check_pair(
+    (definition, attachment): (&Definition, &Attachment),
+    (other, there): (&Definition, &Attachment),
+    owner: &Name,
+) -> Result<(), NodeError> {
+    for (&runtime, name) in &definition.runtimes {
+        if other.runtimes.get(&runtime) == Some(name) {
+            return Err(NodeError::RuntimeNameTaken { runtime, name: name.clone(), owner: owner.clone() });
+        }
     }
     // On interfaces of their own, both may have it.
     if cgroup_paths(definition, attachment).is_empty() && cgroup_paths(other, there).is_empty() {
@@ -108,7 +132,7 @@ fn overlap(one: &Path, other: &Path) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// The cgroups that are a container's by name or through LXC, whether they exist at present or not.
+/// The cgroups that are a container's by name or through a runtime, whether they exist at present or not.
 fn cgroup_paths<'a>(definition: &'a Definition, attachment: &'a Attachment) -> Vec<&'a Path> {
     let found = attachment
         .cgroups

@@ -28,7 +28,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 }
             }
         }
-        definition.lxc.clone_from(&target.lxc);
+        definition.runtimes.clone_from(&target.runtimes);
         Ok(without_repeats(definition))
     }
 
@@ -38,7 +38,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let definition = Definition {
             cgroups: paths.map(|path| self.observer.cgroup_path(path)).collect::<Result<_, _>>()?,
             interfaces: target.interface.iter().cloned().collect(),
-            lxc: target.lxc.clone(),
+            runtimes: target.runtimes.clone(),
             settings,
         };
         Ok(without_repeats(definition))

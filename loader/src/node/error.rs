@@ -16,6 +16,7 @@ use crate::{
         port_span::PortSpan,
         publication::Services,
         reservation::Service,
+        runtime::Runtime,
     },
     compile::CompileError,
     config::ConfigError,
@@ -37,7 +38,9 @@ pub enum NodeError {
     #[error("there is a container {0} already; choose another name, or change it with `berth container set`")]
     NameTaken(Name),
     /// Nothing says how the container is recognised.
-    #[error("nothing says how {0} is recognised; give --cgroup, --interface, --pid or --lxc")]
+    #[error(
+        "nothing says how {0} is recognised; give --cgroup, --interface, --pid, or its name in a runtime (--lxc, --docker, --podman, --nspawn)"
+    )]
     NoTarget(Name),
     /// There is nothing to change.
     #[error("nothing is to be changed about {0}; `berth container set --help` lists what can be")]
@@ -73,11 +76,18 @@ pub enum NodeError {
     /// The interface is the node's.
     #[error("interface {0} is an uplink or the loopback of the node; name the container's own interface")]
     InterfaceOfNode(String),
-    /// The LXC container is registered.
-    #[error("LXC container {lxc} is container {owner} already")]
-    LxcTaken {
+    /// A container is about to start with nothing on this node that could be judged.
+    #[error(
+        "container {0} has no interface on this node before it starts: it has none (network none, macvlan), or gets it later (user namespaces); start it without the hook, and the daemon finds what it gets"
+    )]
+    NoInterfaceYet(String),
+    /// The runtime's container is registered.
+    #[error("{} container {name} is container {owner} already", .runtime.title())]
+    RuntimeNameTaken {
+        /// Whose name it is.
+        runtime: Runtime,
         /// What was asked for.
-        lxc: String,
+        name: String,
         /// Under which name it is registered.
         owner: Name,
     },

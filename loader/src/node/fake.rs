@@ -18,6 +18,7 @@ use berth_common::abi::{
 
 use super::{Enforcer, Observer};
 use crate::{
+    api::runtime::Runtime,
     containers::{Cgroup, ContainersError, Link, LinkAddress, Recognised},
     control::{ControlError, Kept, Nat, Policy, PortRefusal, Sizes, Spec, Translations},
 };
@@ -306,8 +307,16 @@ pub struct FakeSystem {
     pub masters: HashMap<u32, u32>,
     /// Where sockets wait for others.
     pub bound: Vec<PortKey>,
-    pub lxc: BTreeMap<String, Recognised>,
+    /// What runtimes run.
+    pub runtimes: BTreeMap<(Runtime, String), Recognised>,
+    /// What ids they have given.
+    pub ids: BTreeMap<(Runtime, String), String>,
     pub processes: BTreeMap<u32, Recognised>,
+}
+
+/// An LXC container's key in what runtimes run.
+pub fn lxc(name: &str) -> (Runtime, String) {
+    (Runtime::Lxc, name.to_owned())
 }
 
 /// An interface.
@@ -369,7 +378,21 @@ impl Observer for FakeSystem {
         self.processes.get(&pid).cloned().ok_or(ContainersError::NoProcess(pid))
     }
 
-    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError> {
-        self.lxc.get(name).cloned().ok_or_else(|| ContainersError::NoLxc(name.to_owned()))
+    fn of_runtime(&self, runtime: Runtime, name: &str) -> Result<Recognised, ContainersError> {
+        let name = name.to_owned();
+        let found = self.runtimes.get(&(runtime, name.clone()));
+        found.cloned().ok_or(ContainersError::NotRunning { runtime, name })
+    }
+
+    fn is_named(&self, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError> {
+        match self.ids.get(&(runtime, name.to_owned())) {
+            Some(known) => Ok(known == id),
+            None if runtime == Runtime::Lxc => Ok(false),
+            None => Err(ContainersError::NoRuntime { runtime, place: "/none".into() }),
+        }
+    }
+
+    fn of_created(&self, _: &str, pid: u32) -> Result<Recognised, ContainersError> {
+        self.of_pid(pid)
     }
 }

@@ -120,7 +120,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 self.set(&name, &target, &settings, drop_rules)
             }
             Request::ContainerRemove { name } => self.remove(&name),
-            Request::Announce { lxc, interface } => self.announce(&lxc, &interface),
+            Request::Announce { lxc, interface } => self.announce_interface(&lxc, &interface),
+            Request::AnnounceProcess { oci, pid } => self.announce_process(&oci, pid),
             Request::ContainerList => self.list().map(Response::Containers),
             Request::ContainerShow { name } => self.show(&name),
             Request::RulesRestore(Restore { confirm: Some(_), .. })

@@ -8,6 +8,7 @@ use std::{
 
 use berth_common::abi::port::PortKey;
 
+use crate::api::runtime::Runtime;
 use crate::containers::{self, Cgroup, ContainersError, Host, Link, LinkAddress, Recognised, Role, Socket};
 
 /// What the node needs to see of the system: [`Host`], or something that stands for it in tests.
@@ -36,8 +37,12 @@ pub trait Observer {
     fn bound(&self) -> Result<Vec<PortKey>, ContainersError>;
     /// How the container of a process is recognised.
     fn of_pid(&self, pid: u32) -> Result<Recognised, ContainersError>;
-    /// How an LXC container is recognised.
-    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError>;
+    /// How a container is recognised that a runtime knows by this name, and that runs.
+    fn of_runtime(&self, runtime: Runtime, name: &str) -> Result<Recognised, ContainersError>;
+    /// Whether a runtime knows the container to which it has given this id by this name, too; it need not run.
+    fn is_named(&self, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError>;
+    /// How a container is recognised that an OCI runtime has just made, by its id and first process.
+    fn of_created(&self, id: &str, pid: u32) -> Result<Recognised, ContainersError>;
 }
 
 impl Observer for Host {
@@ -95,7 +100,15 @@ impl Observer for Host {
         containers::of_pid(pid)
     }
 
-    fn of_lxc(&self, name: &str) -> Result<Recognised, ContainersError> {
-        containers::of_lxc(name)
+    fn of_runtime(&self, runtime: Runtime, name: &str) -> Result<Recognised, ContainersError> {
+        containers::of_runtime(&self.runtimes, runtime, name)
+    }
+
+    fn is_named(&self, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError> {
+        containers::is_named(&self.runtimes, runtime, name, id)
+    }
+
+    fn of_created(&self, id: &str, pid: u32) -> Result<Recognised, ContainersError> {
+        containers::of_created(id, pid)
     }
 }

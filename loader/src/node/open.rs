@@ -64,13 +64,14 @@ impl Node<Kernel, Host> {
     /// Takes over what is pinned, or loads it if the purpose is to enforce; then makes it what configuration and state
     /// say.
     pub fn open(paths: &Paths, purpose: &Purpose) -> Result<Self, NodeError> {
-        let host = Host::check()?;
+        let mut host = Host::check()?;
         let store = Store::new(&paths.state_dir);
         let known = store.load()?;
         let (config, problem) = configuration(paths, known.as_ref())?;
         if let (Some(problem), Purpose::Enforce { .. }) = (&problem, purpose) {
             error!("{problem}");
         }
+        host.runtimes = config.runtimes.clone();
         let uplinks = choose_uplinks(&host, &config, purpose)?;
 
         let mut sizes = Sizes::from(&config.sizes);

@@ -1,12 +1,17 @@
 //! Containers that come and go.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use berth_common::abi::units::ContainerId;
 use log::{error, info, warn};
 
 use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
-use crate::{api::response::Response, containers::Recognised, state::Definition};
+use crate::{
+    api::{response::Response, runtime::Runtime},
+    containers::{ContainersError, Recognised, cgroup_parents},
+    state::Definition,
+};
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Looks at the system again, and makes the kernel follow: uplinks, addresses, and which containers are there.
@@ -18,30 +23,65 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.refresh_uplinks(&interfaces)
     }
 
-    /// An LXC container starts, and this interface of its is there before anything runs in it. It comes into force now, rather than
-    /// when it is found to be there. Containers that are not berth's are none of its business.
-    pub(super) fn announce(&mut self, lxc: &str, interface: &str) -> Result<Response, NodeError> {
-        let known = self.state.containers.iter().find_map(|record| {
-            let definition = record.definition.as_ref()?;
-            (definition.lxc.as_deref() == Some(lxc)).then(|| (record.id, definition.clone()))
-        });
+    /// An LXC container starts, and this interface of its is there before anything runs in it.
+    pub(super) fn announce_interface(&mut self, lxc: &str, interface: &str) -> Result<Response, NodeError> {
+        let known = self.meant(|runtime, name| runtime == Runtime::Lxc && name == lxc);
         let Some((id, definition)) = known else {
-            let note = format!("no container is recognised as LXC's {lxc}");
-            return Ok(Response::Done { notes: vec![note] });
+            return Ok(noted(format!("no container is recognised as LXC's {lxc}")));
         };
         let link = self.observer.link(interface)?;
+        self.announce(id, &definition, Recognised::Own(vec![link]))?;
+        Ok(Response::Done { notes: Vec::new() })
+    }
+
+    /// An OCI runtime has made the container that it calls `oci`, and nothing runs in it yet but the runtime's own process `pid`.
+    pub(super) fn announce_process(&mut self, oci: &str, pid: u32) -> Result<Response, NodeError> {
+        let unknown = Cell::new(None);
+        let known = self.meant(|runtime, name| {
+            let is_named = self.observer.is_named(runtime, name, oci);
+            is_named.map_err(|error| unknown.set(Some(error))).unwrap_or_default()
+        });
+        let Some((id, definition)) = known else {
+            // One that may be ours does not start as if it were not.
+            return match unknown.take() {
+                Some(error) => Err(error.into()),
+                None => Ok(noted(format!("no container is recognised as {oci}"))),
+            };
+        };
+        let recognised = match self.observer.of_created(oci, pid) {
+            // It may be without any, or get one when nobody asks us any more.
+            Err(ContainersError::NoHostInterface { .. }) => {
+                return Err(NodeError::NoInterfaceYet(self.title(id)));
+            }
+            recognised => recognised?,
+        };
+        self.announce(id, &definition, recognised)?;
+        Ok(Response::Done { notes: Vec::new() })
+    }
+
+    /// The container that a runtime has a name for which is meant.
+    fn meant(&self, is_meant: impl Fn(Runtime, &str) -> bool) -> Option<(u32, Definition)> {
+        self.state.containers.iter().find_map(|record| {
+            let definition = record.definition.as_ref()?;
+            let mut names = definition.runtimes.iter();
+            names.any(|(&runtime, name)| is_meant(runtime, name)).then(|| (record.id, definition.clone()))
+        })
+    }
+
+    /// What is there of a container before anything runs in it comes into force now, rather than when it is found to be there.
+    fn announce(&mut self, id: u32, definition: &Definition, found: Recognised) -> Result<(), NodeError> {
         let interfaces = Interfaces::from(self.observer.links()?);
-        let mut attachment = Attachment::present(&self.observer, &definition, &interfaces);
+        let mut attachment = Attachment::present(&self.observer, definition, &interfaces);
         // It may have several, each of which is announced by itself. What is left of its last run is gone.
         let before = self.attachments.get(&id).into_iter().flat_map(|known| known.interfaces.clone());
-        let announced: Vec<_> = before.filter(|link| interfaces.hold(link)).chain([link]).collect();
-        attachment.include(Recognised::Own(announced));
+        attachment.include(Recognised::Own(before.filter(|link| interfaces.hold(link)).collect()));
+        attachment.include(found);
         attachment.is_announced = true;
-        self.check_conflicts(id, &definition, &attachment)?;
+        self.check_conflicts(id, definition, &attachment)?;
         self.settle(id, attachment)?;
         self.push_network()?;
         self.store.save(&self.state)?;
-        Ok(Response::Done { notes: Vec::new() })
+        Ok(())
     }
 
     fn refresh_containers(&mut self, interfaces: &Interfaces) {
@@ -59,14 +99,26 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if changed.is_empty() {
             return;
         }
-        for (id, attachment) in changed {
-            if let Err(failure) = self.settle(id, attachment) {
+        // What one has had may be another's now: who cannot have it at first may once the others have been settled.
+        let refused: Vec<_> =
+            changed.into_iter().filter(|(id, found)| self.follow(*id, found.clone()).is_err()).collect();
+        for (id, attachment) in refused {
+            if let Err(failure) = self.follow(id, attachment) {
                 error!("container {} is not in force as it should be: {failure}", self.title(id));
             }
         }
         if let Err(failure) = self.store.save(&self.state) {
             error!("{failure}");
         }
+    }
+
+    /// Settles what has been found of a container, if it is nobody else's.
+    fn follow(&mut self, id: u32, found: Attachment) -> Result<(), NodeError> {
+        let record = self.state.record_by_id(id);
+        if let Some(definition) = record.and_then(|record| record.definition.as_ref()) {
+            self.check_places(id, definition, &found)?;
+        }
+        self.settle(id, found)
     }
 
     /// What is there of a container, if it is not what was there before.
@@ -78,8 +130,9 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     ) -> Option<Attachment> {
         if attachment.is_announced {
             // It is starting, and there may be more of it once it has.
-            let has_started = definition.lxc.as_ref().is_some_and(|lxc| self.observer.of_lxc(lxc).is_ok());
-            if !has_started && attachment.interfaces.iter().all(|link| interfaces.hold(link)) {
+            let mut names = definition.runtimes.iter();
+            let has_started = names.any(|(&runtime, name)| self.observer.of_runtime(runtime, name).is_ok());
+            if !has_started && attachment.exists(&self.observer, interfaces) {
                 return None;
             }
         } else if attachment.holds(&self.observer, definition, interfaces) {
@@ -134,8 +187,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .filter_map(|path| path.parent())
             .map(|parent| self.observer.cgroup_directory(parent))
             .collect();
-        // LXC containers that do not run have no cgroup yet: it will be one of the root's.
-        parents.push(self.observer.cgroup_directory("/".as_ref()));
+        // Those that do not run have no cgroup yet.
+        let runtimes = self.state.containers.iter().filter_map(|record| record.definition.as_ref());
+        let runtimes = runtimes.flat_map(|definition| definition.runtimes.keys());
+        let born = runtimes.flat_map(|&runtime| cgroup_parents(runtime));
+        parents.extend(born.map(|parent| self.observer.cgroup_directory(parent.as_ref())));
         parents.sort();
         parents.dedup();
         parents
@@ -148,4 +204,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             None => self.former.get(&id).map_or_else(|| format!("#{id}"), ToString::to_string),
         }
     }
+}
+
+fn noted(note: String) -> Response {
+    Response::Done { notes: vec![note] }
 }

@@ -24,7 +24,9 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                 None => {}
             }
             let attachment = match &record.definition {
-                Some(definition) => Attachment::present(&self.observer, definition, &interfaces),
+                Some(definition) => {
+                    Attachment::restored(&self.observer, definition, &interfaces, &record.attached)
+                }
                 None => Attachment::default(),
             };
             let there = !attachment.is_empty();

@@ -94,8 +94,8 @@ pub(super) fn check_network(
     attachment: &Attachment,
 ) -> Result<(), NodeError> {
     let has_interface = !definition.interfaces.is_empty() || !attachment.interfaces.is_empty();
-    // What LXC starts later shows what it has then.
-    if !has_interface && (definition.lxc.is_none() || !attachment.cgroups.is_empty()) {
+    // What a runtime starts later shows what it has then.
+    if !has_interface && (definition.runtimes.is_empty() || !attachment.cgroups.is_empty()) {
         return Err(NodeError::NoOwnInterface(name.clone()));
     }
     if reachable(&definition.settings).is_empty() {

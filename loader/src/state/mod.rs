@@ -13,7 +13,7 @@ mod rules;
 mod sets;
 mod store;
 
-pub use attached::Attached;
+pub use attached::{Announced, Attached};
 pub use definition::Definition;
 pub use error::StateError;
 pub use instance::Instance;

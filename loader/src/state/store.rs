@@ -105,7 +105,7 @@ pub(super) fn failed(what: &'static str, path: &Path, error: io::Error) -> State
 mod tests {
     use super::*;
     use crate::{
-        api::{mode::Mode, settings::Settings},
+        api::{mode::Mode, runtime::Runtime, settings::Settings},
         config::Config,
         state::{Attached, Definition, Instance, Record, Reservation},
     };
@@ -131,7 +131,7 @@ mod tests {
         let definition = Definition {
             cgroups: vec!["/a".into()],
             interfaces: vec!["veth0".to_owned()],
-            lxc: Some("a".to_owned()),
+            runtimes: [(Runtime::Lxc, "a".to_owned())].into(),
             settings: Settings {
                 mode: Some(Mode::Full),
                 ports: Some("80,90-99".parse().unwrap()),
@@ -140,7 +140,7 @@ mod tests {
             },
         };
         let definition = Some(definition);
-        let attached = Attached { cgroups: vec![9], interfaces: vec![2] };
+        let attached = Attached { cgroups: vec![9], interfaces: vec![2], announced: None };
         state.put(Record {
             id: 3,
             name: "a".parse().unwrap(),

@@ -53,11 +53,6 @@ pub fn runtime_packages() -> Result<()> {
     runtime::provide()
 }
 
-/// What the benchmarks compare with.
-pub fn rivals() -> Result<()> {
-    runtime::rivals()
-}
-
 /// What boots a machine's kernels, and unpacks their modules.
 pub fn emulator(arch: Arch) -> Result<()> {
     runtime::emulator(arch)

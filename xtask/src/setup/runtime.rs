@@ -9,7 +9,7 @@ use crate::arch::Arch;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
-const WANTED: [(&str, &str); 14] = [
+const WANTED: [(&str, &str); 18] = [
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
     ("iperf3", "iperf3"),
@@ -20,21 +20,18 @@ const WANTED: [(&str, &str); 14] = [
     ("lxc", "lxc-start"),
     ("lxc-templates", "/usr/share/lxc/templates/lxc-busybox"),
     ("busybox-static", "busybox"),
+    ("podman", "podman"),
+    ("crun", "crun"),
+    ("netavark", "/usr/lib/podman/netavark"),
     ("procps", "ps"),
     ("libcap2-bin", "capsh"),
     ("iptables", "iptables-restore"),
+    ("nftables", "nft"),
     ("ipset", "ipset"),
 ];
 
 /// What `cargo xtask vm` runs, besides the emulator.
 const KERNELS: [(&str, &str); 2] = [("xz-utils", "xz"), ("apt", "apt-get")];
-
-/// What the benchmarks run besides, to compare with.
-const RIVALS: [(&str, &str); 1] = [("nftables", "nft")];
-
-pub fn rivals() -> Result<()> {
-    install(&RIVALS)
-}
 
 pub fn provide() -> Result<()> {
     install(&WANTED)

@@ -86,13 +86,13 @@ fn one_address_on_two_interfaces() {
 #[test]
 fn an_address_of_two_is_that_of_the_one_who_shares() {
     let mut bench = Bench::new();
-    bench.node.observer.lxc.insert("l".to_owned(), Recognised::Own(vec![link("veth0", 3)]));
-    let lxc = Target { lxc: Some("l".to_owned()), ..Target::default() };
-    bench.add_with("u", lxc, addresses(&["10.0.0.2"])).unwrap();
+    bench.node.observer.runtimes.insert(lxc("l"), Recognised::Own(vec![link("veth0", 3)]));
+    let target = Target { runtimes: [lxc("l")].into(), ..Target::default() };
+    bench.add_with("u", target, addresses(&["10.0.0.2"])).unwrap();
     bench.add_with("v", interface("veth1"), addresses(&["10.0.0.2"])).unwrap();
     assert!(bench.node.kernel.owned.is_empty());
     let payload = Recognised::Shared(bench.node.observer.cgroup("/a".as_ref()).unwrap());
-    bench.node.observer.lxc.insert("l".to_owned(), payload);
+    bench.node.observer.runtimes.insert(lxc("l"), payload);
     bench.node.observer.links.retain(|link| link.name != "veth0");
     bench.node.refresh().unwrap();
     let owned: Vec<_> = bench.node.kernel.owned.iter().map(|(address, id, _)| (*address, id.0)).collect();
@@ -114,14 +114,14 @@ fn around_a_registered_cgroup_is_refused_too() {
 fn lxc_containers_clash_by_name_and_by_what_they_are() {
     let mut bench = Bench::new();
     let payload = Recognised::Shared(bench.node.observer.cgroup("/lxc.payload.l".as_ref()).unwrap());
-    bench.node.observer.lxc.insert("l".to_owned(), payload);
-    let lxc = |name: &str| Target { lxc: Some(name.to_owned()), ..Target::default() };
-    bench.add("one", lxc("l")).unwrap();
+    bench.node.observer.runtimes.insert(lxc("l"), payload);
+    let named = |name: &str| Target { runtimes: [lxc(name)].into(), ..Target::default() };
+    bench.add("one", named("l")).unwrap();
     assert_eq!(bench.node.kernel.containers[&1].cgroups[0].id, 14);
-    bench.refuses("overlaps /lxc.payload.l", |it| it.add("two", lxc("l")));
+    bench.refuses("overlaps /lxc.payload.l", |it| it.add("two", named("l")));
     bench.refuses("overlaps /lxc.payload.l", |it| it.add("two", cgroup("/lxc.payload.l")));
-    bench.refuses("no LXC container m is running", |it| it.add("two", lxc("m")));
-    bench.node.observer.lxc.clear();
+    bench.refuses("no LXC container m is running", |it| it.add("two", named("m")));
+    bench.node.observer.runtimes.clear();
     bench.node.observer.cgroups.remove("/lxc.payload.l".as_ref() as &std::path::Path);
     bench.node.refresh().unwrap();
     assert!(bench.node.kernel.containers[&1].cgroups.is_empty());

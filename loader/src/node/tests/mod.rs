@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fs, net::IpAddr};
 
 use super::{
     Addresses, Forwarding, LocalPorts, Node, NodeError, Uplinks,
-    fake::{FakeKernel, FakeSystem, link},
+    fake::{FakeKernel, FakeSystem, link, lxc},
 };
 use crate::{
     api::{

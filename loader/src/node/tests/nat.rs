@@ -158,9 +158,9 @@ fn a_bridge_is_followed() {
 #[test]
 fn a_bridge_is_followed_while_a_container_starts() {
     let mut bench = Bench::new();
-    bench.node.observer.lxc.insert("web".to_owned(), Recognised::Own(vec![link("veth0", 3)]));
-    bench.add_with("web", Target { lxc: Some("web".to_owned()), ..Target::default() }, full()).unwrap();
-    bench.node.observer.lxc.clear();
+    bench.node.observer.runtimes.insert(lxc("web"), Recognised::Own(vec![link("veth0", 3)]));
+    bench.add_with("web", Target { runtimes: [lxc("web")].into(), ..Target::default() }, full()).unwrap();
+    bench.node.observer.runtimes.clear();
     let announced = Request::Announce { lxc: "web".to_owned(), interface: "veth1".to_owned() };
     bench.node.observer.links.retain(|link| link.name != "veth0");
     bench.execute(announced).unwrap();

@@ -1,7 +1,11 @@
 use std::path::Path;
 
 use super::*;
-use crate::{api::container::Presence, containers::Recognised, node::Observer as _};
+use crate::{
+    api::{container::Presence, runtime::Runtime},
+    containers::Recognised,
+    node::Observer as _,
+};
 
 fn state_of(bench: &mut Bench, text: &str) -> Presence {
     match bench.execute(Request::ContainerShow { name: name(text) }).unwrap() {
@@ -96,16 +100,16 @@ fn interfaces_come_and_go() {
 fn lxc_containers_are_found_anew() {
     let mut bench = Bench::new();
     let of = |link| Recognised::Own(vec![link]);
-    bench.node.observer.lxc.insert("l".to_owned(), of(link("veth0", 3)));
-    bench.add("l", Target { lxc: Some("l".to_owned()), ..Target::default() }).unwrap();
+    bench.node.observer.runtimes.insert(lxc("l"), of(link("veth0", 3)));
+    bench.add("l", Target { runtimes: [lxc("l")].into(), ..Target::default() }).unwrap();
 
     bench.node.observer.links.retain(|link| link.name != "veth0");
-    bench.node.observer.lxc.clear();
+    bench.node.observer.runtimes.clear();
     bench.node.refresh().unwrap();
     assert_eq!(state_of(&mut bench, "l"), Presence::Gone);
 
     bench.node.observer.links.push(link("veth7", 7));
-    bench.node.observer.lxc.insert("l".to_owned(), of(link("veth7", 7)));
+    bench.node.observer.runtimes.insert(lxc("l"), of(link("veth7", 7)));
     bench.node.refresh().unwrap();
     assert_eq!(state_of(&mut bench, "l"), Presence::Active);
     assert_eq!(bench.node.kernel.containers[&1].interfaces[0].name, "veth7");
@@ -159,9 +163,9 @@ fn parents_of_all_cgroups_are_watched() {
 #[test]
 fn an_interface_is_announced() {
     let mut bench = Bench::new();
-    bench.node.observer.lxc.insert("web".to_owned(), Recognised::Own(vec![link("veth0", 3)]));
-    bench.add("web", Target { lxc: Some("web".to_owned()), ..Target::default() }).unwrap();
-    bench.node.observer.lxc.clear();
+    bench.node.observer.runtimes.insert(lxc("web"), Recognised::Own(vec![link("veth0", 3)]));
+    bench.add("web", Target { runtimes: [lxc("web")].into(), ..Target::default() }).unwrap();
+    bench.node.observer.runtimes.clear();
     bench.node.observer.links.retain(|link| link.name != "veth0");
     bench.node.refresh().unwrap();
     assert!(bench.node.kernel.containers[&1].interfaces.is_empty());
@@ -179,10 +183,10 @@ fn an_interface_is_announced() {
     // It has, and there is one that nobody has announced.
     bench.node.observer.links.push(link("veth8", 8));
     let both = vec![link("veth1", 4), link("veth8", 8)];
-    bench.node.observer.lxc.insert("web".to_owned(), Recognised::Own(both.clone()));
+    bench.node.observer.runtimes.insert(lxc("web"), Recognised::Own(both.clone()));
     bench.node.refresh().unwrap();
     assert_eq!(bench.node.kernel.containers[&1].interfaces, both);
-    bench.node.observer.lxc.clear();
+    bench.node.observer.runtimes.clear();
     bench.node.observer.links.retain(|link| link.name != "veth8");
     // The next run, of whose end nothing was heard.
     bench.node.observer.links.retain(|link| link.name != "veth1");
@@ -198,4 +202,112 @@ fn an_interface_is_announced() {
     });
     let others = announce(&mut bench, "db", "veth7").unwrap();
     assert!(matches!(others, Response::Done { notes } if notes[0].contains("no container is recognised")));
+}
+
+#[test]
+fn a_container_is_announced_by_its_process() {
+    let mut bench = Bench::new();
+    let podman = (Runtime::Podman, "web".to_owned());
+    let observer = &mut bench.node.observer;
+    observer.runtimes.insert(podman.clone(), Recognised::Own(vec![link("veth0", 3)]));
+    observer.ids.insert(podman.clone(), "3f4e".to_owned());
+    bench.add("web", Target { runtimes: [podman.clone()].into(), ..Target::default() }).unwrap();
+    bench.node.observer.runtimes.clear();
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Gone);
+
+    let announce = |bench: &mut Bench, oci: &str| {
+        bench.execute(Request::AnnounceProcess { oci: oci.to_owned(), pid: 712 })
+    };
+    bench.node.observer.processes.insert(712, Recognised::Own(vec![link("veth1", 4)]));
+    announce(&mut bench, "3f4e").unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth1", 4)]);
+    // Podman has not written down yet that it runs.
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Active);
+    bench.node.observer.links.retain(|link| link.name != "veth1");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Gone);
+
+    // On the node's network now; it comes to an end before it has started.
+    let payload = bench.node.observer.cgroup("/a".as_ref()).unwrap();
+    bench.node.observer.processes.insert(712, Recognised::Shared(payload.clone()));
+    announce(&mut bench, "3f4e").unwrap();
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].cgroups, [payload]);
+    remove_cgroup(&mut bench, "/a");
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Gone);
+
+    let others = announce(&mut bench, "a94e").unwrap();
+    assert!(
+        matches!(others, Response::Done { notes } if notes[0].contains("no container is recognised as a94e"))
+    );
+    bench.node.observer.processes.clear();
+    bench.refuses("there is no process 712", |it| announce(it, "3f4e"));
+    // Where Podman's lists cannot be read, it may be any.
+    bench.node.observer.ids.clear();
+    bench.refuses("Podman keeps no containers at /none", |it| announce(it, "3f4e"));
+}
+
+/// What was announced is not forgotten by those who look before the runtime has written down that the container runs.
+#[test]
+fn what_was_announced_outlives_the_daemon() {
+    let mut bench = Bench::new();
+    let podman = (Runtime::Podman, "web".to_owned());
+    bench.node.observer.runtimes.insert(podman.clone(), Recognised::Own(vec![link("veth0", 3)]));
+    bench.node.observer.ids.insert(podman.clone(), "3f4e".to_owned());
+    bench.add("web", Target { runtimes: [podman.clone()].into(), ..Target::default() }).unwrap();
+    bench.node.observer.runtimes.clear();
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.refresh().unwrap();
+    bench.node.observer.processes.insert(712, Recognised::Own(vec![link("veth1", 4)]));
+    bench.execute(Request::AnnounceProcess { oci: "3f4e".to_owned(), pid: 712 }).unwrap();
+
+    let mut bench = bench.again();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth1", 4)]);
+    bench.node.refresh().unwrap();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Active);
+    // It has come to nothing.
+    bench.node.observer.links.retain(|link| link.name != "veth1");
+    let mut bench = bench.again();
+    assert_eq!(state_of(&mut bench, "web"), Presence::Gone);
+}
+
+/// Two who turn out to have one interface in common: the one that has it keeps it.
+#[test]
+fn what_is_anothers_is_not_followed() {
+    let mut bench = Bench::new();
+    let podman = |name: &str| (Runtime::Podman, name.to_owned());
+    for (name, own) in [("infra", link("veth0", 3)), ("member", link("veth1", 4))] {
+        bench.node.observer.runtimes.insert(podman(name), Recognised::Own(vec![own]));
+        bench.add(name, Target { runtimes: [podman(name)].into(), ..Target::default() }).unwrap();
+    }
+    bench.node.observer.links.retain(|link| link.name != "veth1");
+    bench.node.observer.runtimes.insert(podman("member"), Recognised::Own(vec![link("veth0", 3)]));
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth0", 3)]);
+    assert_ne!(bench.node.kernel.containers[&2].interfaces, [link("veth0", 3)]);
+    // What the one gives up in the same moment, the other may have.
+    bench.node.observer.links.push(link("veth5", 9));
+    bench.node.observer.runtimes.insert(podman("infra"), Recognised::Own(vec![link("veth5", 9)]));
+    bench.node.observer.links.retain(|link| link.name != "veth0");
+    bench.node.observer.links.push(link("veth0", 10));
+    bench.node.observer.runtimes.insert(podman("member"), Recognised::Own(vec![link("veth0", 10)]));
+    bench.node.refresh().unwrap();
+    assert_eq!(bench.node.kernel.containers[&1].interfaces, [link("veth5", 9)]);
+    assert_eq!(bench.node.kernel.containers[&2].interfaces, [link("veth0", 10)]);
+}
+
+#[test]
+fn where_containers_will_be_born_is_watched() {
+    let mut bench = Bench::new();
+    let parents = |bench: &Bench| bench.node.cgroup_parents();
+    assert!(parents(&bench).is_empty());
+    let web = (Runtime::Podman, "web".to_owned());
+    let payload = bench.node.observer.cgroup("/b/inner".as_ref()).unwrap();
+    bench.node.observer.runtimes.insert(web.clone(), Recognised::Shared(payload));
+    bench.add("web", Target { runtimes: [web].into(), ..Target::default() }).unwrap();
+    assert_eq!(parents(&bench), ["/cg/b", "/cg/libpod_parent", "/cg/machine.slice"].map(Path::new));
 }

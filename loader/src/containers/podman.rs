@@ -1,0 +1,143 @@
+//! What Podman has written down about its containers: their names in its storage, and their first processes where it runs them.
+//!
+//! It is read rather than asked for: Podman has the container locked while it starts it, when a hook of ours wants to know.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{
+    ContainersError,
+    error::Context as _,
+    oci::{Known, closeness, is_meant},
+};
+use crate::{api::runtime::Runtime, config::Runtimes};
+
+/// Its lists there: the second one, in newer versions, of containers that go when they end (`--rm`). Both are in the other directory
+/// where storage is transient.
+const LISTS: [&str; 2] = ["containers.json", "volatile-containers.json"];
+
+/// With what the directories end in which a storage driver keeps containers (containers/storage, store.go).
+const DIRECTORY: &str = "-containers";
+
+/// Of `containers.json` (containers/storage, containers.go).
+#[derive(Deserialize)]
+struct Container {
+    id: String,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+/// The container that this name means.
+pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, ContainersError> {
+    let run = directories(&places.podman_run)?;
+    let meant = all(places)?.into_iter().filter_map(|one| {
+        let pid = run.iter().find_map(|directory| first_process(directory, &one.id));
+        Some((closeness(name, &one.id, one.names())?, Known { id: one.id, pid }))
+    });
+    // What a storage driver has kept that is not used any more does not run.
+    Ok(meant.min_by_key(|(closeness, known)| (*closeness, known.pid.is_none())).map(|(_, known)| known))
+}
+
+/// Whether this name means the container of this id.
+pub(super) fn is_named(places: &Runtimes, name: &str, id: &str) -> Result<bool, ContainersError> {
+    Ok(all(places)?.iter().any(|one| one.id == id && is_meant(name, id, one.names())))
+}
+
+fn all(places: &Runtimes) -> Result<Vec<Container>, ContainersError> {
+    let lasting = directories(&places.podman)?;
+    if lasting.is_empty() {
+        let place = places.podman.clone();
+        return Err(ContainersError::NoRuntime { runtime: Runtime::Podman, place });
+    }
+    let mut containers = Vec::new();
+    for directory in lasting.into_iter().chain(directories(&places.podman_run)?) {
+        for list in LISTS.map(|name| directory.join(name)) {
+            containers.extend(read(&list).context(|| format!("read {}", list.display()))?);
+        }
+    }
+    Ok(containers)
+}
+
+impl Container {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// A storage driver's directory of containers, for each driver; none where there is nothing.
+fn directories(place: &Path) -> Result<Vec<PathBuf>, ContainersError> {
+    let entries = match fs::read_dir(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context(|| format!("list {}", place.display()))?,
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(|path| path.to_string_lossy().ends_with(DIRECTORY)).collect())
+}
+
+/// Nothing where there is no list.
+fn read(list: &Path) -> io::Result<Vec<Container>> {
+    match fs::read(list) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        // While the first one is being written.
+        Ok(bytes) if bytes.is_empty() => Ok(Vec::new()),
+        bytes => Ok(serde_json::from_slice(&bytes?)?),
+    }
+}
+
+/// As conmon writes it, which outlives it.
+fn first_process(directory: &Path, id: &str) -> Option<u32> {
+    fs::read_to_string(directory.join(id).join("userdata/pidfile")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_found_by_name_and_id() {
+        let root = tempfile::tempdir().unwrap();
+        let (podman, podman_run) = (root.path().join("lib"), root.path().join("run"));
+        let (lasting, run) = (podman.join("vfs-containers"), podman_run.join("vfs-containers"));
+        let places = Runtimes { podman, podman_run, ..Runtimes::default() };
+        let error = find(&places, "web").unwrap_err().to_string();
+        assert!(error.contains("Podman keeps no containers at /"), "{error}");
+
+        let ids = ["3f4ea1b2c3d4e5f6", "a94ea1b2c3d4e5f6", "b24ea1b2c3d4e5f6"];
+        let userdata = run.join(ids[0]).join("userdata");
+        for directory in [&lasting, &userdata] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        let list = format!(
+            r#"[{{"id":"{}","names":["web"],"image":"i","layer":"l"}},{{"id":"{}"}}]"#,
+            ids[0], ids[1]
+        );
+        fs::write(lasting.join("containers.json"), list).unwrap();
+        let volatile = |name| format!(r#"[{{"id":"{}","names":["{name}"]}}]"#, ids[2]);
+        fs::write(lasting.join("volatile-containers.json"), volatile("once")).unwrap();
+        fs::write(run.join("containers.json"), volatile("transient")).unwrap();
+        // Of a driver that is not used any more.
+        let former = places.podman.join("overlay-containers");
+        fs::create_dir_all(&former).unwrap();
+        fs::write(former.join("containers.json"), r#"[{"id":"0000","names":["web"]}]"#).unwrap();
+        fs::write(userdata.join("pidfile"), "712\n").unwrap();
+
+        let known = |name| find(&places, name).unwrap();
+        let web = Known { id: ids[0].to_owned(), pid: Some(712) };
+        assert_eq!(known("web"), Some(web.clone()));
+        assert_eq!(known(ids[0]), Some(web));
+        assert_eq!(known("a94ea1b2c3d4"), Some(Known { id: ids[1].to_owned(), pid: None }));
+        for name in ["once", "transient"] {
+            assert_eq!(known(name), Some(Known { id: ids[2].to_owned(), pid: None }));
+        }
+        let is_named = |name, id| is_named(&places, name, id);
+        assert!(is_named("web", ids[0]).unwrap() && is_named("web", "0000").unwrap());
+        assert!(!is_named("web", ids[1]).unwrap());
+        assert_eq!(known("cache"), None);
+        fs::write(former.join("containers.json"), "[{").unwrap();
+        assert!(is_named("web", ids[0]).is_err());
+    }
+}
