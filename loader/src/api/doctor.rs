@@ -71,6 +71,49 @@ pub struct InForce {
     pub interfaces: Vec<Interface>,
     /// What is less than it could be, each in one line.
     pub degraded: Vec<String>,
+    /// What others have in the way of packets; none if it serves another network namespace.
+    pub foreign: Option<Foreign>,
+}
+
+/// What others have in the way of packets, before what berth has or after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// Rules that may keep packets of containers from getting through.
+    pub rules: Vec<ForeignRule>,
+    /// Programs on the interfaces that berth has programs on.
+    pub programs: Vec<ForeignProgram>,
+    /// When somebody last looked; null if nobody has since the node has started.
+    pub since: Option<String>,
+    /// Rules that were not there then, whatever they do.
+    pub appeared: Vec<String>,
+    /// Rules that are not there any more.
+    pub gone: Vec<String>,
+    /// What could not be looked at, and why, each in one line.
+    pub unseen: Vec<String>,
+}
+
+/// A rule of iptables or nftables that drops or rejects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignRule {
+    /// What it was made with, and the table.
+    pub table: String,
+    /// The chain.
+    pub chain: String,
+    /// The rule as its tool writes it.
+    pub rule: String,
+    /// The containers whose packets may meet it.
+    pub concerns: Vec<String>,
+}
+
+/// A program of somebody else's, or a filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignProgram {
+    /// The interface.
+    pub interface: String,
+    /// Where it is there: `xdp`, `tcx ingress`, `filter egress` and so on.
+    pub hook: String,
+    /// Its name, or what kind of filter it is.
+    pub program: String,
 }
 
 /// An interface with programs.

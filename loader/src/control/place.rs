@@ -15,6 +15,11 @@ const PAIRS: [[&str; 2]; 2] =
 /// Where a filter is among those of an interface: its priority, of which the lowest comes first, and its handle there.
 pub type Slot = (u16, TcHandle);
 
+/// Whether a filter with this handle is berth's.
+pub fn is_ours(handle: u32) -> bool {
+    [HANDLE, NAT_HANDLE].map(u32::from).contains(&handle)
+}
+
 /// Which packets of an interface a program sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {

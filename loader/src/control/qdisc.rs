@@ -37,14 +37,32 @@ pub fn remove_if_unused(ifindex: u32) -> io::Result<()> {
 /// Whether there is a filter of this priority and handle.
 pub fn has_filter(ifindex: u32, direction: Direction, (priority, handle): (u16, u32)) -> io::Result<bool> {
     let index = i32::try_from(ifindex).map_err(io::Error::other)?;
-    let parent = match direction {
-        Direction::In => INGRESS,
-        Direction::Out => EGRESS,
-    };
-    Ok(filters(index, parent)?.iter().any(|filter| {
+    Ok(filters(index, parent(direction))?.iter().any(|filter| {
         // The upper half is the priority, the lower one the protocol.
         u32::from(filter.header.handle) == handle && filter.header.info >> 16 == u32::from(priority)
     }))
+}
+
+/// Of what kinds the filters are whose handles are wanted.
+pub fn kinds(ifindex: u32, direction: Direction, wanted: impl Fn(u32) -> bool) -> io::Result<Vec<String>> {
+    let index = i32::try_from(ifindex).map_err(io::Error::other)?;
+    let mut found = filters(index, parent(direction))?;
+    // Each priority has a head with no handle.
+    found.retain(|filter| u32::from(filter.header.handle) != 0 && wanted(filter.header.handle.into()));
+    let kind = |filter: &TcMessage| {
+        filter.attributes.iter().find_map(|attribute| match attribute {
+            TcAttribute::Kind(kind) => Some(kind.clone()),
+            _ => None,
+        })
+    };
+    Ok(found.iter().filter_map(kind).collect())
+}
+
+const fn parent(direction: Direction) -> u32 {
+    match direction {
+        Direction::In => INGRESS,
+        Direction::Out => EGRESS,
+    }
 }
 
 /// If that cannot be read, there is something.

@@ -1,9 +1,11 @@
 //! What of berth is in force.
 
+use std::collections::BTreeSet;
+
 use berth_common::abi;
 use nix::net::if_::if_indextoname;
 
-use super::nat;
+use super::{foreign, nat};
 use crate::{
     api::doctor::{InForce, Interface, Method},
     control::{self, Attached, Direction, Feature, Finding, Presence},
@@ -37,6 +39,8 @@ pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) ->
         cgroups: found.cgroups,
         interfaces: interfaces(&found.attached, elsewhere),
         degraded,
+        // What is around us is not what is around it.
+        foreign: (!elsewhere).then(|| foreign::section(&state, &indices(&found.attached), paths)),
     }
 }
 
@@ -117,6 +121,11 @@ fn interfaces(attached: &[Attached], elsewhere: bool) -> Vec<Interface> {
         interfaces.push((one.ifindex, Interface { name, method, programs }));
     }
     interfaces.into_iter().map(|(_, interface)| interface).collect()
+}
+
+/// The interfaces, each once.
+fn indices(attached: &[Attached]) -> Vec<u32> {
+    attached.iter().map(|one| one.ifindex).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn name(ifindex: u32) -> String {

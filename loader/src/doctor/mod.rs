@@ -1,9 +1,11 @@
 //! Whether berth can work here, and what of it does.
 //!
 //! Each section of the report has a file here, which puts what [`crate::control`] and [`crate::containers`] tell into
-//! words. Nothing is changed by looking, and no daemon is asked.
+//! words. No daemon is asked, and nothing is changed by looking, but that the rules of others are remembered, so that the next look can
+//! tell what has become of them.
 
 mod features;
+mod foreign;
 mod in_force;
 mod nat;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        doctor::{Feature, InForce, Interface, Method, Need, Report},
+        doctor::{Feature, Foreign, ForeignProgram, ForeignRule, InForce, Interface, Method, Need, Report},
         error::ApiError,
     },
     cli::output::Output,
@@ -78,7 +78,33 @@ fn in_force(found: &InForce, output: &Output) -> Result<(), ApiError> {
     if !found.degraded.is_empty() {
         output.line("")?;
     }
-    found.degraded.iter().try_for_each(|line| output.line(&format!("degraded: {line}")))
+    found.degraded.iter().try_for_each(|line| output.line(&format!("degraded: {line}")))?;
+    found.foreign.as_ref().map_or(Ok(()), |others| foreign(others, output))
+}
+
+fn foreign(others: &Foreign, output: &Output) -> Result<(), ApiError> {
+    if !others.programs.is_empty() {
+        output.line("")?;
+        let row = |one: &ForeignProgram| vec![one.interface.clone(), one.hook.clone(), one.program.clone()];
+        output
+            .table(&["INTERFACE", "HOOK", "PROGRAM OF OTHERS"], others.programs.iter().map(row).collect())?;
+    }
+    if !others.rules.is_empty() {
+        output.line("")?;
+        let row = |one: &ForeignRule| {
+            vec![one.table.clone(), one.chain.clone(), one.rule.clone(), one.concerns.join(" ")]
+        };
+        let columns = ["TABLE", "CHAIN", "RULE OF OTHERS THAT DROPS", "MAY CONCERN"];
+        output.table(&columns, others.rules.iter().map(row).collect())?;
+    }
+    if let Some(since) = &others.since {
+        let changes = others.appeared.iter().map(|rule| ("new", rule));
+        let changes = changes.chain(others.gone.iter().map(|rule| ("gone", rule)));
+        for (what, rule) in changes {
+            output.line(&format!("{what} since {since}: {rule}"))?;
+        }
+    }
+    others.unseen.iter().try_for_each(|line| output.line(&format!("not seen: {line}")))
 }
 
 fn interface(interface: &Interface) -> Vec<String> {
