@@ -40,7 +40,11 @@ fn names_that_are_taken_or_no_names() -> Result<()> {
             (&format!("container add {long} --cgroup {path}"), USAGE, "1 to 63 characters"),
             (&format!("container add host --cgroup {path}"), USAGE, "may not name a container"),
             (&format!("container add unowned --cgroup {path}"), USAGE, "may not name a container"),
-            ("container add c", USAGE, "<--cgroup <PATH>|--interface <IF>|--pid <PID>|--lxc <NAME>>"),
+            (
+                "container add c",
+                USAGE,
+                "<--cgroup <PATH>|--interface <IF>|--pid <PID>|--lxc <NAME>|--docker <NAME>|--podman <NAME>|--nspawn <MACHINE>>",
+            ),
         ],
     )
 }
