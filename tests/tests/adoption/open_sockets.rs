@@ -100,7 +100,7 @@ fn ports_it_serves_are_reserved() -> Result<()> {
     assert_eq!(growth.packets().into_keys().collect::<Vec<_>>(), ["c"]);
 
     drop((single, v6_only, dual, server));
-    // A program that another test is just starting has them open for a moment, too.
+    // Once, in a run of all tests, one of them was still held for a moment; by whom is not known.
     wait::until_true("closed sockets to hold nothing", LIMIT, || Ok(node.ports_held("c")? == 1))?;
     assert_eq!(node.holders(8084)?.len(), 1);
     let [first, second] = group;
