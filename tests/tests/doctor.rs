@@ -12,7 +12,9 @@ use berth_common::abi;
 use berth_tests::bpf::sys;
 use berth_tests::process::{ok, run_for};
 use berth_tests::topology::UPLINK;
-use berth_tests::{Berth, Direction, Endpoint as _, SharedNode, Topology, in_netns, link, privileged};
+use berth_tests::{
+    Berth, Counter, Direction, Endpoint as _, Place, SharedNode, Topology, in_netns, link, privileged,
+};
 use serde_json::Value;
 
 use sandbox::{as_nobody, with_release, without_cgroup2};
@@ -107,6 +109,31 @@ fn what_is_in_force_is_told() -> Result<()> {
         assert_eq!(interface["programs"].as_array().map(Vec::len), Some(count), "{interface}");
     }
     assert_eq!(interfaces.len(), 2, "{found}");
+    Ok(())
+}
+
+#[test]
+fn programs_of_others_are_told() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    let others = || -> Result<Vec<Value>> {
+        let report = node.berth.json(["doctor"])?;
+        let programs = report["in_force"]["foreign"]["programs"].as_array().context("no list")?;
+        Ok(programs.iter().filter(|program| program["interface"] == UPLINK).cloned().collect())
+    };
+    let report = node.berth.json(["doctor"])?;
+    let by = if present(&report, "tcx")? == Some(true) { "tcx" } else { "filter" };
+    let before = others()?;
+    for (direction, way) in [(Direction::Ingress, "ingress"), (Direction::Egress, "egress")] {
+        let counter = Counter::attach(node.topology.node.netns(), UPLINK, direction, Place::First)?;
+        let hook = format!("{by} {way}");
+        let mut now = others()?;
+        assert_eq!(now.len(), before.len() + 1, "{now:?}");
+        now.retain(|program| program["hook"] == *hook && !before.contains(program));
+        assert!(now.len() == 1 && now[0]["program"].is_string(), "{hook}: {now:?}");
+        drop(counter);
+        assert_eq!(others()?, before);
+    }
     Ok(())
 }
 
