@@ -13,13 +13,18 @@ use crate::wait::{self, LIMIT, uninterrupted};
 
 /// Sends `size` bytes and reads them back.
 pub fn stream(stream: &TcpStream, size: usize) -> Result<()> {
+    transfer(stream, stream, size)
+}
+
+/// Sends `size` bytes by one end of a connection and reads them at the other.
+pub fn transfer(mut from: &TcpStream, mut to: &TcpStream, size: usize) -> Result<()> {
     let sent: Vec<u8> = (0..size).map(|place| place.to_le_bytes()[0]).collect();
     let mut received = vec![0; size];
     thread::scope(|scope| {
-        let writing = scope.spawn(|| (&*stream).write_all(&sent));
-        (&*stream).read_exact(&mut received)?;
+        let writing = scope.spawn(|| from.write_all(&sent));
+        to.read_exact(&mut received)?;
         writing.join().map_err(|_| anyhow!("the writer failed"))??;
-        ensure!(received == sent, "other bytes came back");
+        ensure!(received == sent, "other bytes have come");
         Ok(())
     })
 }

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use berth_tests::Endpoint as _;
-use berth_tests::echo::Echo;
-use berth_tests::exchange::stream;
+use berth_tests::exchange::transfer;
 use berth_tests::process::ok;
-use berth_tests::sockets::errno;
+use berth_tests::sockets::{accept, errno};
 use berth_tests::topology::{FAR_V4, FAR_V6, at};
 use berth_tests::wait::uninterrupted;
 use berth_tests::{Sockets as _, Topology, privileged};
@@ -42,11 +41,13 @@ fn the_path_s_mtu_is_found() -> Result<()> {
     let topology = Topology::builder().with_far().with_known_neighbours().build()?;
     let net = Net::with("", topology, &["--masquerade", "yes"])?;
     let far = net.topology.far.as_ref().expect("a far host");
-    // The far host does not know of it, so that it is the one between that has to say so.
+    // The far host does not know of it, so that it is the one between that has to say so. What the far host sent would
+    // be lost for being too large, and nobody would say so: it only receives.
     ok(net.remote().command("ip")?.args(["link", "set", "wire1", "mtu", "1300"]))?;
-    let _echo = Echo::start(far, &[FAR_V4, FAR_V6], THERE)?;
     for address in [FAR_V4, FAR_V6] {
-        stream(&net.c.host.tcp_connect(at(address, THERE))?, 1 << 20)?;
+        let listener = far.tcp_listen(at(address, THERE))?;
+        let connection = net.c.host.tcp_connect(at(address, THERE))?;
+        transfer(&connection, &accept(&listener)?.0, 1 << 20)?;
     }
     Ok(())
 }
