@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Result;
 
+use crate::endpoint::Endpoint;
 use crate::frame::{Packet, ethernet_ip};
 use crate::packet::packet_socket;
-use crate::topology::{NODE_MAC, NODE_V4, REMOTE_MAC, Topology, WIRE, at};
+use crate::sockets::{Sockets as _, unspecified};
+use crate::topology::{NODE_MAC, NODE_V4, REMOTE_MAC, REMOTE_V4, REMOTE2_V4, Topology, WIRE, at};
 
 /// Where in a frame of IPv4 without options its header, the sum in it, the source, and the ports are.
 const HEADER: std::ops::Range<usize> = 14..34;
@@ -34,6 +36,27 @@ pub fn syns(topology: &Topology, port: u16, stop: &AtomicBool, sent: &AtomicU64)
             _ => sent.fetch_add(1, Ordering::Relaxed),
         };
         number = number.wrapping_add(1);
+    }
+    Ok(())
+}
+
+/// Somebody sends datagrams from ever other ports to ever other ends, until it is told to stop; it counts them. That they are
+/// refused is what the flood is to meet.
+pub fn outward(sender: &dyn Endpoint, stop: &AtomicBool, sent: &AtomicU64) -> Result<()> {
+    while !stop.load(Ordering::Relaxed) {
+        let socket = sender.udp_bind(unspecified(NODE_V4, 0))?;
+        for number in 0..20_000_u16 {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let to = if number.is_multiple_of(2) { REMOTE_V4 } else { REMOTE2_V4 };
+            match socket.send_to(b"", at(to, 1_000 + number)) {
+                Err(error) if !matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOBUFS)) => {
+                    return Err(error.into());
+                }
+                _ => sent.fetch_add(1, Ordering::Relaxed),
+            };
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod flood;
 pub mod frame;
 pub mod ghost;
+pub mod iperf;
 pub mod leaks;
 pub mod ledger;
 pub mod link;

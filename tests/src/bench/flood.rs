@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::report::{Case, Hook, Report};
+use super::report::{Case, Hook, Ratio, Report};
 use super::samples::Samples;
 use crate::bpf::asm::{Reg, copy, exit, load_packet_u16, set, skip_unless_equal};
 use crate::bpf::sys;
-use crate::flood::syns;
+use crate::flood::{outward, syns};
 use crate::sockets::accept;
 use crate::topology::{REMOTE_V4, UPLINK, at};
 use crate::{Direction, Endpoint as _, Host, SharedNode, Sockets as _, Topology, in_netns, link};
@@ -23,19 +23,40 @@ const SERVICE: u16 = 8_080;
 const FLOODED: u16 = 8_081;
 /// What B may have, as in the test of the same.
 const QUOTA: u32 = 10_000;
+/// Slots of a table that is always full.
+const FEW: u32 = 4_096;
 const ROUND_TRIPS: usize = 5_000;
 /// Before anything is measured.
 const FLOOD: u64 = 20_000;
 
-const DESTINATION_PORT: i32 = 36;
 const SHOT: i32 = 2;
 const NEXT: i32 = -1;
+
+/// What A lives beside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flood {
+    None,
+    /// SYNs for B from all over the world.
+    In,
+    /// Datagrams of B's to ever other ends.
+    Out,
+}
+
+impl Flood {
+    /// Where in a frame which two bytes tell it from what A sends and gets: the destination port, and TTL and protocol.
+    fn mark(self) -> (i32, i32) {
+        match self {
+            Self::In | Self::None => (36, FLOODED.into()),
+            Self::Out => (22, 64 << 8 | libc::IPPROTO_UDP),
+        }
+    }
+}
 
 /// How to measure.
 #[derive(clap::Args, Debug)]
 pub struct Options {
     /// How often everything is measured
-    #[arg(long, value_name = "N", default_value = "7")]
+    #[arg(long, value_name = "N", default_value = "21")]
     rounds: u32,
     /// Print JSON
     #[arg(long)]
@@ -45,7 +66,7 @@ pub struct Options {
 /// What the flood meets.
 enum Node {
     Nothing(Topology),
-    Dropping { topology: Topology, _attached: OwnedFd },
+    Dropping { topology: Topology, _attached: [OwnedFd; 2] },
     Berth(Box<SharedNode>),
 }
 
@@ -73,22 +94,31 @@ impl Node {
         Ok((near, there))
     }
 
+    /// Runs until it is told to stop.
+    fn flood(&self, flood: Flood, stop: &AtomicBool, sent: &AtomicU64) -> Result<()> {
+        match (flood, self) {
+            (Flood::None, _) => Ok(()),
+            (Flood::In, _) => syns(self.topology(), FLOODED, stop, sent),
+            (Flood::Out, Self::Berth(node)) => outward(&node.b, stop, sent),
+            (Flood::Out, _) => outward(&self.topology().node, stop, sent),
+        }
+    }
+
     /// Median and 99th percentile of A's round trips, in nanoseconds.
-    fn measure(&self, is_flooded: bool) -> Result<[f64; 2]> {
-        let (stop, sent) = (AtomicBool::new(!is_flooded), AtomicU64::new(0));
-        let (near, there) = self.connection()?;
+    fn measure(&self, flood: Flood, (near, there): &(TcpStream, TcpStream)) -> Result<[f64; 2]> {
+        let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut times = thread::scope(|scope| -> Result<Vec<f64>> {
-            let flood = scope.spawn(|| syns(self.topology(), FLOODED, &stop, &sent));
-            scope.spawn(|| echo(&there));
+            let flooding = scope.spawn(|| self.flood(flood, &stop, &sent));
+            let echoing = scope.spawn(|| echo(there));
             let result = (|| {
-                while is_flooded && sent.load(Ordering::Relaxed) < FLOOD {
-                    ensure!(!flood.is_finished(), "the flood has ended early");
+                while flood != Flood::None && sent.load(Ordering::Relaxed) < FLOOD {
+                    ensure!(!flooding.is_finished(), "the flood has ended early");
                 }
-                round_trips(&near)
+                round_trips(near)
             })();
             stop.store(true, Ordering::Relaxed);
-            near.shutdown(std::net::Shutdown::Both)?;
-            flood.join().expect("the flood")?;
+            flooding.join().expect("the flood")?;
+            echoing.join().expect("the other end")?;
             result
         })?;
         times.sort_by(f64::total_cmp);
@@ -108,72 +138,104 @@ fn round_trips(mut end: &TcpStream) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// Until the other end is closed.
-fn echo(mut end: &TcpStream) {
+fn echo(mut end: &TcpStream) -> Result<()> {
     let mut byte = [0];
-    while end.read_exact(&mut byte).is_ok() && end.write_all(&byte).is_ok() {}
+    for _ in 0..ROUND_TRIPS {
+        end.read_exact(&mut byte)?;
+        end.write_all(&byte)?;
+    }
+    Ok(())
 }
 
-fn with_berth() -> Result<Node> {
-    let node = SharedNode::configured("[defaults]\nmode = 'stateful'\n")?;
+fn with_berth(sizes: &str) -> Result<Node> {
+    let node = SharedNode::configured(&format!("[defaults]\nmode = 'stateful'\n{sizes}"))?;
     node.berth.ok(["container", "set", "b", "--max-flows", &QUOTA.to_string()])?;
     node.berth.ok(["ports", "reserve", "b", &format!("tcp/{FLOODED}")])?;
     Ok(Node::Berth(Box::new(node)))
 }
 
-fn with_a_program() -> Result<Node> {
+fn with_programs() -> Result<Node> {
     let topology = Topology::builder().with_known_neighbours().build()?;
-    let program = [
-        copy(Reg::R6, Reg::R1),
-        load_packet_u16(DESTINATION_PORT),
-        skip_unless_equal(Reg::R0, FLOODED.into(), 2),
-        set(Reg::R0, SHOT),
-        exit(),
-        set(Reg::R0, NEXT),
-        exit(),
-    ];
-    let program = sys::load_classifier("bench_drop", &program)?;
-    let host: &Host = &topology.node;
-    let index = link::index(host.netns(), UPLINK)?;
-    let attach = || sys::create_link(program.as_fd(), index, Direction::Ingress.tcx(), 0);
-    let attached =
-        in_netns(host.netns(), attach)?.context("attach to an interface, which takes Linux 6.6")?;
+    let drops = |flood: Flood, direction: Direction| -> Result<OwnedFd> {
+        let (place, value) = flood.mark();
+        let program = [
+            copy(Reg::R6, Reg::R1),
+            load_packet_u16(place),
+            skip_unless_equal(Reg::R0, value, 2),
+            set(Reg::R0, SHOT),
+            exit(),
+            set(Reg::R0, NEXT),
+            exit(),
+        ];
+        let program = sys::load_classifier("bench_drop", &program)?;
+        let host: &Host = &topology.node;
+        let index = link::index(host.netns(), UPLINK)?;
+        let attach = || sys::create_link(program.as_fd(), index, direction.tcx(), 0);
+        in_netns(host.netns(), attach)?.context("attach to an interface, which takes Linux 6.6")
+    };
+    let attached = [drops(Flood::In, Direction::Ingress)?, drops(Flood::Out, Direction::Egress)?];
     Ok(Node::Dropping { topology, _attached: attached })
+}
+
+/// What is measured in each round, and in which of [`nodes`].
+const RUNS: [(usize, Flood, [&str; 2]); 10] = [
+    (0, Flood::None, ["no flood, no berth: median", "no flood, no berth: 99th percentile"]),
+    (2, Flood::None, ["no flood, berth: median", "no flood, berth: 99th percentile"]),
+    (0, Flood::In, ["in, answered by the stack: median", "in, answered by the stack: 99th percentile"]),
+    (1, Flood::In, ["in, dropped by a program: median", "in, dropped by a program: 99th percentile"]),
+    (2, Flood::In, ["in, berth: median", "in, berth: 99th percentile"]),
+    (3, Flood::In, ["in, berth with a full table: median", "in, berth with a full table: 99th percentile"]),
+    (0, Flood::Out, ["out, sent: median", "out, sent: 99th percentile"]),
+    (1, Flood::Out, ["out, dropped by a program: median", "out, dropped by a program: 99th percentile"]),
+    (2, Flood::Out, ["out, berth: median", "out, berth: 99th percentile"]),
+    (
+        3,
+        Flood::Out,
+        ["out, berth with a full table: median", "out, berth with a full table: 99th percentile"],
+    ),
+];
+
+/// Which of [`RUNS`] are held against which.
+const HELD_AGAINST: [(usize, usize); 4] = [(4, 3), (5, 3), (8, 7), (9, 7)];
+
+fn nodes() -> Result<[Node; 4]> {
+    let nothing = Node::Nothing(Topology::builder().with_known_neighbours().build()?);
+    Ok([nothing, with_programs()?, with_berth("")?, with_berth(&format!("[sizes]\nflows = {FEW}\n"))?])
 }
 
 /// Measures and prints.
 pub fn run(options: &Options) -> Result<()> {
-    let nothing = Node::Nothing(Topology::builder().with_known_neighbours().build()?);
-    let nodes = [nothing, with_a_program()?, with_berth()?];
-    let names = [
-        ["no flood, no berth: median", "no flood, no berth: 99th percentile"],
-        ["no flood, berth: median", "no flood, berth: 99th percentile"],
-        ["flood answered by the stack: median", "flood answered by the stack: 99th percentile"],
-        ["flood dropped by a program: median", "flood dropped by a program: 99th percentile"],
-        ["flood and berth: median", "flood and berth: 99th percentile"],
-    ];
-    let runs =
-        [(&nodes[0], false), (&nodes[2], false), (&nodes[0], true), (&nodes[1], true), (&nodes[2], true)];
-    let mut samples = names.map(|names| names.map(|name| (name, Samples::default())));
+    let nodes = nodes()?;
+    let connections = nodes.iter().map(Node::connection).collect::<Result<Vec<_>>>()?;
+    let mut samples = RUNS.map(|(.., names)| names.map(|name| (name, Samples::default())));
+    let mut ratios = HELD_AGAINST.map(|(run, _)| (RUNS[run].2[0], Samples::default()));
     for round in 0..=options.rounds {
-        for ((node, is_flooded), samples) in runs.iter().zip(&mut samples) {
-            let taken = node.measure(*is_flooded)?;
-            // The first round warms up.
-            if round > 0 {
-                for ((_, samples), taken) in samples.iter_mut().zip(taken) {
-                    samples.add(taken);
-                }
-            }
+        let measure =
+            |(node, flood, _): &(usize, Flood, _)| nodes[*node].measure(*flood, &connections[*node]);
+        let taken = RUNS.iter().map(measure).collect::<Result<Vec<[f64; 2]>>>()?;
+        // The first round warms up.
+        if round == 0 {
+            continue;
+        }
+        for (samples, taken) in samples.iter_mut().flatten().zip(taken.iter().flatten()) {
+            samples.1.add(*taken);
+        }
+        for ((run, other), (_, samples)) in HELD_AGAINST.into_iter().zip(&mut ratios) {
+            samples.add(100. * taken[run][0] / taken[other][0]);
         }
     }
-    if let Node::Berth(node) = &nodes[2] {
+    for (node, most) in [(&nodes[2], QUOTA), (&nodes[3], FEW)] {
+        let Node::Berth(node) = node else { continue };
         let b = node.berth.container("b")?;
         ensure!(b.flows_evicted > FLOOD, "the flood was none: {b:?}");
-        ensure!(b.flows.maxheld == u64::from(QUOTA), "B never had all that it may have: {b:?}");
+        ensure!(b.flows.maxheld + 100 > most.into(), "B never had all that it may have: {b:?}");
     }
     let case = |(name, samples): (&'static str, Samples)| {
         Some(Case { hook: Hook::RoundTrip, name, flows: QUOTA, ns: samples.summary()? })
     };
     let cases = samples.into_iter().flatten().filter_map(case).collect();
-    Report::new("A flood", options.rounds, cases).print(options.json)
+    let ratio = |(name, samples): (&'static str, Samples)| Some(Ratio { name, percent: samples.summary()? });
+    Report::new("A flood", options.rounds, cases)
+        .with_ratios("of one where a program drops the same", ratios.into_iter().filter_map(ratio).collect())
+        .print(options.json)
 }

@@ -7,6 +7,7 @@ pub mod flows;
 mod ingress;
 mod listing;
 mod machine;
+pub mod nat;
 mod report;
 pub mod rules;
 mod samples;

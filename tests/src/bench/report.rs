@@ -22,11 +22,22 @@ pub enum Hook {
     Stack,
     /// To another host and back.
     RoundTrip,
+    /// By a node from one interface to another.
+    Forwarded,
+    /// The same, of a connection: not one packet, but 1,000,000 bytes.
+    Stream,
 }
 
 impl Hook {
-    const ALL: [Self; 5] =
-        [Self::UplinkIngress, Self::SocketEgress, Self::UplinkEgress, Self::Stack, Self::RoundTrip];
+    const ALL: [Self; 7] = [
+        Self::UplinkIngress,
+        Self::SocketEgress,
+        Self::UplinkEgress,
+        Self::Stack,
+        Self::RoundTrip,
+        Self::Forwarded,
+        Self::Stream,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -35,6 +46,8 @@ impl Hook {
             Self::UplinkEgress => "leaving by an uplink (live, TC hook)",
             Self::Stack => "from an interface to a socket, above nothing",
             Self::RoundTrip => "a byte to another host and back, the whole",
+            Self::Forwarded => "a datagram forwarded by a node, the whole",
+            Self::Stream => "1,000,000 bytes forwarded (iperf3), the whole",
         }
     }
 }
@@ -65,6 +78,15 @@ pub struct Command {
     pub ms: Summary,
 }
 
+/// One measurement held against another of the same round.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ratio {
+    /// Which one.
+    pub name: &'static str,
+    /// In hundredths of the other.
+    pub percent: Summary,
+}
+
 /// All that was measured in one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -75,6 +97,9 @@ pub struct Report {
     cases: Vec<Case>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<Command>,
+    /// Against what, and how it compares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratios: Option<(&'static str, Vec<Ratio>)>,
 }
 
 impl Report {
@@ -87,12 +112,18 @@ impl Report {
             rounds,
             cases,
             commands: Vec::new(),
+            ratios: None,
         }
     }
 
     /// With commands, too.
     pub fn with_commands(self, commands: Vec<Command>) -> Self {
         Self { commands, ..self }
+    }
+
+    /// With some of it held against other of it, which `against` tells.
+    pub fn with_ratios(self, against: &'static str, ratios: Vec<Ratio>) -> Self {
+        Self { ratios: Some((against, ratios)), ..self }
     }
 
     /// Prints it, for people or programs.
@@ -121,6 +152,12 @@ impl Report {
         }
         let commands = self.commands.iter().map(|command| (command.name, command.flows, command.ms));
         section("berth, from start to end, in milliseconds", &commands.collect::<Vec<_>>(), &mut text);
+        if let Some((against, ratios)) = &self.ratios {
+            let _ = writeln!(text, "\nin hundredths {against}");
+            for Ratio { name, percent } in ratios {
+                let _ = writeln!(text, "  {name:<48}{:>24}", percent.to_string());
+            }
+        }
         text
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, flood, flows, rules, sets};
+use berth_tests::bench::{attribution, flood, flows, nat, rules, sets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -20,6 +20,8 @@ enum Benchmark {
     Flows(flows::Options),
     /// How long a container's packets take while another one is flooded
     Flood(flood::Options),
+    /// What it costs that a node translates, and nft and iptables beside it
+    Nat(nat::Options),
     /// What rules cost, by how many there are
     Rules(rules::Options),
     /// What it costs to ask whether a packet is in a named set
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         Benchmark::Attribution(options) => attribution::run(&options),
         Benchmark::Flows(options) => flows::run(&options),
         Benchmark::Flood(options) => flood::run(&options),
+        Benchmark::Nat(options) => nat::run(&options),
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Sets(options) => sets::run(&options),
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use berth_tests::topology::{NODE_V4, REMOTE_V4, UPLINK, at};
 use berth_tests::view::{Both, Status, Traffic};
-use berth_tests::wait::{self, LIMIT};
-use berth_tests::{Endpoint, Pair, Place, Process, SharedNode, Sockets, Topology, privileged};
-use serde_json::Value;
+use berth_tests::{Pair, Place, SharedNode, Sockets, iperf, privileged};
 
 use crate::pings::{self, Pings};
 
+/// Where iperf3 serves.
+const SERVICE: u16 = 5_201;
 /// The transfer takes 4 seconds; five times that will do on any machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -20,9 +20,8 @@ fn no_packet_is_lost_and_none_unaccounted_for() -> Result<()> {
     let mut node = SharedNode::new()?;
     let wire = Pair::attach(node.netns(), UPLINK, Place::First)?;
     let (quiet, before) = (wire.settle()?, node.berth.status()?);
-    let _server = iperf_server(&node.topology)?;
-    let transfer = ["-c", &REMOTE_V4.to_string(), "-t", "4", "-b", "200M", "-J"];
-    let mut transfer = Process::spawn(node.a.command("iperf3")?.args(transfer))?;
+    let _server = iperf::server(&node.topology.remote, SERVICE)?;
+    let mut transfer = iperf::client(&node.a, (REMOTE_V4, SERVICE), &["-t", "4", "-b", "200M"])?;
     let pings = Pings::of(&node.b)?;
     let berth = &mut node.berth;
     pings.during(|| {
@@ -38,10 +37,8 @@ fn no_packet_is_lost_and_none_unaccounted_for() -> Result<()> {
         assert_eq!(berth.status()?.rest["daemon"]["running"], true);
         pings.wait_for(50)
     })?;
-    let transfer = transfer.wait(PATIENCE)?;
-    assert!(transfer.success(), "{transfer:?}");
-    let report: Value = serde_json::from_str(&transfer.stdout)?;
-    let carried = report["end"]["sum_received"]["bytes"].as_u64().context("no sum in iperf3's report")?;
+    let report = iperf::report(transfer, PATIENCE)?;
+    let carried = iperf::received(&report)?;
     assert!(carried > 0, "{report}");
 
     let (seen, after) = (wire.settle()? - quiet, node.berth.status()?);
@@ -90,16 +87,6 @@ fn ports_and_flows_are_enforced_without_a_daemon() -> Result<()> {
     drop(new);
     assert_eq!((node.holders(8081)?, node.ports_held("a")?), (vec![], 0));
     Ok(())
-}
-
-fn iperf_server(topology: &Topology) -> Result<Process> {
-    let server = Process::spawn(topology.remote.command("iperf3")?.args(["-s", "-1"]))?;
-    wait::until_true("iperf3 to listen", LIMIT, || {
-        let mut command = topology.remote.command("ss")?;
-        let listeners = berth_tests::process::ok(command.args(["-Hltn", "sport = :5201"]))?;
-        Ok(!listeners.is_empty())
-    })?;
-    Ok(server)
 }
 
 fn received(status: &Status, name: &str) -> Result<u64> {

@@ -11,7 +11,7 @@ use berth_tests::{Endpoint as _, Host, Netns, Sockets as _, Topology, in_netns, 
 use crate::{INSIDE, NODE, Net, OUTSIDE, REMOTE, THERE};
 
 /// What a host's kernel has found wrong checksums in, of all protocols.
-fn wrong(netns: &Netns) -> Result<u64> {
+pub fn wrong(netns: &Netns) -> Result<u64> {
     let read = |file: &str| in_netns(netns, || fs::read_to_string(format!("/proc/net/{file}")));
     let (snmp, snmp6) = (read("snmp")??, read("snmp6")??);
     let mut count = 0;

@@ -6,6 +6,7 @@ mod checksums;
 mod differential;
 mod errors;
 mod fragments;
+mod load;
 mod masquerade;
 mod names;
 mod publish;

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use anyhow::Result;
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream};
+use berth_tests::process::settle;
 use berth_tests::sockets::{accept, errno};
 use berth_tests::topology::at;
-use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Berth, Sockets as _, privileged};
 use serde_json::json;
 
@@ -151,19 +151,14 @@ fn a_client_s_port_may_be_used_again_at_once() -> Result<()> {
     let _echo = Echo::start(&net.c.host, &net.c.addresses, INSIDE)?;
     let remote = net.remote();
     for _ in 0..20 {
-        let socket = wait::until("the last connection to be gone", LIMIT, || {
-            let socket = remote.tcp(NODE[0])?;
-            socket.set_reuse_address(true)?;
-            socket.bind(&at(crate::REMOTE[0], 40_000).into())?;
-            // Closed by a reset.
-            socket.set_linger(Some(std::time::Duration::ZERO))?;
-            match socket.connect(&at(NODE[0], OUTSIDE).into()) {
-                // A program that another test has just started still has the last connection open.
-                Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Ok(None),
-                done => Ok(Some(done.map(|()| socket)?)),
-            }
-        })?;
+        let socket = remote.tcp(NODE[0])?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&at(crate::REMOTE[0], 40_000).into())?;
+        // Closed by a reset.
+        socket.set_linger(Some(std::time::Duration::ZERO))?;
+        socket.connect(&at(NODE[0], OUTSIDE).into())?;
         stream(&socket.into(), 1_000)?;
+        settle();
     }
     Ok(())
 }
