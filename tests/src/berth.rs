@@ -152,6 +152,13 @@ impl Berth {
         self.directory.join("berth.toml")
     }
 
+    /// Writes a file of the directory in which containers are declared, to be read at the next start.
+    pub fn declare(&self, name: &str, text: &str) -> Result<()> {
+        let directory = self.config_file().with_file_name("containers");
+        fs::create_dir_all(&directory)?;
+        Ok(fs::write(directory.join(name), text)?)
+    }
+
     /// The process id of its daemon, if that has been started and not ended by us.
     pub fn daemon_id(&self) -> Option<u32> {
         self.daemon.as_ref().map(Process::id)

@@ -136,6 +136,32 @@ fn its_rules_are_there_before_it_runs() -> Result<()> {
     Ok(())
 }
 
+/// Nobody has named it: it is berth's by an annotation of its own.
+#[test]
+fn a_template_takes_it_in_before_it_runs() -> Result<()> {
+    privileged!();
+    let mut net = Net::new()?;
+    net.berth.declare("ci.toml", "match = 'podman:annotation=berth=yes'\nrules = 'ci.rules'\n")?;
+    net.berth.declare("ci.rules", "*filter\n-A OUTPUT -j DROP\nCOMMIT\n")?;
+    net.berth.restart()?;
+    // Nobody but the hook is there to find it.
+    net.berth.stop()?;
+    let there = net.sniffer()?;
+    net.podman.run("web", &ON_BRIDGE, "ping -c 3 -W 1 10.88.0.1; exec sleep 1000")?;
+    wait::until_true("its pings to be dropped", LIMIT, || {
+        Ok(net.berth.container("web")?.plane.drops.contains_key("rule"))
+    })?;
+    let leaked = there.frames()?.iter().filter(|frame| is_from(&frame.data, ADDRESS)).count();
+    ensure!(leaked == 0, "{leaked} packets came by");
+
+    net.berth.restart()?;
+    ensure!(net.is("web", "active")? && net.is("other", "active")?, "{:?}", net.berth.status()?);
+    net.podman.ok(&["rm", "--force", "--time", "0", "web"])?;
+    wait::until_true("it to be let go", LIMIT, || Ok(net.berth.status()?.container("web").is_none()))?;
+    ensure!(net.is("other", "active")?, "{:?}", net.berth.status()?);
+    Ok(())
+}
+
 /// Podman does not start what berth cannot put in force; what is not berth's starts as ever.
 #[test]
 fn a_hook_that_fails_keeps_it_from_starting() -> Result<()> {

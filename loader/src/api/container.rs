@@ -22,6 +22,9 @@ pub struct Container {
     pub state: Presence,
     /// What it is recognised by: `cgroup:PATH`, `interface:NAME`, `lxc:NAME` and so on.
     pub recognised_by: Vec<String>,
+    /// The file in `containers/` by whose patterns it was taken in, without `.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Name>,
     /// Addresses that are its own.
     pub addresses: Vec<IpAddr>,
     /// Hardware addresses that are its own.

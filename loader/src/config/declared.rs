@@ -9,12 +9,21 @@ use std::{
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, Template, template::Patterns};
 use crate::api::{
     allowance::Allowance, feature::Mask, flow_events::FlowEvents, mac::Mac, masquerade::Masquerade,
-    mode::Mode, name::Name, packet_sockets::PacketSockets, runtime::Runtime, settings::Settings,
-    spoofing::Spoofing, target::Target, timeouts::Timeouts,
+    mode::Mode, name::Name, packet_sockets::PacketSockets, rules::Family, runtime::Runtime,
+    settings::Settings, spoofing::Spoofing, target::Target, timeouts::Timeouts,
 };
+
+/// What a file in `containers/` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// Of one container.
+    Container(Declared),
+    /// Of all that its patterns mean.
+    Template(Template),
+}
 
 /// A container that is to exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +49,9 @@ struct Content {
     docker: Option<String>,
     podman: Option<String>,
     nspawn: Option<String>,
+    r#match: Option<Patterns>,
+    rules: Option<PathBuf>,
+    rules6: Option<PathBuf>,
     addresses: Option<Vec<IpAddr>>,
     macs: Option<Vec<Mac>>,
     routes: Option<bool>,
@@ -61,7 +73,7 @@ struct Content {
 
 /// Reads the files in `containers/` beside the configuration file, in the order of their names. One that makes no sense
 /// does not keep the others from being read.
-pub fn declared(config: &Path) -> Vec<Result<Declared, ConfigError>> {
+pub fn declared(config: &Path) -> Vec<Result<Declaration, ConfigError>> {
     let directory = config.parent().unwrap_or(Path::new("")).join("containers");
     match files(&directory) {
         Ok(paths) => paths.into_iter().map(read).collect(),
@@ -84,7 +96,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(paths)
 }
 
-fn read(path: PathBuf) -> Result<Declared, ConfigError> {
+fn read(path: PathBuf) -> Result<Declaration, ConfigError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match stem.parse() {
         Ok(name) => name,
@@ -96,7 +108,7 @@ fn read(path: PathBuf) -> Result<Declared, ConfigError> {
     }
 }
 
-fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError> {
+fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declaration, ConfigError> {
     let content: Content = match toml::from_str(text) {
         Ok(content) => content,
         Err(error) => return Err(ConfigError::content(path, text, &error)),
@@ -109,10 +121,6 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
     ];
     let runtimes = named.into_iter().filter_map(|(runtime, name)| Some((runtime, name?))).collect();
     let target = Target { cgroups: content.cgroups, interface: content.interface, pid: None, runtimes };
-    if target.is_empty() {
-        let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman or nspawn";
-        return Err(ConfigError::Content { path, line: 1, message: message.to_owned() });
-    }
     let settings = Settings {
         mode: content.mode,
         features: content.features,
@@ -132,7 +140,26 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declared, ConfigError>
         spoofing: content.spoofing,
         masquerade: content.masquerade,
     };
-    Ok(Declared { path, name, target, settings })
+    let rules = [(Family::Ipv4, content.rules), (Family::Ipv6, content.rules6)];
+    if let Some(patterns) = content.r#match {
+        if !target.is_empty() {
+            let message = "match means others than the one container that the file names";
+            return Err(ConfigError::of_key(&path, text, "match", message));
+        }
+        return Template::new(path, name, text, patterns, settings, rules).map(Declaration::Template);
+    }
+    if target.is_empty() {
+        let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman, nspawn or match";
+        return Err(ConfigError::of_key(&path, text, "", message));
+    }
+    for (key, (_, file)) in ["rules", "rules6"].into_iter().zip(rules) {
+        if file.is_some() {
+            let message =
+                format!("{key} goes with match; `berth rules restore` gives one container its rules");
+            return Err(ConfigError::of_key(&path, text, key, message));
+        }
+    }
+    Ok(Declaration::Container(Declared { path, name, target, settings }))
 }
 
 #[cfg(test)]
@@ -147,6 +174,13 @@ mod tests {
             fs::write(containers.join(name), text).unwrap();
         }
         directory
+    }
+
+    fn container(declaration: Declaration) -> Declared {
+        match declaration {
+            Declaration::Container(declared) => declared,
+            Declaration::Template(template) => panic!("{template:?}"),
+        }
     }
 
     #[test]
@@ -165,7 +199,7 @@ mod tests {
             ("notes.txt", "not a container"),
         ]);
         let all = declared(&directory.path().join("berth.toml"));
-        let all = all.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        let all: Vec<_> = all.into_iter().map(|one| container(one.unwrap())).collect();
         assert_eq!(all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["mail", "web"]);
         assert_eq!(all[0].settings.ports.as_ref().unwrap().to_string(), "25,587-588");
         assert_eq!(all[0].settings.mode, Some(Mode::Stateful));
@@ -175,6 +209,22 @@ mod tests {
         assert_eq!(all[1].settings.routes, Some(true));
         let masquerades = [&all[0], &all[1]].map(|one| one.settings.masquerade);
         assert_eq!(masquerades, [Some(Masquerade::No), Some("192.0.2.1".parse().unwrap())]);
+    }
+
+    #[test]
+    fn a_template_has_rules_in_files_beside_it() {
+        let text =
+            "match = ['lxc:ci-*', '/ci/*']\nmode = 'stateful'\nrules = 'ci.rules'\nrules6 = 'ci6.rules'\n";
+        let files = [("ci.toml", text), ("ci.rules", "*filter\nCOMMIT\n"), ("ci6.rules", "")];
+        let directory = directory(&files);
+        let all = declared(&directory.path().join("berth.toml"));
+        let [Ok(Declaration::Template(template))] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(template.name.as_str(), "ci");
+        let patterns: Vec<_> = template.patterns.iter().map(ToString::to_string).collect();
+        assert_eq!(patterns, ["lxc:ci-*", "/ci/*"]);
+        assert_eq!(template.settings.mode, Some(Mode::Stateful));
+        let rules = [(Family::Ipv4, "*filter\nCOMMIT\n".to_owned()), (Family::Ipv6, String::new())];
+        assert_eq!(template.rules, rules);
     }
 
     #[test]
@@ -195,6 +245,16 @@ mod tests {
                 "a.toml:2: invalid value: string \"yes\", expected",
             ),
             ("a.toml", "cgroups = ['/a']\nports = ['90-80']\n", "a.toml:2: \"90-80\" ends before"),
+            ("a.toml", "mode = 'full'\nmatch = 'lxd:*'\n", "a.toml:2: \"lxd:*\" begins with no runtime"),
+            ("a.toml", "match = []\n", "a.toml:1: match means nothing"),
+            ("a.toml", "lxc = 'a'\nmatch = 'lxc:*'\n", "a.toml:2: match means others"),
+            (
+                "a.toml",
+                "match = 'lxc:*'\nmacs = ['02:00:00:00:00:01']\n",
+                "a.toml:2: macs are one container's",
+            ),
+            ("a.toml", "lxc = 'a'\nrules = 'x'\n", "a.toml:2: rules goes with match"),
+            ("a.toml", "match = 'lxc:*'\nrules = 'none'\n", "containers/none; No such file"),
             ("a b.toml", "cgroups = ['/a']\n", "a b.toml: \"a b\" is no container name"),
         ] {
             let directory = directory(&[(name, text), ("z.toml", "cgroups = ['/z']")]);

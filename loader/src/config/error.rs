@@ -1,6 +1,9 @@
 //! What can be wrong with configuration.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::api::name::NameError;
 
@@ -38,6 +41,13 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// About what stands after `key` in `text`, the content of `path`; about its first line if that is nowhere.
+    pub(super) fn of_key(path: &Path, text: &str, key: &str, message: impl Into<String>) -> Self {
+        let is_key = |line: &str| line.split('=').next().is_some_and(|word| word.trim() == key);
+        let line = text.lines().position(is_key).unwrap_or(0) + 1;
+        Self::Content { path: path.to_owned(), line, message: message.into() }
+    }
+
     /// From what the parser found in `text`, the content of `path`.
     pub(super) fn content(path: PathBuf, text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);

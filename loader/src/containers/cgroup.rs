@@ -50,6 +50,12 @@ impl Hierarchy {
         Ok(Self { mount })
     }
 
+    /// One that is mounted there.
+    #[cfg(test)]
+    pub(super) fn at(mount: PathBuf) -> Self {
+        Self { mount }
+    }
+
     /// Where it is mounted.
     pub fn mount(&self) -> &Path {
         &self.mount
@@ -90,6 +96,12 @@ impl Hierarchy {
     pub fn directory(&self, cgroup: &Cgroup) -> PathBuf {
         let below = cgroup.path.strip_prefix("/").unwrap_or(&cgroup.path);
         self.mount.join(below)
+    }
+
+    /// The names of the cgroups in the one at this path from the root of the hierarchy; none if there is no such.
+    pub fn children(&self, path: &Path) -> Vec<String> {
+        let found = children(&self.mount.join(path.strip_prefix("/").unwrap_or(path))).unwrap_or_default();
+        found.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect()
     }
 
     /// The ids of the cgroup and all its descendants.
@@ -224,10 +236,6 @@ fn unescape(field: &str) -> String {
 mod tests {
     use super::*;
 
-    fn hierarchy(mount: &Path) -> Hierarchy {
-        Hierarchy { mount: mount.to_owned() }
-    }
-
     #[test]
     fn the_mount_is_found_among_others() {
         let table = "\
@@ -245,7 +253,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mount = directory.path().canonicalize().unwrap();
         fs::create_dir_all(mount.join("a/b")).unwrap();
-        let hierarchy = hierarchy(&mount);
+        let hierarchy = Hierarchy::at(mount.clone());
         let id = fs::metadata(mount.join("a/b")).unwrap().ino();
         let expected = Cgroup { path: "/a/b".into(), id, level: 2 };
         for argument in [&mount.join("a/b"), Path::new("a/b"), Path::new("/a/./b/")] {
@@ -261,7 +269,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mount = directory.path().canonicalize().unwrap();
         fs::write(mount.join("cgroup.procs"), "").unwrap();
-        let hierarchy = hierarchy(&mount);
+        let hierarchy = Hierarchy::at(mount.clone());
         let refused = |argument: &str| hierarchy.cgroup(Path::new(argument)).unwrap_err();
         assert!(matches!(refused("/"), ContainersError::RootCgroup));
         assert!(matches!(refused(mount.to_str().unwrap()), ContainersError::RootCgroup));
@@ -291,7 +299,7 @@ mod tests {
         for (place, pids) in [("a", ""), ("a/b", "12\n0\n"), ("a/b/c", "7\n")] {
             fs::write(mount.join(place).join("cgroup.procs"), pids).unwrap();
         }
-        let hierarchy = hierarchy(&mount);
+        let hierarchy = Hierarchy::at(mount.clone());
         let cgroup = hierarchy.cgroup(Path::new("a")).unwrap();
         assert_eq!(hierarchy.subtree(&cgroup).unwrap().len(), 3);
         assert_eq!(hierarchy.processes(&cgroup).unwrap(), [12, 7]);

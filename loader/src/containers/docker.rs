@@ -2,13 +2,14 @@
 //!
 //! It is read rather than asked for: a daemon that is busy, or waits for a hook of ours, would keep us waiting.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::Deserialize;
 
 use super::{
     ContainersError,
     error::Context as _,
+    matching::Told,
     oci::{Known, closeness, is_meant},
 };
 use crate::{api::runtime::Runtime, config::Runtimes};
@@ -22,6 +23,14 @@ struct Container {
     name: String,
     #[serde(rename = "State")]
     state: State,
+    #[serde(rename = "Config", default)]
+    config: Config,
+}
+
+#[derive(Default, Deserialize)]
+struct Config {
+    #[serde(rename = "Labels", default)]
+    labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +43,29 @@ struct State {
 
 /// The container that this name means.
 pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, ContainersError> {
+    let meant = all(places)?.filter_map(|one| Some((closeness(name, &one.id, one.names())?, one)));
+    Ok(meant
+        .min_by_key(|(closeness, _)| *closeness)
+        .map(|(_, container)| Known { pid: container.first_process(), id: container.id }))
+}
+
+/// Those that run.
+pub(super) fn running(places: &Runtimes) -> Result<Vec<Told>, ContainersError> {
+    let running = all(places)?.filter(|container| container.first_process().is_some());
+    Ok(running.filter_map(Container::told).collect())
+}
+
+/// What is told of the container of this id.
+pub(super) fn told(places: &Runtimes, id: &str) -> Result<Option<Told>, ContainersError> {
+    Ok(of_id(places, id)?.and_then(Container::told))
+}
+
+/// Whether this name means the container of this id.
+pub(super) fn is_named(places: &Runtimes, name: &str, id: &str) -> Result<bool, ContainersError> {
+    Ok(of_id(places, id)?.is_some_and(|container| is_meant(name, id, container.names())))
+}
+
+fn all(places: &Runtimes) -> Result<impl Iterator<Item = Container>, ContainersError> {
     let place = places.docker.join("containers");
     let entries = match fs::read_dir(&place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -42,22 +74,24 @@ pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, Conta
         entries => entries.context(|| format!("list {}", place.display()))?,
     };
     // One that is being made or removed may have nothing to read.
-    let containers = entries.filter_map(|entry| read(&entry.ok()?.path()).ok()?);
-    let meant = containers.filter_map(|one| Some((closeness(name, &one.id, one.names())?, one)));
-    Ok(meant.min_by_key(|(closeness, _)| *closeness).map(|(_, container)| Known {
-        pid: Some(container.state.pid).filter(|pid| container.state.running && *pid != 0),
-        id: container.id,
-    }))
+    Ok(entries.filter_map(|entry| read(&entry.ok()?.path()).ok()?))
 }
 
-/// Whether this name means the container of this id.
-pub(super) fn is_named(places: &Runtimes, name: &str, id: &str) -> Result<bool, ContainersError> {
+fn of_id(places: &Runtimes, id: &str) -> Result<Option<Container>, ContainersError> {
     let directory = places.docker.join("containers").join(id);
-    let found = read(&directory).context(|| format!("read {}", directory.display()))?;
-    Ok(found.is_some_and(|container| is_meant(name, id, container.names())))
+    read(&directory).context(|| format!("read {}", directory.display()))
 }
 
 impl Container {
+    fn first_process(&self) -> Option<u32> {
+        Some(self.state.pid).filter(|pid| self.state.running && *pid != 0)
+    }
+
+    fn told(self) -> Option<Told> {
+        let name = self.names()?.to_owned();
+        Some(Told { name, attributes: self.config.labels.unwrap_or_default().into_iter().collect() })
+    }
+
     fn names(&self) -> Option<&str> {
         self.name.strip_prefix('/')
     }
@@ -73,6 +107,8 @@ fn read(directory: &Path) -> io::Result<Option<Container>> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     #[test]
@@ -83,12 +119,12 @@ mod tests {
         assert!(error.contains("Docker keeps no containers at /") && error.contains("[runtimes]"), "{error}");
 
         let ids = ["3f4ea1b2c3d4e5f6", "a94ea1b2c3d4e5f6", "0000000000000000"];
-        let running = format!(
-            r#"{{"State":{{"Running":true,"Pid":712}},"ID":"{}","Name":"/web","Config":{{"Labels":{{}}}}}}"#,
+        let started = format!(
+            r#"{{"State":{{"Running":true,"Pid":712}},"ID":"{}","Name":"/web","Config":{{"Labels":{{"tier":"front"}}}}}}"#,
             ids[0]
         );
-        let ended = running.replace("712", "0").replace("true", "false").replace(ids[0], ids[1]);
-        let texts = [running, ended.replace("/web", "/db"), "{".to_owned()];
+        let ended = started.replace("712", "0").replace("true", "false").replace(ids[0], ids[1]);
+        let texts = [started, ended.replace("/web", "/db"), "{".to_owned()];
         for (id, text) in ids.iter().zip(&texts) {
             let directory = root.path().join("containers").join(id);
             fs::create_dir_all(&directory).unwrap();
@@ -104,5 +140,9 @@ mod tests {
         assert!(is_named("web", ids[0]).unwrap() && !is_named("web", ids[1]).unwrap());
         assert!(!is_named("web", "none").unwrap() && is_named("web", ids[2]).is_err());
         assert_eq!(known("cache"), None);
+        let web = Told { name: "web".to_owned(), attributes: vec![("tier".to_owned(), "front".to_owned())] };
+        assert_eq!(running(&places).unwrap(), slice::from_ref(&web));
+        assert_eq!(told(&places, ids[0]).unwrap(), Some(web));
+        assert_eq!(told(&places, "none").unwrap(), None);
     }
 }

@@ -1,10 +1,22 @@
 //! Recognising containers of systemd-nspawn by their cgroups, which systemd names after them.
 
-use super::{ContainersError, Recognised, process::of_cgroups};
+use super::{ContainersError, Hierarchy, Recognised, process::of_cgroups};
 
 /// The running container that `machinectl list` has under this name.
 pub(super) fn of_nspawn(name: &str) -> Result<Option<Recognised>, ContainersError> {
     of_cgroups(name, candidates(name))
+}
+
+/// The names of containers that may be running.
+pub(super) fn names(hierarchy: &Hierarchy) -> Vec<String> {
+    hierarchy.children("/machine.slice".as_ref()).iter().filter_map(|unit| named_by(unit)).collect()
+}
+
+/// The name of the container whose unit this is.
+fn named_by(unit: &str) -> Option<String> {
+    let service = unit.strip_prefix("systemd-nspawn@").and_then(|rest| rest.strip_suffix(".service"));
+    let scope = || unit.strip_prefix("machine-").and_then(|rest| rest.strip_suffix(".scope"));
+    service.map(str::to_owned).or_else(|| unescaped(scope()?))
 }
 
 /// As a service, started by `machinectl start` or at boot, or by hand. What runs in the container is below `payload`; beside that is
@@ -25,6 +37,17 @@ fn escaped(name: &str) -> String {
     name.bytes().enumerate().map(escape).collect()
 }
 
+/// The other way round; none if it is not so escaped.
+fn unescaped(text: &str) -> Option<String> {
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +60,19 @@ mod tests {
         ];
         assert_eq!(candidates("my-web_1.org"), expected);
         assert_eq!(escaped(".x"), "\\x2ex");
+    }
+
+    #[test]
+    fn units_are_named_after_containers() {
+        for (unit, name) in [
+            ("systemd-nspawn@my-web.service", Some("my-web")),
+            ("machine-my\\x2dweb_1.org.scope", Some("my-web_1.org")),
+            ("machine-qemu\\x2.scope", None),
+            ("libpod-3f.scope", None),
+        ] {
+            assert_eq!(named_by(unit).as_deref(), name, "{unit}");
+        }
+        let odd = ".a\\b-é";
+        assert_eq!(unescaped(&escaped(odd)).as_deref(), Some(odd));
     }
 }

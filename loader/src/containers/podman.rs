@@ -3,6 +3,7 @@
 //! It is read rather than asked for: Podman has the container locked while it starts it, when a hook of ours wants to know.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::{
     ContainersError,
     error::Context as _,
+    matching::Told,
     oci::{Known, closeness, is_meant},
 };
 use crate::{api::runtime::Runtime, config::Runtimes};
@@ -31,6 +33,13 @@ struct Container {
     names: Vec<String>,
 }
 
+/// Of what a runtime is given to make a container of (runtime-spec, config.md).
+#[derive(Default, Deserialize)]
+struct Bundle {
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
 /// The container that this name means.
 pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, ContainersError> {
     let run = directories(&places.podman_run)?;
@@ -40,6 +49,21 @@ pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, Conta
     });
     // What a storage driver has kept that is not used any more does not run.
     Ok(meant.min_by_key(|(closeness, known)| (*closeness, known.pid.is_none())).map(|(_, known)| known))
+}
+
+/// Those that may be running.
+pub(super) fn running(places: &Runtimes) -> Result<Vec<Told>, ContainersError> {
+    let run = directories(&places.podman_run)?;
+    let is_running =
+        |one: &Container| run.iter().any(|directory| first_process(directory, &one.id).is_some());
+    let running = all(places)?.into_iter().filter(is_running);
+    running.filter_map(|one| one.told(places).transpose()).collect()
+}
+
+/// What is told of the container of this id.
+pub(super) fn told(places: &Runtimes, id: &str) -> Result<Option<Told>, ContainersError> {
+    let found = all(places)?.into_iter().find(|one| one.id == id);
+    found.map_or(Ok(None), |one| one.told(places))
 }
 
 /// Whether this name means the container of this id.
@@ -63,6 +87,17 @@ fn all(places: &Runtimes) -> Result<Vec<Container>, ContainersError> {
 }
 
 impl Container {
+    fn told(self, places: &Runtimes) -> Result<Option<Told>, ContainersError> {
+        let Some(name) = self.names.into_iter().next() else { return Ok(None) };
+        let directories = directories(&places.podman)?.into_iter().chain(directories(&places.podman_run)?);
+        // Of a container that is being removed there may be none.
+        let bundle = directories.map(|directory| directory.join(&self.id).join("userdata/config.json"));
+        let bundle = bundle.into_iter().find_map(|path| fs::read(path).ok());
+        let bundle =
+            bundle.and_then(|bytes| serde_json::from_slice::<Bundle>(&bytes).ok()).unwrap_or_default();
+        Ok(Some(Told { name, attributes: bundle.annotations.into_iter().collect() }))
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
@@ -95,6 +130,8 @@ fn first_process(directory: &Path, id: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     #[test]
@@ -137,6 +174,14 @@ mod tests {
         assert!(is_named("web", ids[0]).unwrap() && is_named("web", "0000").unwrap());
         assert!(!is_named("web", ids[1]).unwrap());
         assert_eq!(known("cache"), None);
+        let annotated = lasting.join(ids[0]).join("userdata");
+        fs::create_dir_all(&annotated).unwrap();
+        fs::write(annotated.join("config.json"), r#"{"ociVersion":"1","annotations":{"berth":"yes"}}"#)
+            .unwrap();
+        let web = Told { name: "web".to_owned(), attributes: vec![("berth".to_owned(), "yes".to_owned())] };
+        assert_eq!(running(&places).unwrap(), slice::from_ref(&web));
+        assert_eq!(told(&places, ids[0]).unwrap(), Some(web));
+        assert_eq!(told(&places, ids[1]).unwrap(), None);
         fs::write(former.join("containers.json"), "[{").unwrap();
         assert!(is_named("web", ids[0]).is_err());
     }

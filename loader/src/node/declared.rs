@@ -4,23 +4,38 @@ use log::{info, warn};
 
 use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
 use crate::{
-    config::{ConfigError, Declared},
+    config::{ConfigError, Declaration, Declared},
     state::Definition,
 };
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
+    /// Takes note of templates; without more than that, the rest of what is declared is not looked at.
+    pub(super) fn note_templates(&mut self, declared: &[Result<Declaration, ConfigError>]) {
+        let templates = declared.iter().filter_map(|one| match one {
+            Ok(Declaration::Template(template)) => Some(template.clone()),
+            _ => None,
+        });
+        self.templates = templates.collect();
+    }
+
     /// Adds declared containers, and makes those that are there already what their files say; what a file does not
     /// mention stays as it was set. One that cannot be had does not keep the others from it.
-    pub(super) fn declare(&mut self, declared: Vec<Result<Declared, ConfigError>>) {
+    pub(super) fn declare(&mut self, declared: Vec<Result<Declaration, ConfigError>>) {
+        self.note_templates(&declared);
         for one in declared {
-            let done = one.map_err(|error| error.to_string()).and_then(|one| {
-                let path = one.path.clone();
-                self.declare_one(one).map_err(|error| format!("{}: {error}", path.display()))
-            });
+            let done = match one {
+                Err(error) => Err(error.to_string()),
+                Ok(Declaration::Template(_)) => Ok(()),
+                Ok(Declaration::Container(one)) => {
+                    let path = one.path.clone();
+                    self.declare_one(one).map_err(|error| format!("{}: {error}", path.display()))
+                }
+            };
             if let Err(problem) = done {
                 self.report(problem);
             }
         }
+        self.follow_changed_templates();
     }
 
     fn declare_one(&mut self, declared: Declared) -> Result<(), NodeError> {
@@ -45,7 +60,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if attachment.is_empty() {
             warn!("container {} is declared, but not there yet", declared.name);
         }
-        let (id, _) = self.introduce(declared.name.clone(), definition, attachment)?;
+        let (id, _) = self.introduce(declared.name.clone(), definition, attachment, None)?;
         info!("container {} added as #{id}", declared.name);
         Ok(())
     }

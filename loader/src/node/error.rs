@@ -12,7 +12,7 @@ use crate::{
     api::{
         error::{ApiError, Code},
         mode::Mode,
-        name::Name,
+        name::{Name, NameError},
         port_span::PortSpan,
         publication::Services,
         reservation::Service,
@@ -37,6 +37,9 @@ pub enum NodeError {
     /// There is one already.
     #[error("there is a container {0} already; choose another name, or change it with `berth container set`")]
     NameTaken(Name),
+    /// A template means it, and it cannot be called so.
+    #[error("{1}; give {0} a file of its own in containers/")]
+    NoName(String, #[source] NameError),
     /// Nothing says how the container is recognised.
     #[error(
         "nothing says how {0} is recognised; give --cgroup, --interface, --pid, or its name in a runtime (--lxc, --docker, --podman, --nspawn)"

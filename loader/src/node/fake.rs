@@ -18,8 +18,9 @@ use berth_common::abi::{
 
 use super::{Enforcer, Observer};
 use crate::{
-    api::runtime::Runtime,
-    containers::{Cgroup, ContainersError, Link, LinkAddress, Recognised},
+    api::{runtime::Runtime, target::Target},
+    config::Pattern,
+    containers::{Cgroup, ContainersError, Link, LinkAddress, Meant, Recognised},
     control::{ControlError, Kept, Nat, Policy, PortRefusal, Sizes, Spec, Translations},
 };
 
@@ -390,6 +391,26 @@ impl Observer for FakeSystem {
             None if runtime == Runtime::Lxc => Ok(false),
             None => Err(ContainersError::NoRuntime { runtime, place: "/none".into() }),
         }
+    }
+
+    fn meant(&self, pattern: &Pattern) -> Result<Vec<Meant>, ContainersError> {
+        let named = self.runtimes.keys().filter(|(runtime, name)| pattern.is_named(*runtime, name));
+        let mut found: Vec<_> = named.map(|(runtime, name)| Meant::named(*runtime, name.clone())).collect();
+        if let Pattern::Cgroup(glob) = pattern {
+            let paths = self.cgroups.keys();
+            for path in paths.filter(|path| glob.is_match(path.to_string_lossy().trim_start_matches('/'))) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let target = Target { cgroups: vec![path.clone()], ..Target::default() };
+                found.push(Meant { name, target });
+            }
+        }
+        Ok(found)
+    }
+
+    fn meant_by_id(&self, pattern: &Pattern, id: &str) -> Result<Option<Meant>, ContainersError> {
+        let mut known = self.ids.iter().filter(|(_, known)| *known == id).map(|(named, _)| named);
+        let meant = known.find(|(runtime, name)| pattern.is_named(*runtime, name));
+        Ok(meant.map(|(runtime, name)| Meant::named(*runtime, name.clone())))
     }
 
     fn of_created(&self, _: &str, pid: u32) -> Result<Recognised, ContainersError> {

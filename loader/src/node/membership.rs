@@ -22,7 +22,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let definition = self.define(target, settings)?;
         let attachment = Attachment::whole(&self.observer, &definition)?;
         let unrouted = self.check_masquerade(&Settings::default(), &definition.settings)?;
-        let (id, sockets) = self.introduce(name.clone(), definition, attachment)?;
+        let (id, sockets) = self.introduce(name.clone(), definition, attachment, None)?;
         let mut notes = vec![format!("container {name} has id {id}")];
         notes.extend(unrouted);
         if sockets > 0 {
@@ -63,7 +63,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Result<Response, NodeError> {
-        let id = self.known(name)?.0.id;
+        let record = self.known(name)?.0;
+        let (id, template) = (record.id, record.template.clone());
         let (published, reserved): (Vec<_>, Vec<_>) =
             self.state.reservations_of(id).partition(|one| one.is_published());
         let went = [(reserved.len(), "reservations by the operator"), (published.len(), "published ports")];
@@ -85,19 +86,22 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
         let went = went.iter().filter(|(count, _)| *count > 0);
         let mut notes: Vec<_> = went.map(|(count, what)| format!("{count} {what} went with it")).collect();
-        let file = self.config_path.with_file_name("containers").join(format!("{name}.toml"));
-        if file.exists() {
-            notes.push(format!("it comes back at the next start, as {} declares it", file.display()));
+        let file = |name: &Name| self.config_path.with_file_name("containers").join(format!("{name}.toml"));
+        if let Some(file) = template.as_ref().map(file).filter(|file| file.exists()) {
+            notes.push(format!("it comes back while it runs, as {} takes it in", file.display()));
+        } else if file(name).exists() {
+            notes.push(format!("it comes back at the next start, as {} declares it", file(name).display()));
         }
         Ok(Response::Done { notes })
     }
 
-    /// Puts a new container in force. Returns its id and how many open sockets it had.
+    /// Puts a new container in force, which a template may have taken in. Returns its id and how many open sockets it had.
     pub(super) fn introduce(
         &mut self,
         name: Name,
         definition: Definition,
         attachment: Attachment,
+        template: Option<Name>,
     ) -> Result<(u32, usize), NodeError> {
         let record = match self.state.record(&name) {
             Some(record) if record.definition.is_some() => return Err(NodeError::NameTaken(name)),
@@ -107,7 +111,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         let id = record.id;
         self.check_conflicts(id, &definition, &attachment)?;
         self.check_translation((id, &record.name), &definition, &attachment)?;
-        let record = Record { definition: Some(definition), ..record };
+        let record = Record { definition: Some(definition), template, ..record };
         Ok((id, self.replace(record, attachment)?))
     }
 
@@ -133,6 +137,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             name,
             generation: self.state.next_generation(),
             definition: None,
+            template: None,
             rules: Rules::default(),
             attached: Attached::default(),
         })

@@ -31,6 +31,7 @@ mod rules;
 mod sets;
 mod spec;
 mod take_down;
+mod templates;
 mod top;
 mod translatable;
 mod uplinks;
@@ -41,7 +42,11 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+};
 
 use berth_common::abi::units::ContainerId;
 
@@ -66,7 +71,7 @@ use crate::{
         rules::{Edit, Restore},
         status::Daemon,
     },
-    config::Config,
+    config::{Config, Template},
     containers::{Host, Link},
     control::{Kernel, Nat},
     sets::Sets,
@@ -101,6 +106,10 @@ pub struct Node<E = Kernel, O = Host> {
     clashes: Vec<Clash>,
     /// Highest id that the kernel's tables have room for.
     most: u32,
+    /// By which containers are taken in as they start.
+    templates: Vec<Template>,
+    /// What was wrong with that when last looked, which is told once.
+    told: BTreeSet<String>,
     problem: Option<String>,
 }
 

@@ -9,7 +9,10 @@ use std::{
 use berth_common::abi::port::PortKey;
 
 use crate::api::runtime::Runtime;
-use crate::containers::{self, Cgroup, ContainersError, Host, Link, LinkAddress, Recognised, Role, Socket};
+use crate::config::Pattern;
+use crate::containers::{
+    self, Cgroup, ContainersError, Host, Link, LinkAddress, Meant, Recognised, Role, Socket,
+};
 
 /// What the node needs to see of the system: [`Host`], or something that stands for it in tests.
 pub trait Observer {
@@ -41,6 +44,10 @@ pub trait Observer {
     fn of_runtime(&self, runtime: Runtime, name: &str) -> Result<Recognised, ContainersError>;
     /// Whether a runtime knows the container to which it has given this id by this name, too; it need not run.
     fn is_named(&self, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError>;
+    /// Containers that a pattern means and that may be running.
+    fn meant(&self, pattern: &Pattern) -> Result<Vec<Meant>, ContainersError>;
+    /// The container to which an OCI runtime has given this id, if a pattern means it; it need not run.
+    fn meant_by_id(&self, pattern: &Pattern, id: &str) -> Result<Option<Meant>, ContainersError>;
     /// How a container is recognised that an OCI runtime has just made, by its id and first process.
     fn of_created(&self, id: &str, pid: u32) -> Result<Recognised, ContainersError>;
 }
@@ -106,6 +113,14 @@ impl Observer for Host {
 
     fn is_named(&self, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError> {
         containers::is_named(&self.runtimes, runtime, name, id)
+    }
+
+    fn meant(&self, pattern: &Pattern) -> Result<Vec<Meant>, ContainersError> {
+        containers::meant(&self.runtimes, &self.cgroups, pattern)
+    }
+
+    fn meant_by_id(&self, pattern: &Pattern, id: &str) -> Result<Option<Meant>, ContainersError> {
+        containers::meant_by_id(&self.runtimes, pattern, id)
     }
 
     fn of_created(&self, id: &str, pid: u32) -> Result<Recognised, ContainersError> {

@@ -1,7 +1,7 @@
 //! Taking a node into care.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -98,6 +98,8 @@ impl Node<Kernel, Host> {
             addresses: Addresses::default(),
             nat: None,
             clashes: Vec::new(),
+            templates: Vec::new(),
+            told: BTreeSet::new(),
             problem,
         };
         let started = node.start(paths, purpose, adopted, has_past);
@@ -139,13 +141,18 @@ impl Node<Kernel, Host> {
             self.state.config = Some(self.config.clone());
         }
         self.restore()?;
-        if matches!(purpose, Purpose::Enforce { .. }) {
-            // Container by container, then the uplinks: nothing passes an uplink before its owner is known.
-            self.declare(declared(&paths.config));
-            self.warn_of_masquerade_ports();
-            let interfaces = self.observer.links()?.into();
-            self.refresh_uplinks(&interfaces)?;
+        let declared = declared(&paths.config);
+        if matches!(purpose, Purpose::Request) {
+            // A hook may tell of a container that one of them means.
+            self.note_templates(&declared);
+            return Ok(self);
         }
+        // Container by container, then the uplinks: nothing passes an uplink before its owner is known.
+        self.declare(declared);
+        let interfaces = self.observer.links()?.into();
+        self.follow_templates(&interfaces);
+        self.warn_of_masquerade_ports();
+        self.refresh_uplinks(&interfaces)?;
         Ok(self)
     }
 

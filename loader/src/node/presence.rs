@@ -9,7 +9,8 @@ use log::{error, info, warn};
 use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
 use crate::{
     api::{response::Response, runtime::Runtime},
-    containers::{ContainersError, Recognised, cgroup_parents},
+    config::{Pattern, Template},
+    containers::{ContainersError, Meant, Recognised, cgroup_parents},
     state::Definition,
 };
 
@@ -18,6 +19,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     pub fn refresh(&mut self) -> Result<(), NodeError> {
         let interfaces = Interfaces::from(self.observer.links()?);
         self.refresh_containers(&interfaces);
+        self.follow_templates(&interfaces);
         self.follow_interfaces()?;
         self.push_network()?;
         self.refresh_uplinks(&interfaces)
@@ -26,10 +28,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// An LXC container starts, and this interface of its is there before anything runs in it.
     pub(super) fn announce_interface(&mut self, lxc: &str, interface: &str) -> Result<Response, NodeError> {
         let known = self.meant(|runtime, name| runtime == Runtime::Lxc && name == lxc);
-        let Some((id, definition)) = known else {
-            return Ok(noted(format!("no container is recognised as LXC's {lxc}")));
+        let link = || self.observer.link(interface);
+        let (id, definition, link) = match (known, self.meant_by_name(lxc)) {
+            (Some((id, definition)), _) => (id, definition, link()?),
+            (None, Some((template, meant))) => {
+                let link = link()?;
+                let (id, definition) = self.taken_in(&template, meant)?;
+                (id, definition, link)
+            }
+            (None, None) => return Ok(noted(format!("no container is recognised as LXC's {lxc}"))),
         };
-        let link = self.observer.link(interface)?;
         self.announce(id, &definition, Recognised::Own(vec![link]))?;
         Ok(Response::Done { notes: Vec::new() })
     }
@@ -41,12 +49,14 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             let is_named = self.observer.is_named(runtime, name, oci);
             is_named.map_err(|error| unknown.set(Some(error))).unwrap_or_default()
         });
-        let Some((id, definition)) = known else {
-            // One that may be ours does not start as if it were not.
-            return match unknown.take() {
-                Some(error) => Err(error.into()),
-                None => Ok(noted(format!("no container is recognised as {oci}"))),
-            };
+        let (id, definition) = match known {
+            Some(known) => known,
+            None => match (unknown.take(), self.meant_by_id(oci)?) {
+                (_, Some((template, meant))) => self.taken_in(&template, meant)?,
+                // One that may be ours does not start as if it were not.
+                (Some(error), None) => return Err(error.into()),
+                (None, None) => return Ok(noted(format!("no container is recognised as {oci}"))),
+            },
         };
         let recognised = match self.observer.of_created(oci, pid) {
             // It may be without any, or get one when nobody asks us any more.
@@ -57,6 +67,12 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         };
         self.announce(id, &definition, recognised)?;
         Ok(Response::Done { notes: Vec::new() })
+    }
+
+    fn taken_in(&mut self, template: &Template, meant: Meant) -> Result<(u32, Definition), NodeError> {
+        let id = self.take_in(template, meant)?;
+        let record = self.state.record_by_id(id);
+        Ok((id, record.and_then(|record| record.definition.clone()).unwrap_or_default()))
     }
 
     /// The container that a runtime has a name for which is meant.
@@ -190,8 +206,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         // Those that do not run have no cgroup yet.
         let runtimes = self.state.containers.iter().filter_map(|record| record.definition.as_ref());
         let runtimes = runtimes.flat_map(|definition| definition.runtimes.keys());
-        let born = runtimes.flat_map(|&runtime| cgroup_parents(runtime));
-        parents.extend(born.map(|parent| self.observer.cgroup_directory(parent.as_ref())));
+        let patterns = || self.templates.iter().flat_map(|template| &template.patterns);
+        let runtimes = runtimes.copied().chain(patterns().filter_map(Pattern::runtime));
+        let born = runtimes.flat_map(|runtime| cgroup_parents(runtime).iter().map(PathBuf::from));
+        let born = born.chain(patterns().filter_map(Pattern::cgroup_parent));
+        parents.extend(born.map(|parent| self.observer.cgroup_directory(&parent)));
         parents.sort();
         parents.dedup();
         parents

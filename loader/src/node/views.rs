@@ -85,6 +85,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             mode: self.mode(&settings),
             state: if there { Presence::Active } else { Presence::Gone },
             recognised_by: recognised_by(definition, attachment),
+            template: record.template.clone(),
             features: self.allowance(&settings).effective().iter().map(|one| one.to_string()).collect(),
             plane: (&self.kernel.counters(id)?).into(),
             rules: self.rule_quota(record),

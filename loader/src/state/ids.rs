@@ -41,6 +41,7 @@ mod tests {
             name: format!("c{id}").parse().unwrap(),
             generation: 1,
             definition: None,
+            template: None,
             rules: crate::state::Rules::default(),
             attached: Attached::default(),
         };

@@ -58,6 +58,9 @@ pub struct Record {
     pub generation: u32,
     /// What it is; none if it has reservations, but was not added yet.
     pub definition: Option<Definition>,
+    /// The template by which it was taken in, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Name>,
     /// Its rules.
     #[serde(default, skip_serializing_if = "Rules::is_empty")]
     pub rules: Rules,

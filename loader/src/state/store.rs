@@ -121,6 +121,7 @@ mod tests {
             name: "b".parse().unwrap(),
             generation: 2,
             definition: None,
+            template: Some("t".parse().unwrap()),
             rules: crate::state::Rules {
                 ipv4: Some("*filter\nCOMMIT\n".to_owned()),
                 changes: 3,
@@ -146,6 +147,7 @@ mod tests {
             name: "a".parse().unwrap(),
             generation: 1,
             definition,
+            template: None,
             rules: crate::state::Rules::default(),
             attached,
         });

@@ -5,3 +5,4 @@ mod guest;
 mod interface;
 mod pid;
 mod reborn;
+mod templates;

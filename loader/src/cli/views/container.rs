@@ -36,6 +36,7 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("mode", container.mode.to_string()),
         ("state", container.state.to_string()),
         ("recognised by", listed(container.recognised_by.clone())),
+        ("taken in by", or_dash(container.template.as_ref().map_or_else(String::new, ToString::to_string))),
         ("own addresses", listed(addresses)),
         ("own MACs", listed(container.macs.iter().map(ToString::to_string).collect())),
         ("routes", if container.routes { "yes" } else { "no" }.to_owned()),

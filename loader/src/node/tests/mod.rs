@@ -10,9 +10,14 @@ mod reservations;
 mod restore;
 mod rules;
 mod sets;
+mod templates;
 mod views;
 
-use std::{collections::BTreeMap, fs, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::IpAddr,
+};
 
 use super::{
     Addresses, Forwarding, LocalPorts, Node, NodeError, Uplinks,
@@ -70,6 +75,8 @@ impl Bench {
             addresses: Addresses::default(),
             nat: None,
             clashes: Vec::new(),
+            templates: Vec::new(),
+            told: BTreeSet::new(),
             most: 100,
             problem: None,
         };

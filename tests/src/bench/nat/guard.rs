@@ -51,7 +51,9 @@ impl Guard {
 }
 
 fn berth(topology: &Topology, guest: &Guest) -> Result<Berth> {
-    let berth = Berth::builder(topology).config("[defaults]\nmax_flows = 60000\n").start()?;
+    // As many ports as the others may give away, or nearly so.
+    let config = "[defaults]\nmax_flows = 60000\n[nat]\nports = '1024-32767'\n";
+    let berth = Berth::builder(topology).config(config).start()?;
     let options = guest.options();
     let known = ["container", "add", "c", "--mode", "full", "--masquerade", "yes"];
     berth.ok(known.into_iter().chain(options.iter().map(String::as_str)))?;
@@ -72,13 +74,19 @@ fn berth(topology: &Topology, guest: &Guest) -> Result<Berth> {
 fn nft(guest: IpAddr) -> String {
     format!(
         "table ip bench {{
-         chain prerouting {{ type nat hook prerouting priority dstnat;
-           iifname {UPLINK} meta l4proto {{ tcp, udp }} th dport {OUTSIDE} dnat to {guest}:{INSIDE} }}
-         chain postrouting {{ type nat hook postrouting priority srcnat;
-           oifname {UPLINK} ip saddr {guest} masquerade }}
-         chain forward {{ type filter hook forward priority filter; policy drop;
+         chain prerouting {{
+           type nat hook prerouting priority dstnat
+           iifname {UPLINK} meta l4proto {{ tcp, udp }} th dport {OUTSIDE} dnat to {guest}:{INSIDE}
+         }}
+         chain postrouting {{
+           type nat hook postrouting priority srcnat
+           oifname {UPLINK} ip saddr {guest} masquerade
+         }}
+         chain forward {{
+           type filter hook forward priority filter; policy drop
            ct state established,related accept
-           ct state new accept }}
+           ct state new accept
+         }}
          }}\n"
     )
 }

@@ -17,8 +17,8 @@ use crate::{
     offload, sysctl,
 };
 
-/// Datagrams of one measurement; as many flows are new at a time, which all have room in tables of the usual size.
-const COUNT: u16 = 16_384;
+/// Datagrams of one measurement; as many flows are new at a time, which have room in tables of the usual size.
+const COUNT: u16 = 8_192;
 const FIRST_PORT: u16 = 10_000;
 /// Where in a frame of IPv4 without options the source port is.
 const SOURCE_PORT: std::ops::Range<usize> = 34..36;
@@ -105,7 +105,7 @@ impl Node {
         match self.guard {
             Guard::Nothing => Ok(()),
             Guard::Berth => {
-                self.berth.iter().try_for_each(|berth| berth.ok(["flows", "flush", "c"]).map(drop))
+                self.berth.iter().try_for_each(|berth| berth.ok(["flows", "flush", "--owner", "c"]).map(drop))
             }
             Guard::Nft | Guard::Iptables | Guard::Docker => Conntrack::open(&self.topology.node)?.forget(),
         }
