@@ -66,6 +66,11 @@ impl Bridge {
         Self::named(node, format!("twin{net}"), net)
     }
 
+    /// One that somebody else has made, with the addresses that one made here would have.
+    pub fn known(node: &Host, name: &str, net: u8) -> Self {
+        Self { node: Arc::clone(node.netns()), name: name.to_owned(), net }
+    }
+
     fn named(node: &Host, name: String, net: u8) -> Result<Self> {
         let bridge = Self { node: Arc::clone(node.netns()), name, net };
         link::bridge(&bridge.node, &bridge.name, bridge.mac(1))?;

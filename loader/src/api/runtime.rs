@@ -19,6 +19,8 @@ pub enum Runtime {
     Podman,
     /// systemd-nspawn.
     Nspawn,
+    /// libvirt, whatever runs its domains.
+    Libvirt,
 }
 
 impl Runtime {
@@ -29,6 +31,7 @@ impl Runtime {
             Self::Docker => "Docker",
             Self::Podman => "Podman",
             Self::Nspawn => "systemd-nspawn",
+            Self::Libvirt => "libvirt",
         }
     }
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Runtime {
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Nspawn => "nspawn",
+            Self::Libvirt => "libvirt",
         })
     }
 }

@@ -309,7 +309,7 @@ mod tests {
             "berth container add a --interface veth0 --address 192.0.2.1 --address 2001:db8::1",
             "berth container add a --pid 1 --max-flows 5 --max-ports 6 --packet-sockets deny",
             "berth container add a --lxc a -q",
-            "berth container add a --docker a --podman b --nspawn c",
+            "berth container add a --docker a --podman b --nspawn c --libvirt d",
             "berth container set a --mode stateful --ports all --address none",
             "berth container rm a",
             "berth container list --json",

@@ -15,7 +15,7 @@ use crate::api::{
 #[derive(Subcommand, Debug)]
 pub enum ContainerCommand {
     /// Register a container
-    #[command(group = ArgGroup::new("target").args(["cgroups", "interface", "pid", "lxc", "docker", "podman", "nspawn"]).required(true).multiple(true))]
+    #[command(group = ArgGroup::new("target").args(["cgroups", "interface", "pid", "lxc", "docker", "podman", "nspawn", "libvirt"]).required(true).multiple(true))]
     Add {
         /// Its name: letters, digits, '_', '.' and '-'
         name: Name,
@@ -100,16 +100,20 @@ pub struct TargetArguments {
     /// Its name in systemd-nspawn, as `machinectl list` has it; found anew whenever it starts
     #[arg(long, value_name = "MACHINE")]
     nspawn: Option<String>,
+    /// Its name in libvirt, as `virsh list` has it; found anew whenever it starts
+    #[arg(long, value_name = "DOMAIN")]
+    libvirt: Option<String>,
 }
 
 impl From<TargetArguments> for Target {
     fn from(arguments: TargetArguments) -> Self {
-        let TargetArguments { cgroups, interface, pid, lxc, docker, podman, nspawn } = arguments;
+        let TargetArguments { cgroups, interface, pid, lxc, docker, podman, nspawn, libvirt } = arguments;
         let named = [
             (Runtime::Lxc, lxc),
             (Runtime::Docker, docker),
             (Runtime::Podman, podman),
             (Runtime::Nspawn, nspawn),
+            (Runtime::Libvirt, libvirt),
         ];
         let runtimes = named.into_iter().filter_map(|(runtime, name)| Some((runtime, name?))).collect();
         Self { cgroups, interface, pid, runtimes }

@@ -49,6 +49,7 @@ struct Content {
     docker: Option<String>,
     podman: Option<String>,
     nspawn: Option<String>,
+    libvirt: Option<String>,
     r#match: Option<Patterns>,
     rules: Option<PathBuf>,
     rules6: Option<PathBuf>,
@@ -118,6 +119,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declaration, ConfigErr
         (Runtime::Docker, content.docker),
         (Runtime::Podman, content.podman),
         (Runtime::Nspawn, content.nspawn),
+        (Runtime::Libvirt, content.libvirt),
     ];
     let runtimes = named.into_iter().filter_map(|(runtime, name)| Some((runtime, name?))).collect();
     let target = Target { cgroups: content.cgroups, interface: content.interface, pid: None, runtimes };
@@ -149,7 +151,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declaration, ConfigErr
         return Template::new(path, name, text, patterns, settings, rules).map(Declaration::Template);
     }
     if target.is_empty() {
-        let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman, nspawn or match";
+        let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman, nspawn, libvirt or match";
         return Err(ConfigError::of_key(&path, text, "", message));
     }
     for (key, (_, file)) in ["rules", "rules6"].into_iter().zip(rules) {

@@ -7,7 +7,7 @@ use glob::MatchOptions;
 use crate::api::runtime::Runtime;
 
 /// What a file's `match` may say, for messages.
-const FORMS: &str = "a pattern is lxc:NAMES, docker:NAMES, podman:NAMES, nspawn:NAMES, docker:label=KEY[=VALUE], \
+const FORMS: &str = "a pattern is lxc:NAMES, docker:NAMES, podman:NAMES, nspawn:NAMES, libvirt:NAMES, docker:label=KEY[=VALUE], \
                      podman:annotation=KEY[=VALUE], or the path of cgroups; in NAMES and paths * and ? stand for others";
 
 /// Some of the containers that come and go.
@@ -114,6 +114,7 @@ impl FromStr for Pattern {
             "docker" => Runtime::Docker,
             "podman" => Runtime::Podman,
             "nspawn" => Runtime::Nspawn,
+            "libvirt" => Runtime::Libvirt,
             _ => return Err(refused("begins with no runtime")),
         };
         let Some((kind, attribute)) = rest.split_once('=') else {

@@ -14,6 +14,8 @@ pub struct Runtimes {
     pub podman: PathBuf,
     /// What Podman calls `runroot`.
     pub podman_run: PathBuf,
+    /// The directory of libvirt in its `runstatedir`.
+    pub libvirt: PathBuf,
 }
 
 impl Default for Runtimes {
@@ -22,6 +24,7 @@ impl Default for Runtimes {
             docker: "/var/lib/docker".into(),
             podman: "/var/lib/containers/storage".into(),
             podman_run: "/run/containers/storage".into(),
+            libvirt: "/run/libvirt".into(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ContainersError, Hierarchy, docker, lxc, nspawn, podman};
+use super::{ContainersError, Hierarchy, docker, libvirt, lxc, nspawn, podman};
 use crate::{
     api::{runtime::Runtime, target::Target},
     config::{Glob, Pattern, Runtimes},
@@ -61,6 +61,7 @@ pub fn meant(
     let told: Vec<_> = match runtime {
         Runtime::Lxc => lxc::names(hierarchy).into_iter().map(by_name).collect(),
         Runtime::Nspawn => nspawn::names(hierarchy).into_iter().map(by_name).collect(),
+        Runtime::Libvirt => libvirt::names(places)?.into_iter().map(by_name).collect(),
         Runtime::Docker => docker::running(places)?,
         Runtime::Podman => podman::running(places)?,
     };
@@ -74,7 +75,7 @@ pub fn meant_by_id(places: &Runtimes, pattern: &Pattern, id: &str) -> Result<Opt
         Some(Runtime::Docker) => (Runtime::Docker, docker::told(places, id)?),
         Some(Runtime::Podman) => (Runtime::Podman, podman::told(places, id)?),
         // They give no ids.
-        Some(Runtime::Lxc | Runtime::Nspawn) | None => return Ok(None),
+        Some(Runtime::Lxc | Runtime::Nspawn | Runtime::Libvirt) | None => return Ok(None),
     };
     let meant = told.filter(|one| one.is_meant(pattern, runtime));
     Ok(meant.map(|one| Meant::named(runtime, one.name)))

@@ -8,6 +8,7 @@ mod cgroup;
 mod docker;
 mod error;
 mod host;
+mod libvirt;
 mod link;
 mod lxc;
 mod matching;

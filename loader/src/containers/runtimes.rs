@@ -1,6 +1,6 @@
 //! Recognising containers by their names in runtimes.
 
-use super::{ContainersError, Recognised, docker, lxc, nspawn, oci, podman};
+use super::{ContainersError, Recognised, docker, libvirt, lxc, nspawn, oci, podman};
 use crate::{api::runtime::Runtime, config::Runtimes};
 
 /// The running container that a runtime knows by this name.
@@ -9,6 +9,7 @@ pub fn of_runtime(places: &Runtimes, runtime: Runtime, name: &str) -> Result<Rec
     match runtime {
         Runtime::Lxc => lxc::of_lxc(name)?,
         Runtime::Nspawn => nspawn::of_nspawn(name)?,
+        Runtime::Libvirt => libvirt::find(places, name)?,
         Runtime::Docker => oci::running(docker::find(places, name)?)?,
         Runtime::Podman => oci::running(podman::find(places, name)?)?,
     }
@@ -19,7 +20,7 @@ pub fn of_runtime(places: &Runtimes, runtime: Runtime, name: &str) -> Result<Rec
 pub fn is_named(places: &Runtimes, runtime: Runtime, name: &str, id: &str) -> Result<bool, ContainersError> {
     match runtime {
         // They give no ids.
-        Runtime::Lxc | Runtime::Nspawn => Ok(false),
+        Runtime::Lxc | Runtime::Nspawn | Runtime::Libvirt => Ok(false),
         Runtime::Docker => docker::is_named(places, name, id),
         Runtime::Podman => podman::is_named(places, name, id),
     }
@@ -31,6 +32,8 @@ pub const fn cgroup_parents(runtime: Runtime) -> &'static [&'static str] {
         Runtime::Lxc => &["/", "/lxc.payload", "/lxc"],
         Runtime::Docker => &["/system.slice", "/docker"],
         Runtime::Podman => &["/machine.slice", "/libpod_parent"],
+        // An interface of a domain's is what tells of it.
+        Runtime::Libvirt => &[],
         Runtime::Nspawn => &["/machine.slice"],
     }
 }

@@ -16,6 +16,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             _ => None,
         });
         self.templates = templates.collect();
+        self.refused_templates.clear();
     }
 
     /// Adds declared containers, and makes those that are there already what their files say; what a file does not

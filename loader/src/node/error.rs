@@ -40,9 +40,12 @@ pub enum NodeError {
     /// A template means it, and it cannot be called so.
     #[error("{1}; give {0} a file of its own in containers/")]
     NoName(String, #[source] NameError),
+    /// A template means it, whose rules have been refused before.
+    #[error("{0}")]
+    TemplateRefused(String),
     /// Nothing says how the container is recognised.
     #[error(
-        "nothing says how {0} is recognised; give --cgroup, --interface, --pid, or its name in a runtime (--lxc, --docker, --podman, --nspawn)"
+        "nothing says how {0} is recognised; give --cgroup, --interface, --pid, or its name in a runtime (--lxc, --docker, --podman, --nspawn, --libvirt)"
     )]
     NoTarget(Name),
     /// There is nothing to change.

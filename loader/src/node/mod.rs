@@ -108,6 +108,8 @@ pub struct Node<E = Kernel, O = Host> {
     most: u32,
     /// By which containers are taken in as they start.
     templates: Vec<Template>,
+    /// Those whose rules are refused, and why: what they mean is not taken in.
+    refused_templates: BTreeMap<Name, String>,
     /// What was wrong with that when last looked, which is told once.
     told: BTreeSet<String>,
     problem: Option<String>,

@@ -99,6 +99,7 @@ impl Node<Kernel, Host> {
             nat: None,
             clashes: Vec::new(),
             templates: Vec::new(),
+            refused_templates: BTreeMap::new(),
             told: BTreeSet::new(),
             problem,
         };

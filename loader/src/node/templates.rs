@@ -15,6 +15,9 @@ use crate::{
     containers::{ContainersError, Meant},
 };
 
+/// No container's number.
+const NOBODY: u32 = 0;
+
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Makes those that were taken in before what their templates say by now; what a template does not mention stays as it was
     /// set.
@@ -100,10 +103,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         if attachment.is_empty() {
             return Ok(());
         }
+        self.check_conflicts(NOBODY, &definition, &attachment)?;
         let id = self.take_in(template, meant)?;
         let done = self
-            .check_conflicts(id, &definition, &attachment)
-            .and_then(|()| self.settle(id, attachment))
+            .settle(id, attachment)
             .and_then(|()| Ok(self.push_network()?))
             .and_then(|()| Ok(self.store.save(&self.state)?));
         if done.is_err() {
@@ -116,11 +119,16 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     /// Makes a container of what a template means, with its rules, but attached to nothing yet. Returns its id.
     pub(super) fn take_in(&mut self, template: &Template, meant: Meant) -> Result<u32, NodeError> {
+        if let Some(why) = self.refused_templates.get(&template.name) {
+            return Err(NodeError::TemplateRefused(why.clone()));
+        }
         let name = name_for(&meant.name).map_err(|error| NodeError::NoName(meant.name, error))?;
         let definition = self.define_ahead(&meant.target, template.settings.clone())?;
         let by = Some(template.name.clone());
         let (id, _) = self.introduce(name.clone(), definition, Attachment::default(), by)?;
         if let Err(error) = self.restore_rules_of(template, &name) {
+            // They would be the next time, too.
+            self.refused_templates.insert(template.name.clone(), error.to_string());
             self.remove(&name)?;
             return Err(error);
         }

@@ -43,7 +43,7 @@ fn names_that_are_taken_or_no_names() -> Result<()> {
             (
                 "container add c",
                 USAGE,
-                "<--cgroup <PATH>|--interface <IF>|--pid <PID>|--lxc <NAME>|--docker <NAME>|--podman <NAME>|--nspawn <MACHINE>>",
+                "<--cgroup <PATH>|--interface <IF>|--pid <PID>|--lxc <NAME>|--docker <NAME>|--podman <NAME>|--nspawn <MACHINE>|--libvirt <DOMAIN>>",
             ),
         ],
     )

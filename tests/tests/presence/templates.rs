@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use berth_tests::sockets::errno;
-use berth_tests::topology::{NODE_V4, REMOTE_V4, at};
+use berth_tests::topology::{REMOTE_V4, at};
 use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Berth, Cgroup, Sockets as _, Tenant, Topology, privileged};
 
@@ -19,7 +19,7 @@ fn they_are_taken_in_and_let_go() -> Result<()> {
     let jobs = Cgroup::new("jobs")?;
     let mut berth = Berth::start(&topology)?;
     let template =
-        format!("match = '{}/*'\nmax_ports = 1\nrules = 'ci.rules'\n", jobs.hierarchy_path()?.display());
+        format!("match = '{}/*'\nmax_flows = 50\nrules = 'ci.rules'\n", jobs.hierarchy_path()?.display());
     berth.declare("ci.toml", &template)?;
     berth.declare("ci.rules", RULES)?;
     berth.restart()?;
@@ -32,10 +32,8 @@ fn they_are_taken_in_and_let_go() -> Result<()> {
     let first = job("job.1")?;
     there(&berth, &["job.1"])?;
     let known = berth.container("job.1")?;
-    assert_eq!((known.state.as_str(), known.ports.limit), ("active", 1));
+    assert_eq!((known.state.as_str(), known.flows.limit), ("active", 50));
     assert_eq!(known.rest["template"], "ci");
-    let _listener = first.tcp_listen(at(NODE_V4, 8_080))?;
-    assert_eq!(errno(first.tcp_listen(at(NODE_V4, 8_081))), Some(libc::ENOBUFS));
     let refused = |tenant: &Tenant| -> Result<Option<i32>> {
         Ok(errno(tenant.udp_connect(at(REMOTE_V4, 9))?.send(b"x")))
     };

@@ -9,7 +9,7 @@ use crate::arch::Arch;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
-const WANTED: [(&str, &str); 18] = [
+const WANTED: [(&str, &str); 22] = [
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
     ("iperf3", "iperf3"),
@@ -23,6 +23,10 @@ const WANTED: [(&str, &str); 18] = [
     ("podman", "podman"),
     ("crun", "crun"),
     ("netavark", "/usr/lib/podman/netavark"),
+    ("libvirt-daemon", "libvirtd"),
+    ("libvirt-daemon-driver-qemu", "virt-qemu-run"),
+    ("libvirt-clients", "virsh"),
+    ("qemu-system-x86", "qemu-system-x86_64"),
     ("procps", "ps"),
     ("libcap2-bin", "capsh"),
     ("iptables", "iptables-restore"),

@@ -76,6 +76,7 @@ impl Bench {
             nat: None,
             clashes: Vec::new(),
             templates: Vec::new(),
+            refused_templates: BTreeMap::new(),
             told: BTreeSet::new(),
             most: 100,
             problem: None,

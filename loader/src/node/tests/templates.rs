@@ -115,6 +115,13 @@ fn what_cannot_be_taken_in_is_told_and_not_in_force() {
         assert!(told.contains(expected) && !told.contains('\n'), "{told}");
     }
     assert_eq!(bench.saved(), bench.node.state);
+    // Nor is it tried again and again, or let in when a hook asks.
+    let last_id = bench.node.state.last_id;
+    bench.node.refresh().unwrap();
+    assert_eq!((bench.node.state.last_id, bench.node.told.len()), (last_id, 3));
+    bench.refuses("NOWHERE", |it| {
+        it.execute(Request::Announce { lxc: "db-2".to_owned(), interface: "veth1".to_owned() })
+    });
     bench.node.observer.runtimes.clear();
     bench.node.refresh().unwrap();
     assert!(bench.node.told.is_empty());
