@@ -13,11 +13,16 @@ use crate::wait::{self, LIMIT};
 /// A server for one test after another, at this port of all addresses.
 pub fn server(endpoint: &dyn Endpoint, port: u16) -> Result<Process> {
     let server = Process::spawn(endpoint.command("iperf3")?.args(["-s", "-p", &port.to_string()]))?;
+    listens(endpoint, port)?;
+    Ok(server)
+}
+
+/// Waits until a server listens, which it does not between two tests.
+pub fn listens(endpoint: &dyn Endpoint, port: u16) -> Result<()> {
     let socket = format!("sport = :{port}");
     wait::until_true("iperf3 to listen", LIMIT, || {
         Ok(!ok(endpoint.command("ss")?.args(["-Hltn", &socket]))?.is_empty())
-    })?;
-    Ok(server)
+    })
 }
 
 /// A test that begins now, of a server.
@@ -31,6 +36,13 @@ pub fn report(client: Process, limit: Duration) -> Result<Value> {
     let output = client.wait(limit)?;
     ensure!(output.success(), "{output:?}");
     serde_json::from_str(&output.stdout).with_context(|| output.stdout.clone())
+}
+
+/// How many bytes have been received by each stream at the other end.
+pub fn received_by_each(report: &Value) -> Result<Vec<u64>> {
+    let streams = report["end"]["streams"].as_array().context("no streams in iperf3's report")?;
+    let bytes = streams.iter().map(|stream| stream["receiver"]["bytes"].as_u64());
+    bytes.collect::<Option<_>>().context("a stream without a receiver")
 }
 
 /// How many bytes have been received at the other end.

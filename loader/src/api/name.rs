@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// Longest name, in bytes.
-const MAX_LENGTH: usize = 63;
+pub const MAX_LENGTH: usize = 63;
 
 /// Words that output uses where a name could stand.
 const RESERVED: [&str; 2] = ["host", "unowned"];

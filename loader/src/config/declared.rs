@@ -152,7 +152,7 @@ fn parse(path: PathBuf, name: Name, text: &str) -> Result<Declaration, ConfigErr
     }
     if target.is_empty() {
         let message = "nothing says how the container is recognised; give cgroups, interface, lxc, docker, podman, nspawn, libvirt or match";
-        return Err(ConfigError::of_key(&path, text, "", message));
+        return Err(ConfigError::Content { path, line: 1, message: message.to_owned() });
     }
     for (key, (_, file)) in ["rules", "rules6"].into_iter().zip(rules) {
         if file.is_some() {
@@ -253,7 +253,7 @@ mod tests {
             (
                 "a.toml",
                 "match = 'lxc:*'\nmacs = ['02:00:00:00:00:01']\n",
-                "a.toml:2: macs are one container's",
+                "a.toml:2: macs goes with one container",
             ),
             ("a.toml", "lxc = 'a'\nrules = 'x'\n", "a.toml:2: rules goes with match"),
             ("a.toml", "match = 'lxc:*'\nrules = 'none'\n", "containers/none; No such file"),

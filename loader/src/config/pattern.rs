@@ -45,7 +45,6 @@ impl Glob {
 
     /// Its parts between slashes, each of which stands for one name.
     pub fn parts(&self) -> impl Iterator<Item = Self> + '_ {
-        // Each part of a pattern is one, as none of what stands for others has a slash in it.
         self.0.as_str().split('/').filter_map(|part| glob::Pattern::new(part).ok().map(Self))
     }
 
@@ -97,6 +96,10 @@ impl FromStr for Pattern {
     fn from_str(text: &str) -> Result<Self, String> {
         let refused = |why: &str| format!("{text:?} {why}; {FORMS}");
         let glob = |part: &str| match glob::Pattern::new(part) {
+            // Each part between slashes has to be one of its own.
+            Ok(_) if part.split('/').any(|part| glob::Pattern::new(part).is_err()) => {
+                Err(refused("has a slash between brackets"))
+            }
             Ok(_) if part.is_empty() => Err(refused("means nothing")),
             Ok(_) if part.contains("**") => Err(refused("has ** in it")),
             Ok(pattern) => Ok(Glob(pattern)),
@@ -223,6 +226,7 @@ mod tests {
             ("lxc:", "means nothing"),
             ("lxc:[a", "is no pattern"),
             ("/a/**/b", "has ** in it"),
+            ("/ci/[a/b]", "has a slash between brackets"),
             ("lxd:a", "begins with no runtime"),
             ("podman:label=a", "podman:annotation=KEY"),
             ("lxc:label=a", "does not attach"),

@@ -44,9 +44,14 @@ impl Template {
         rules: [(Family, Option<PathBuf>); 2],
     ) -> Result<Self, ConfigError> {
         let wrong = |key: &str, message: String| ConfigError::of_key(&path, text, key, message);
-        let own = [("addresses", settings.addresses.is_some()), ("macs", settings.macs.is_some())];
+        // Nothing is translated of whom no addresses are known.
+        let own = [
+            ("addresses", settings.addresses.is_some()),
+            ("macs", settings.macs.is_some()),
+            ("masquerade", settings.masquerade.is_some()),
+        ];
         if let Some((key, _)) = own.iter().find(|(_, is_given)| *is_given) {
-            return Err(wrong(key, format!("{key} are one container's, and match may mean several")));
+            return Err(wrong(key, format!("{key} goes with one container, and match may mean several")));
         }
         let texts = match patterns {
             Patterns::One(text) => vec![text],

@@ -1,6 +1,9 @@
 //! Containers that patterns mean: which are there, and whether one that is just being made is meant.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::{ContainersError, Hierarchy, docker, libvirt, lxc, nspawn, podman};
 use crate::{
@@ -15,6 +18,17 @@ pub struct Meant {
     pub name: String,
     /// How it is recognised.
     pub target: Target,
+}
+
+impl fmt::Display for Meant {
+    /// As it is written in a pattern that means it alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.target.runtimes.first_key_value(), self.target.cgroups.first()) {
+            (Some((runtime, name)), _) => write!(f, "{runtime}:{name}"),
+            (None, Some(path)) => write!(f, "{}", path.display()),
+            (None, None) => f.write_str(&self.name),
+        }
+    }
 }
 
 impl Meant {
@@ -63,7 +77,7 @@ pub fn meant(
         Runtime::Nspawn => nspawn::names(hierarchy).into_iter().map(by_name).collect(),
         Runtime::Libvirt => libvirt::names(places)?.into_iter().map(by_name).collect(),
         Runtime::Docker => docker::running(places)?,
-        Runtime::Podman => podman::running(places)?,
+        Runtime::Podman => podman::running(places, matches!(pattern, Pattern::Attribute { .. }))?,
     };
     let meant = told.into_iter().filter(|one| one.is_meant(pattern, runtime));
     Ok(meant.map(|one| Meant::named(runtime, one.name)).collect())

@@ -44,26 +44,39 @@ struct Bundle {
 pub(super) fn find(places: &Runtimes, name: &str) -> Result<Option<Known>, ContainersError> {
     let run = directories(&places.podman_run)?;
     let meant = all(places)?.into_iter().filter_map(|one| {
+        let closeness = closeness(name, &one.id, one.names())?;
         let pid = run.iter().find_map(|directory| first_process(directory, &one.id));
-        Some((closeness(name, &one.id, one.names())?, Known { id: one.id, pid }))
+        Some((closeness, Known { id: one.id, pid }))
     });
     // What a storage driver has kept that is not used any more does not run.
     Ok(meant.min_by_key(|(closeness, known)| (*closeness, known.pid.is_none())).map(|(_, known)| known))
 }
 
-/// Those that may be running.
-pub(super) fn running(places: &Runtimes) -> Result<Vec<Told>, ContainersError> {
+/// Those that may be running, with what is attached to them if that is wanted.
+pub(super) fn running(places: &Runtimes, with_attributes: bool) -> Result<Vec<Told>, ContainersError> {
     let run = directories(&places.podman_run)?;
-    let is_running =
-        |one: &Container| run.iter().any(|directory| first_process(directory, &one.id).is_some());
-    let running = all(places)?.into_iter().filter(is_running);
-    running.filter_map(|one| one.told(places).transpose()).collect()
+    let is_running = |one: &Container| {
+        let mut processes = run.iter().filter_map(|directory| first_process(directory, &one.id));
+        processes.any(|pid| Path::new("/proc").join(pid.to_string()).exists())
+    };
+    let mut told = Vec::new();
+    for one in all(places)?.into_iter().filter(is_running) {
+        // Of one that is being removed there may be nothing left.
+        let attributes =
+            if with_attributes { one.attributes(places)?.unwrap_or_default() } else { Vec::new() };
+        told.extend(one.names.into_iter().next().map(|name| Told { name, attributes }));
+    }
+    Ok(told)
 }
 
 /// What is told of the container of this id.
 pub(super) fn told(places: &Runtimes, id: &str) -> Result<Option<Told>, ContainersError> {
-    let found = all(places)?.into_iter().find(|one| one.id == id);
-    found.map_or(Ok(None), |one| one.told(places))
+    let Some(one) = all(places)?.into_iter().find(|one| one.id == id) else { return Ok(None) };
+    let attributes = one.attributes(places)?;
+    // It may be one that what cannot be read would tell of.
+    let attributes = attributes.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+    let attributes = attributes.context(|| format!("read what Podman was told of container {id}"))?;
+    Ok(one.names.into_iter().next().map(|name| Told { name, attributes }))
 }
 
 /// Whether this name means the container of this id.
@@ -87,15 +100,20 @@ fn all(places: &Runtimes) -> Result<Vec<Container>, ContainersError> {
 }
 
 impl Container {
-    fn told(self, places: &Runtimes) -> Result<Option<Told>, ContainersError> {
-        let Some(name) = self.names.into_iter().next() else { return Ok(None) };
-        let directories = directories(&places.podman)?.into_iter().chain(directories(&places.podman_run)?);
-        // Of a container that is being removed there may be none.
-        let bundle = directories.map(|directory| directory.join(&self.id).join("userdata/config.json"));
-        let bundle = bundle.into_iter().find_map(|path| fs::read(path).ok());
-        let bundle =
-            bundle.and_then(|bytes| serde_json::from_slice::<Bundle>(&bytes).ok()).unwrap_or_default();
-        Ok(Some(Told { name, attributes: bundle.annotations.into_iter().collect() }))
+    /// Its annotations; none if they are not written down.
+    fn attributes(&self, places: &Runtimes) -> Result<Option<Vec<(String, String)>>, ContainersError> {
+        for directory in directories(&places.podman)?.into_iter().chain(directories(&places.podman_run)?) {
+            let file = directory.join(&self.id).join("userdata/config.json");
+            match fs::read(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                bytes => {
+                    let bundle = bytes.and_then(|bytes| Ok(serde_json::from_slice::<Bundle>(&bytes)?));
+                    let bundle = bundle.context(|| format!("read {}", file.display()))?;
+                    return Ok(Some(bundle.annotations.into_iter().collect()));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -130,7 +148,7 @@ fn first_process(directory: &Path, id: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::slice;
+    use std::{process, slice};
 
     use super::*;
 
@@ -160,10 +178,10 @@ mod tests {
         let former = places.podman.join("overlay-containers");
         fs::create_dir_all(&former).unwrap();
         fs::write(former.join("containers.json"), r#"[{"id":"0000","names":["web"]}]"#).unwrap();
-        fs::write(userdata.join("pidfile"), "712\n").unwrap();
+        fs::write(userdata.join("pidfile"), format!("{}\n", process::id())).unwrap();
 
         let known = |name| find(&places, name).unwrap();
-        let web = Known { id: ids[0].to_owned(), pid: Some(712) };
+        let web = Known { id: ids[0].to_owned(), pid: Some(process::id()) };
         assert_eq!(known("web"), Some(web.clone()));
         assert_eq!(known(ids[0]), Some(web));
         assert_eq!(known("a94ea1b2c3d4"), Some(Known { id: ids[1].to_owned(), pid: None }));
@@ -179,9 +197,16 @@ mod tests {
         fs::write(annotated.join("config.json"), r#"{"ociVersion":"1","annotations":{"berth":"yes"}}"#)
             .unwrap();
         let web = Told { name: "web".to_owned(), attributes: vec![("berth".to_owned(), "yes".to_owned())] };
-        assert_eq!(running(&places).unwrap(), slice::from_ref(&web));
+        assert_eq!(running(&places, true).unwrap(), slice::from_ref(&web));
+        assert_eq!(running(&places, false).unwrap()[0].attributes, []);
         assert_eq!(told(&places, ids[0]).unwrap(), Some(web));
-        assert_eq!(told(&places, ids[1]).unwrap(), None);
+        assert_eq!(told(&places, "none").unwrap(), None);
+        // What it is meant by cannot be told.
+        assert!(
+            told(&places, ids[1]).unwrap_err().to_string().contains("what Podman was told of container a94e")
+        );
+        fs::write(annotated.join("config.json"), "{").unwrap();
+        assert!(running(&places, true).is_err() && told(&places, ids[0]).is_err());
         fs::write(former.join("containers.json"), "[{").unwrap();
         assert!(is_named("web", ids[0]).is_err());
     }

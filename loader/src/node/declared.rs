@@ -1,5 +1,7 @@
 //! Containers that the operator has declared in files.
 
+use std::sync::Arc;
+
 use log::{info, warn};
 
 use super::{Attachment, Enforcer, Interfaces, Node, NodeError, Observer};
@@ -12,11 +14,11 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Takes note of templates; without more than that, the rest of what is declared is not looked at.
     pub(super) fn note_templates(&mut self, declared: &[Result<Declaration, ConfigError>]) {
         let templates = declared.iter().filter_map(|one| match one {
-            Ok(Declaration::Template(template)) => Some(template.clone()),
+            Ok(Declaration::Template(template)) => Some(Arc::new(template.clone())),
             _ => None,
         });
         self.templates = templates.collect();
-        self.refused_templates.clear();
+        self.unread = declared.iter().find_map(|one| one.as_ref().err().map(ToString::to_string));
     }
 
     /// Adds declared containers, and makes those that are there already what their files say; what a file does not
@@ -39,11 +41,27 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.follow_changed_templates();
     }
 
+    /// What a template has taken in is not its own any more where a file is about it alone.
+    fn take_over(&mut self, declared: &Declared) -> Result<(), NodeError> {
+        let definition = self.define_ahead(&declared.target, declared.settings.clone())?;
+        let taken_in = self.taken_in_as(&definition).filter(|record| record.template.is_some());
+        if let Some(other) = taken_in.map(|record| record.name.clone()).filter(|name| *name != declared.name)
+        {
+            self.remove(&other)?;
+        }
+        let id = self.state.record(&declared.name).map(|record| record.id);
+        if let Some(record) = id.and_then(|id| self.state.record_by_id_mut(id)) {
+            record.template = None;
+        }
+        Ok(())
+    }
+
     fn declare_one(&mut self, declared: Declared) -> Result<(), NodeError> {
         let interfaces = Interfaces::from(self.observer.links()?);
         let present = |node: &Self, definition: &Definition| {
             Attachment::present(&node.observer, definition, &interfaces)
         };
+        self.take_over(&declared)?;
         let known = self.known(&declared.name).ok();
         if let Some((id, old)) = known.map(|(record, definition)| (record.id, definition.clone())) {
             let settings = old.settings.overlaid(&declared.settings);

@@ -40,9 +40,14 @@ pub enum NodeError {
     /// A template means it, and it cannot be called so.
     #[error("{1}; give {0} a file of its own in containers/")]
     NoName(String, #[source] NameError),
-    /// A template means it, whose rules have been refused before.
-    #[error("{0}")]
-    TemplateRefused(String),
+    /// What declares containers was not understood, so that one that is announced may be meant by it.
+    #[error("no container is recognised as {who}, and one may be meant by what is not understood: {problem}")]
+    Unread {
+        /// Who is announced.
+        who: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Nothing says how the container is recognised.
     #[error(
         "nothing says how {0} is recognised; give --cgroup, --interface, --pid, or its name in a runtime (--lxc, --docker, --podman, --nspawn, --libvirt)"

@@ -42,11 +42,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
 use berth_common::abi::units::ContainerId;
 
@@ -107,11 +103,11 @@ pub struct Node<E = Kernel, O = Host> {
     /// Highest id that the kernel's tables have room for.
     most: u32,
     /// By which containers are taken in as they start.
-    templates: Vec<Template>,
-    /// Those whose rules are refused, and why: what they mean is not taken in.
-    refused_templates: BTreeMap<Name, String>,
-    /// What was wrong with that when last looked, which is told once.
-    told: BTreeSet<String>,
+    templates: Vec<Arc<Template>>,
+    /// Why one of the files that declare containers was not understood: nobody knows whom it means.
+    unread: Option<String>,
+    /// What could not be taken in when last looked.
+    failures: templates::Failures,
     problem: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Taking a node into care.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -99,8 +99,8 @@ impl Node<Kernel, Host> {
             nat: None,
             clashes: Vec::new(),
             templates: Vec::new(),
-            refused_templates: BTreeMap::new(),
-            told: BTreeSet::new(),
+            unread: None,
+            failures: BTreeMap::new(),
             problem,
         };
         let started = node.start(paths, purpose, adopted, has_past);
@@ -152,6 +152,7 @@ impl Node<Kernel, Host> {
         self.declare(declared);
         let interfaces = self.observer.links()?.into();
         self.follow_templates(&interfaces);
+        self.follow_interfaces()?;
         self.warn_of_masquerade_ports();
         self.refresh_uplinks(&interfaces)?;
         Ok(self)

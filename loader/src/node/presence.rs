@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use berth_common::abi::units::ContainerId;
 use log::{error, info, warn};
@@ -13,6 +14,21 @@ use crate::{
     containers::{ContainersError, Meant, Recognised, cgroup_parents},
     state::Definition,
 };
+
+/// Who is announced.
+enum Starting {
+    /// A container.
+    Known(u32, Definition),
+    /// One that a template means.
+    Meant(Arc<Template>, Meant),
+}
+
+impl Starting {
+    fn of(known: Option<(u32, Definition)>, meant: Option<(Arc<Template>, Meant)>) -> Option<Self> {
+        let known = known.map(|(id, definition)| Self::Known(id, definition));
+        known.or_else(|| meant.map(|(template, meant)| Self::Meant(template, meant)))
+    }
+}
 
 impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Looks at the system again, and makes the kernel follow: uplinks, addresses, and which containers are there.
@@ -27,52 +43,63 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
     /// An LXC container starts, and this interface of its is there before anything runs in it.
     pub(super) fn announce_interface(&mut self, lxc: &str, interface: &str) -> Result<Response, NodeError> {
+        self.let_go(&Interfaces::from(self.observer.links()?));
         let known = self.meant(|runtime, name| runtime == Runtime::Lxc && name == lxc);
-        let link = || self.observer.link(interface);
-        let (id, definition, link) = match (known, self.meant_by_name(lxc)) {
-            (Some((id, definition)), _) => (id, definition, link()?),
-            (None, Some((template, meant))) => {
-                let link = link()?;
-                let (id, definition) = self.taken_in(&template, meant)?;
-                (id, definition, link)
-            }
-            (None, None) => return Ok(noted(format!("no container is recognised as LXC's {lxc}"))),
+        let Some(starting) = Starting::of(known, self.meant_by_name(lxc)) else {
+            return self.nobody(&format!("LXC's {lxc}"));
         };
-        self.announce(id, &definition, Recognised::Own(vec![link]))?;
-        Ok(Response::Done { notes: Vec::new() })
+        let found = Recognised::Own(vec![self.observer.link(interface)?]);
+        self.start_with(starting, found)
     }
 
     /// An OCI runtime has made the container that it calls `oci`, and nothing runs in it yet but the runtime's own process `pid`.
     pub(super) fn announce_process(&mut self, oci: &str, pid: u32) -> Result<Response, NodeError> {
+        self.let_go(&Interfaces::from(self.observer.links()?));
         let unknown = Cell::new(None);
         let known = self.meant(|runtime, name| {
             let is_named = self.observer.is_named(runtime, name, oci);
             is_named.map_err(|error| unknown.set(Some(error))).unwrap_or_default()
         });
-        let (id, definition) = match known {
-            Some(known) => known,
-            None => match (unknown.take(), self.meant_by_id(oci)?) {
-                (_, Some((template, meant))) => self.taken_in(&template, meant)?,
-                // One that may be ours does not start as if it were not.
-                (Some(error), None) => return Err(error.into()),
-                (None, None) => return Ok(noted(format!("no container is recognised as {oci}"))),
-            },
+        let meant = if known.is_none() { self.meant_by_id(oci)? } else { None };
+        let Some(starting) = Starting::of(known, meant) else {
+            // One that may be ours does not start as if it were not.
+            return unknown.take().map_or_else(|| self.nobody(oci), |error| Err(error.into()));
         };
-        let recognised = match self.observer.of_created(oci, pid) {
+        let found = match self.observer.of_created(oci, pid) {
             // It may be without any, or get one when nobody asks us any more.
             Err(ContainersError::NoHostInterface { .. }) => {
-                return Err(NodeError::NoInterfaceYet(self.title(id)));
+                let title = match starting {
+                    Starting::Known(id, _) => self.title(id),
+                    Starting::Meant(_, meant) => meant.name,
+                };
+                return Err(NodeError::NoInterfaceYet(title));
             }
-            recognised => recognised?,
+            found => found?,
         };
-        self.announce(id, &definition, recognised)?;
+        self.start_with(starting, found)
+    }
+
+    fn start_with(&mut self, starting: Starting, found: Recognised) -> Result<Response, NodeError> {
+        match starting {
+            Starting::Known(id, definition) => self.announce(id, &definition, found)?,
+            Starting::Meant(_, meant) if self.is_anothers(&found) => {
+                return Ok(noted(format!("what {meant} has is a container's already")));
+            }
+            Starting::Meant(template, meant) => {
+                let id = self.take_in(&template, &meant)?;
+                let definition = self.state.record_by_id(id).and_then(|record| record.definition.clone());
+                let announced = self.announce(id, &definition.unwrap_or_default(), found);
+                announced.inspect_err(|_| self.turn_away(id))?;
+            }
+        }
         Ok(Response::Done { notes: Vec::new() })
     }
 
-    fn taken_in(&mut self, template: &Template, meant: Meant) -> Result<(u32, Definition), NodeError> {
-        let id = self.take_in(template, meant)?;
-        let record = self.state.record_by_id(id);
-        Ok((id, record.and_then(|record| record.definition.clone()).unwrap_or_default()))
+    fn nobody(&self, who: &str) -> Result<Response, NodeError> {
+        match self.unread.clone() {
+            Some(problem) => Err(NodeError::Unread { who: who.to_owned(), problem }),
+            None => Ok(noted(format!("no container is recognised as {who}"))),
+        }
     }
 
     /// The container that a runtime has a name for which is meant.
@@ -95,6 +122,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         attachment.is_announced = true;
         self.check_conflicts(id, definition, &attachment)?;
         self.settle(id, attachment)?;
+        // Rules may name an interface that is there only now.
+        self.follow_interfaces()?;
         self.push_network()?;
         self.store.save(&self.state)?;
         Ok(())

@@ -8,6 +8,7 @@ use berth_tests::echo::Echo;
 use berth_tests::exchange::stream;
 use berth_tests::topology::at;
 use berth_tests::{Endpoint as _, Host, Sockets as _, cases, iperf, privileged};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::checksums::wrong;
 use crate::{INSIDE, NODE, Net, OUTSIDE, REMOTE, THERE};
@@ -29,6 +30,9 @@ fn a_thousand_connections() -> Result<()> {
     privileged!();
     let net = net()?;
     let count = cases::number(CONNECTIONS, LEAST_CONNECTIONS)?;
+    // Both ends of each are this process's.
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(4_096), hard.max(4_096))?;
     let _there = Echo::start(net.remote(), &REMOTE[..1], THERE)?;
     let _here = Echo::start(&net.c.host, &net.c.addresses[..1], INSIDE)?;
     let mut connections = Vec::new();
@@ -54,15 +58,18 @@ fn iperf3_with_a_hundred_streams() -> Result<()> {
     let net = net()?;
     let _there = iperf::server(net.remote(), THERE)?;
     let _here = iperf::server(&net.c.host, INSIDE)?;
-    for (from, to) in [
-        (&net.c.host, (REMOTE[0], THERE)),
-        (net.remote(), (NODE[0], OUTSIDE)),
-        (net.remote(), (NODE[1], OUTSIDE)),
+    let (c, remote) = (&net.c.host, net.remote());
+    for (from, to, server, port) in [
+        (c, (REMOTE[0], THERE), remote, THERE),
+        (remote, (NODE[0], OUTSIDE), c, INSIDE),
+        (remote, (NODE[1], OUTSIDE), c, INSIDE),
     ] {
         for more in [&["-R"][..], &[]] {
+            iperf::listens(server, port)?;
             let client = iperf::client(from, to, &[&["-t", "2", "-P", "100"][..], more].concat())?;
-            let received = iperf::received(&iperf::report(client, PATIENCE)?)?;
-            assert!(received > 1 << 20, "{received} bytes to {to:?} {more:?}");
+            let received = iperf::received_by_each(&iperf::report(client, PATIENCE)?)?;
+            let idle = received.iter().filter(|bytes| **bytes == 0).count();
+            assert_eq!((received.len(), idle), (100, 0), "{to:?} {more:?}: {received:?}");
         }
     }
     for host in [&net.c.host, net.remote(), &net.topology.node] as [&Host; 3] {

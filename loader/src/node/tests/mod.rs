@@ -13,11 +13,7 @@ mod sets;
 mod templates;
 mod views;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, fs, net::IpAddr};
 
 use super::{
     Addresses, Forwarding, LocalPorts, Node, NodeError, Uplinks,
@@ -76,8 +72,8 @@ impl Bench {
             nat: None,
             clashes: Vec::new(),
             templates: Vec::new(),
-            refused_templates: BTreeMap::new(),
-            told: BTreeSet::new(),
+            unread: None,
+            failures: BTreeMap::new(),
             most: 100,
             problem: None,
         };

@@ -155,10 +155,12 @@ impl Node {
     }
 
     fn stream(&self, way: Way) -> Result<f64> {
-        let (from, to) = match way {
-            Way::Out => (&self.guest.host, (REMOTE_V4, THERE)),
-            Way::In => (&self.topology.remote, self.entrance()),
+        let (guest, remote) = (&self.guest.host, &self.topology.remote);
+        let (from, to, server, port) = match way {
+            Way::Out => (guest, (REMOTE_V4, THERE), remote, THERE),
+            Way::In => (remote, self.entrance(), guest, INSIDE),
         };
+        iperf::listens(server, port)?;
         let report = iperf::report(iperf::client(from, to, &["-t", "1"])?, PATIENCE)?;
         let sum = &report["end"]["sum_received"];
         let Some(rate) = sum["bits_per_second"].as_f64() else {
