@@ -1,14 +1,5 @@
 use super::*;
-use crate::{api::mode::Mode, config};
-
-fn declare(bench: &mut Bench, files: &[(&str, &str)]) {
-    let containers = bench.directory.path().join("containers");
-    fs::create_dir_all(&containers).unwrap();
-    for (name, text) in files {
-        fs::write(containers.join(name), text).unwrap();
-    }
-    bench.node.declare(config::declared(&bench.node.config_path));
-}
+use crate::api::mode::Mode;
 
 #[test]
 fn declared_containers_are_added_though_they_are_not_there_yet() {

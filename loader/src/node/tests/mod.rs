@@ -23,7 +23,7 @@ use crate::{
     api::{
         name::Name, request::Request, response::Response, settings::Settings, status::Daemon, target::Target,
     },
-    config::Config,
+    config::{self, Config},
     state::{State, Store},
 };
 
@@ -131,6 +131,16 @@ impl Bench {
 /// All but the numbers that were given out: they need not be given out again.
 fn picture(state: &State) -> String {
     format!("{:?} {:?} {:?}", state.containers, state.reservations, state.local_ports)
+}
+
+/// Has the files in `containers/` read that are there, and these, as at a start.
+fn declare(bench: &mut Bench, files: &[(&str, &str)]) {
+    let containers = bench.directory.path().join("containers");
+    fs::create_dir_all(&containers).unwrap();
+    for (name, text) in files {
+        fs::write(containers.join(name), text).unwrap();
+    }
+    bench.node.declare(config::declared(&bench.node.config_path));
 }
 
 fn name(text: &str) -> Name {

@@ -1,22 +1,11 @@
 use super::*;
 use crate::{
     api::runtime::Runtime,
-    config,
     containers::{Link, Recognised},
     node::Observer as _,
 };
 
 const RULES: &str = "*filter\n:INPUT DROP\n-A INPUT -p tcp --dport 80 -j ACCEPT\nCOMMIT\n";
-
-/// What the files in `containers/` say is read, as at a start.
-fn declare(bench: &mut Bench, files: &[(&str, &str)]) {
-    let containers = bench.directory.path().join("containers");
-    fs::create_dir_all(&containers).unwrap();
-    for (name, text) in files {
-        fs::write(containers.join(name), text).unwrap();
-    }
-    bench.node.declare(config::declared(&bench.node.config_path));
-}
 
 fn start(bench: &mut Bench, runtime: Runtime, name: &str, link: Link) {
     bench.node.observer.runtimes.insert((runtime, name.to_owned()), Recognised::Own(vec![link]));

@@ -50,6 +50,15 @@ impl Guard {
     }
 }
 
+const RULES: &str = "*filter
+:INPUT DROP
+:OUTPUT DROP
+-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A INPUT -m conntrack --ctstate NEW -j ACCEPT
+-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A OUTPUT -m conntrack --ctstate NEW -j ACCEPT
+COMMIT\n";
+
 fn berth(topology: &Topology, guest: &Guest) -> Result<Berth> {
     // As many ports as the others may give away, or nearly so.
     let config = "[defaults]\nmax_flows = 60000\n[nat]\nports = '1024-32767'\n";
@@ -61,13 +70,7 @@ fn berth(topology: &Topology, guest: &Guest) -> Result<Berth> {
         let outside = format!("{protocol}/{OUTSIDE}");
         berth.ok(["publish", "add", "c", &outside, "--to-port", &INSIDE.to_string()])?;
     }
-    let mut rules = "*filter\n:INPUT DROP\n:OUTPUT DROP\n".to_owned();
-    for chain in ["INPUT", "OUTPUT"] {
-        for state in ["ESTABLISHED,RELATED", "NEW"] {
-            rules += &format!("-A {chain} -m conntrack --ctstate {state} -j ACCEPT\n");
-        }
-    }
-    ok_with_input(&mut berth.command(["rules", "restore", "c"])?, &(rules + "COMMIT\n"))?;
+    ok_with_input(&mut berth.command(["rules", "restore", "c"])?, RULES)?;
     Ok(berth)
 }
 

@@ -113,8 +113,7 @@ impl Node {
 
     /// Sends frames, which the stack takes all the way to the receiver's socket before the next one is sent.
     fn datagrams(&self, way: Way, is_new: bool) -> Result<f64> {
-        let (socket, packet, macs) = self.sender(way)?;
-        let mut frame = ethernet_ip(macs.0, macs.1, &packet.build()?);
+        let (socket, mut frame) = self.sender(way)?;
         let before = self.arrived(way)?;
         let begun = Instant::now();
         for number in 0..COUNT {
@@ -130,19 +129,21 @@ impl Node {
         Ok(taken)
     }
 
-    fn sender(&self, way: Way) -> Result<(Socket, Packet, ([u8; 6], [u8; 6]))> {
-        Ok(match way {
+    /// The sender's socket, and the frame that it sends.
+    fn sender(&self, way: Way) -> Result<(Socket, Vec<u8>)> {
+        let (socket, packet, from, to) = match way {
             Way::Out => {
                 let packet = Packet::udp(at(self.guest.addresses[0], FIRST_PORT), at(REMOTE_V4, THERE));
                 let socket = packet_socket(&self.guest.host, INTERFACE, 0)?;
-                (socket, packet, (self.guest.mac, self.bridge.mac(1)))
+                (socket, packet, self.guest.mac, self.bridge.mac(1))
             }
             Way::In => {
                 let (address, port) = self.entrance();
                 let packet = Packet::udp(at(REMOTE_V4, FIRST_PORT), at(address, port));
-                (packet_socket(&self.topology.remote, WIRE, 0)?, packet, (REMOTE_MAC, NODE_MAC))
+                (packet_socket(&self.topology.remote, WIRE, 0)?, packet, REMOTE_MAC, NODE_MAC)
             }
-        })
+        };
+        Ok((socket, ethernet_ip(from, to, &packet.build()?)))
     }
 
     /// How many frames have come to the receiver's interface.
