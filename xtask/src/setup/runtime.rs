@@ -9,7 +9,7 @@ use crate::arch::Arch;
 use crate::command;
 
 /// Debian's package, and what it is wanted for: a program, or a file by its path.
-const WANTED: [(&str, &str); 22] = [
+const WANTED: [(&str, &str); 23] = [
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
     ("iperf3", "iperf3"),
@@ -26,6 +26,7 @@ const WANTED: [(&str, &str); 22] = [
     ("libvirt-daemon", "libvirtd"),
     ("libvirt-daemon-driver-qemu", "virt-qemu-run"),
     ("libvirt-clients", "virsh"),
+    ("dnsmasq-base", "dnsmasq"),
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("procps", "ps"),
     ("libcap2-bin", "capsh"),
