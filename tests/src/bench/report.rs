@@ -139,7 +139,7 @@ impl Report {
     fn table(&self) -> String {
         let Self { title, kernel, processor, rounds, .. } = self;
         let mut text = format!(
-            "{title}: ns per packet above an empty program; median of {rounds} rounds (least to most)\n\
+            "{title}: ns per packet above an empty program, but for the whole of something; median of {rounds} rounds (least to most)\n\
              Linux {kernel}, {processor}\n"
         );
         for hook in Hook::ALL {
