@@ -89,8 +89,8 @@ fn flood(config: &str, is_full: bool) -> Result<()> {
         let out = scope.spawn(|| outward(&node.b, &stop, &sent_out));
         let inner = scope.spawn(|| syns(&node.topology, SERVICE + 1, &stop, &sent));
         let result = (|| {
-            while sent.load(Ordering::Relaxed) < FLOOD {
-                ensure!(!inner.is_finished(), "the flood has ended early");
+            while [&sent, &sent_out].iter().any(|count| count.load(Ordering::Relaxed) < FLOOD) {
+                ensure!(!inner.is_finished() && !out.is_finished(), "a flood has ended early");
                 connections.carry()?;
                 if !is_full && connections.ends.len() < CONNECTIONS + 50 {
                     connections.one(&node)?;
