@@ -17,6 +17,7 @@ use berth_common::{
         Headers, flow,
         flow_table::{
             FlowTable, Grant, Hash, Places, PoolWord, RingWords, Slot,
+            account::{self, Charge},
             growth::{self, Carried},
             index::{self, Entered, Looked, Made},
             pool,
@@ -232,6 +233,7 @@ impl<C: Context> FlowTable for Maps<C> {
                 PoolWord::Head(side) => &raw mut (*queue(pool, side)).head,
                 PoolWord::Tail(side) => &raw mut (*queue(pool, side)).tail,
                 PoolWord::Hand => &raw mut (*pool).hand,
+                PoolWord::Promised => &raw mut (*pool).promised,
             }))
         }
     }
@@ -305,6 +307,11 @@ impl<C: Context> FlowTable for Maps<C> {
     }
 
     #[inline(always)]
+    fn free_others(&self) -> bool {
+        seam_free_others(self.now().0) != 0
+    }
+
+    #[inline(always)]
     fn look(&self, id: ContainerId) -> Look {
         Look(seam_hand(id.0, self.now().0))
     }
@@ -318,8 +325,13 @@ impl<C: Context> FlowTable for Maps<C> {
     }
 
     #[inline(always)]
-    fn charge(&self, id: ContainerId, limit: u32) -> bool {
-        seam_charge(id.0, limit, self.now().0) != 0
+    fn charge(&self, id: ContainerId, limit: u32) -> Charge {
+        Charge::from_number(seam_charge(id.0, limit) as u8)
+    }
+
+    #[inline(always)]
+    fn take_over(&self, id: ContainerId, limit: u32) -> Charge {
+        Charge::from_number(seam_take_over(id.0, limit, self.now().0) as u8)
     }
 
     #[inline(always)]
@@ -513,6 +525,12 @@ extern "C" fn seam_retire(number: u32, owner: u32, now: u64) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
+extern "C" fn seam_free_others(now: u64) -> u32 {
+    reclaim::free_others(&Maps::at(Roomy, Nanos(now))) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn seam_hand(id: u32, now: u64) -> u64 {
     reclaim::look(&Maps::at(Roomy, Nanos(now)), ContainerId(id)).0
 }
@@ -525,8 +543,14 @@ extern "C" fn seam_sweep(id: u32, now: u64) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_charge(id: u32, limit: u32, now: u64) -> u32 {
-    reclaim::charge(&Maps::at(Roomy, Nanos(now)), ContainerId(id), limit) as u32
+extern "C" fn seam_charge(id: u32, limit: u32) -> u32 {
+    account::charge(&Maps::at(Roomy, Nanos(0)), ContainerId(id), limit) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_take_over(id: u32, limit: u32, now: u64) -> u32 {
+    reclaim::take_over(&Maps::at(Roomy, Nanos(now)), ContainerId(id), limit) as u32
 }
 
 #[unsafe(no_mangle)]

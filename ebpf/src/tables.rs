@@ -117,14 +117,14 @@ pub fn usage(id: ContainerId, word: UsageWord) -> Option<MapWord> {
     // SAFETY: Each is an aligned word of the value just looked up.
     unsafe {
         Some(MapWord::new(match word {
-            UsageWord::FlowsHeld => &raw mut (*usage).flows.held,
+            UsageWord::FlowsHeld => &raw mut (*usage).flows.held.0,
             UsageWord::FlowsMax => &raw mut (*usage).flows.maxheld,
             UsageWord::FlowsFailed => &raw mut (*usage).flows.failcnt,
             UsageWord::FlowsEvicted => &raw mut (*usage).evicted,
-            UsageWord::PortsHeld => &raw mut (*usage).ports.held,
+            UsageWord::PortsHeld => &raw mut (*usage).ports.held.0,
             UsageWord::PortsMax => &raw mut (*usage).ports.maxheld,
             UsageWord::PortsFailed => &raw mut (*usage).ports.failcnt,
-            UsageWord::GuardsHeld => &raw mut (*usage).guards.held,
+            UsageWord::GuardsHeld => &raw mut (*usage).guards.held.0,
             UsageWord::GuardsMax => &raw mut (*usage).guards.maxheld,
             UsageWord::GuardsFailed => &raw mut (*usage).guards.failcnt,
             UsageWord::Control => &raw mut (*usage).control,

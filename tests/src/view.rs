@@ -73,6 +73,8 @@ pub struct Container {
     pub rules: Quota,
     /// See `rules`.
     pub flows: Quota,
+    /// Flows that it may have however many others have.
+    pub flows_guaranteed: u32,
     /// Flows that had to go for newer ones.
     pub flows_evicted: u64,
     /// See `rules`.
@@ -249,7 +251,7 @@ mod tests {
                 "flows": {"held": 1, "maxheld": 2, "limit": 64, "failcnt": 0},
                 "ports": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0},
                 "guards": {"held": 0, "maxheld": 0, "limit": 64, "failcnt": 0},
-                "flows_evicted": 0}"#,
+                "flows_guaranteed": 0, "flows_evicted": 0}"#,
         )?;
         let plane = &container.plane;
         assert_eq!(plane.traffic.outgoing, Traffic { packets: 2, bytes: 120 });

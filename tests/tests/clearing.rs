@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use berth_common::abi::{
     address::Address,
     config::Config,
-    container::{Container, Quota, Usage},
+    container::{Container, Held, Quota, Usage},
     control::Control,
     flow::{Flow, State},
     flow_table::{Pool, Queue, Ring},
@@ -84,7 +84,7 @@ impl Tables {
                 ring.tail = number + 1;
             }
         }
-        let pool = Pool { fresh: slots.len() as u64, ..zero() };
+        let pool = Pool { fresh: slots.len() as u64, promised: slots.len() as u64, ..zero() };
         let rings = rings.to_vec();
         self.flows.import(&FlowArrays { shape: shape(FLOWS), slots, pool, rings, ..FlowArrays::default() })
     }
@@ -94,14 +94,14 @@ impl Tables {
         Ok(self.flows.flows()?.into_iter().map(|(number, _)| number).collect())
     }
 
-    fn charge(&mut self, id: ContainerId, flows: u64, ports: u64) -> Result<()> {
-        let quota = |held| Quota { held, maxheld: held, failcnt: 0 };
+    fn charge(&mut self, id: ContainerId, flows: u32, ports: u32) -> Result<()> {
+        let quota = |held: u32| Quota { held: Held::new(held, 0), maxheld: held.into(), failcnt: 0 };
         self.usage.set(id.0, Usage { flows: quota(flows), ports: quota(ports), ..zero() })
     }
 
     fn held(&self, id: ContainerId) -> Result<(u64, u64)> {
         let usage = self.usage.get(id.0)?;
-        Ok((usage.flows.held, usage.ports.held))
+        Ok((usage.flows.held.count(), usage.ports.held.count()))
     }
 }
 
@@ -181,8 +181,34 @@ fn slots_are_freed_when_the_hand_comes_to_them() -> Result<()> {
         tables.control.set(0, Control { operation: Control::SWEEP_FLOWS, container: A, ..zero() })?;
         assert_eq!(tables.run(&[0; 64])?, 0);
         let queues = [Queue { head: 0, tail: 3 }, Queue::default(), Queue::default(), Queue::default()];
-        assert_eq!(tables.flows.export()?.pool, Pool { fresh: 4, hand: 0, queues });
+        assert_eq!(tables.flows.export()?.pool, Pool { fresh: 4, promised: 1, queues, ..zero() });
     }
+    Ok(())
+}
+
+#[test]
+fn what_a_container_has_used_is_forgotten_but_for_its_flows() -> Result<()> {
+    privileged!();
+    let mut tables = Tables::load(true)?;
+    tables.put(&[(A, LIVE), (A, LIVE), (B, LIVE)])?;
+    let quota = Quota { held: Held::new(2, 0), maxheld: 3, failcnt: 4 };
+    let before =
+        Usage { flows: quota, ports: quota, guards: quota, control: 5, notices: 6, evicted: 7, new_flows: 8 };
+    for id in [A, B] {
+        tables.usage.set(id.0, before)?;
+        tables
+            .control
+            .set(0, Control { operation: Control::GUARANTEE, container: id, flows: 1, ..zero() })?;
+        assert_eq!(tables.run(&[0; 64])?, 1);
+    }
+    let guaranteed = Quota { held: Held::new(2, 1), ..quota };
+    tables.control.set(0, Control { operation: Control::FORGET_USAGE, container: A, ..zero() })?;
+    tables.run(&[0; 64])?;
+    let flows = Quota { maxheld: 0, failcnt: 0, ..guaranteed };
+    assert_eq!(tables.usage.get(A.0)?, Usage { flows, ..zero() });
+    assert_eq!(tables.usage.get(B.0)?, Usage { flows: guaranteed, ..before });
+    // Each has more than it is guaranteed.
+    assert_eq!(tables.flows.export()?.pool.promised, 3);
     Ok(())
 }
 

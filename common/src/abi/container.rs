@@ -123,9 +123,56 @@ pub struct Usage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Quota {
     /// In use now.
-    pub held: u64,
+    pub held: Held,
     /// Most ever in use at once.
     pub maxheld: u64,
     /// How many times more was asked for than the limit allows.
     pub failcnt: u64,
+}
+
+/// How many a container has of something (lower half, signed), and how many it is guaranteed of what all share (upper half): one
+/// word, so that each change of the one is seen together with the other.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Held(pub u64);
+
+impl Held {
+    /// So many, of which so many are guaranteed.
+    #[inline(always)]
+    pub const fn new(count: u32, guaranteed: u32) -> Self {
+        Self((guaranteed as u64) << 32 | count as u64)
+    }
+
+    /// How many there are. Below zero is what was counted for a container of the same id before, if something of it is left.
+    #[inline(always)]
+    pub const fn balance(self) -> i32 {
+        (self.0 as u32).cast_signed()
+    }
+
+    /// How many there are, at least none.
+    #[inline(always)]
+    pub const fn count(self) -> u64 {
+        if self.balance() < 0 { 0 } else { self.balance().cast_unsigned() as u64 }
+    }
+
+    /// How many are guaranteed.
+    #[inline(always)]
+    pub const fn guaranteed(self) -> u32 {
+        // A balance below zero has borrowed from it.
+        (self.0.wrapping_sub((self.balance() as i64).cast_unsigned()) >> 32) as u32
+    }
+
+    /// How many nobody else may have: those that are guaranteed, or, if there are more, all that there are.
+    #[inline(always)]
+    pub const fn promised(self) -> u64 {
+        let guaranteed = self.guaranteed() as u64;
+        if self.count() > guaranteed { self.count() } else { guaranteed }
+    }
+
+    /// As many, of which so many are guaranteed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_guaranteed(self, guaranteed: u32) -> Self {
+        Self(((guaranteed as u64) << 32).wrapping_add((self.balance() as i64).cast_unsigned()))
+    }
 }

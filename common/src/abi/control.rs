@@ -18,6 +18,8 @@ pub struct Control {
     pub result: u32,
     /// The first slot that is looked at, where slots are; afterwards, the one after the last.
     pub cursor: u32,
+    /// How many flows are guaranteed.
+    pub flows: u32,
 }
 
 impl Control {
@@ -48,6 +50,12 @@ impl Control {
     pub const CARRY_FLOWS: u32 = 11;
     /// Carry free slots over, a few at a time, and add to the result how many.
     pub const DRAIN_SLOTS: u32 = 12;
+
+    /// Guarantee `container` so many flows; the result is zero if others were quicker each time.
+    pub const GUARANTEE: u32 = 13;
+
+    /// Forget what `container` has used, but for the flows that it has: it is no more.
+    pub const FORGET_USAGE: u32 = 14;
 
     /// How many slots are looked at, at most, by what looks at a few.
     pub const LOOKS: u32 = 64;

@@ -177,7 +177,7 @@ pub enum Growing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexBucket(pub [u32; PLACES]);
 
-/// Only entry of `FLOW_POOL`: the slots that no flow has.
+/// Only entry of `FLOW_POOL`: the slots that no flow has, and who may have them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pool {
@@ -185,6 +185,8 @@ pub struct Pool {
     pub fresh: u64,
     /// Where in the table an expired flow is looked for next, if no slot is free.
     pub hand: u64,
+    /// How many slots are guaranteed to containers, or theirs beyond that: the sum of [`super::container::Held::promised`].
+    pub promised: u64,
     /// The queues of all sides.
     pub queues: [Queue; SIDES],
 }

@@ -26,7 +26,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 14;
+pub const VERSION: u32 = 15;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ layouts! {
     },
     container::Quota = 24 { held, maxheld, failcnt },
     container::Usage = 104 { flows, ports, guards, control, notices, evicted, new_flows },
-    control::Control = 44 { operation, container, key, flags, result, cursor },
+    control::Control = 48 { operation, container, key, flags, result, cursor, flows },
     control::NamedFlow = 44 { slot, key },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },
@@ -136,7 +136,7 @@ layouts! {
     },
     flow_event::FlowEvent = 192 { time, change, lost, flow },
     flow_table::IndexBucket = 32 { 0 },
-    flow_table::Pool = 80 { fresh, hand, queues },
+    flow_table::Pool = 88 { fresh, hand, promised, queues },
     flow_table::Queue = 16 { head, tail },
     flow_table::Ring = 32 { lock, dry_until, head, tail, next, padding },
     flow_table::Seed = 40 { 0 },

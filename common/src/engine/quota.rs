@@ -5,7 +5,7 @@ use super::{
     flow_table::FlowTable,
     tables::{Tables, UsageWord, Word},
 };
-use crate::abi::units::ContainerId;
+use crate::abi::{container::Held, units::ContainerId};
 
 /// Control packets a container may send in a second. A DHCP client, DAD and MLD on a node with many addresses stay
 /// far below; a flood does not.
@@ -15,18 +15,6 @@ const CONTROL_PER_SECOND: u32 = 64;
 /// a node's errors), and one more in so many nanoseconds (net.ipv4.icmp_msgs_per_sec is 1,000).
 const NOTICES: u64 = 250;
 const NOTICE_COST: u64 = 1_000_000;
-
-/// Where the flows of `id` are counted, which may have so many.
-#[inline(always)]
-pub fn flows<T: FlowTable + ?Sized>(table: &T, id: ContainerId, limit: u32) -> Option<Account<T::Word>> {
-    Account::new(table, id, limit, [UsageWord::FlowsHeld, UsageWord::FlowsMax, UsageWord::FlowsFailed])
-}
-
-/// Gives a flow of `id` back.
-#[inline(always)]
-pub fn give_flow<T: FlowTable + ?Sized>(tables: &T, id: ContainerId) {
-    give(tables, id, UsageWord::FlowsHeld);
-}
 
 /// Charges one port reservation to `id`; false if that is more than `limit`.
 #[inline(always)]
@@ -38,7 +26,9 @@ pub fn take_port<T: Tables>(tables: &T, id: ContainerId, limit: u32) -> bool {
 /// Gives a port reservation of `id` back.
 #[inline(always)]
 pub fn give_port<T: Tables>(tables: &T, id: ContainerId) {
-    give(tables, id, UsageWord::PortsHeld);
+    if let Some(held) = tables.usage(id, UsageWord::PortsHeld) {
+        held.add(u64::MAX);
+    }
 }
 
 /// Whether `id` may send one more control packet in this second.
@@ -65,10 +55,17 @@ pub fn notice_allowed<T: Tables>(tables: &T, id: ContainerId) -> bool {
     }
 }
 
-const SECOND: u64 = 1_000_000_000;
+/// Forgets what `id` has used, but for its flows.
+#[inline(always)]
+pub fn forget<T: FlowTable>(tables: &T, id: ContainerId) {
+    for word in UsageWord::FORGOTTEN {
+        if let Some(word) = tables.usage(id, word) {
+            word.add(0_u64.wrapping_sub(word.load()));
+        }
+    }
+}
 
-/// How often one tries to charge whom others are faster than.
-const TRIES: u32 = 16;
+const SECOND: u64 = 1_000_000_000;
 
 /// Whether `id` may begin one more flow in this second, in which it may begin so many as `rate`; zero is any number. It may
 /// begin as many at once.
@@ -110,13 +107,13 @@ impl<W: Word> Account<W> {
     /// Charges one more; if that is more than the limit, it has failed.
     #[inline(always)]
     pub fn take(&self) -> bool {
-        let now_held = self.held.add(1).wrapping_add(1);
-        if now_held > self.limit as u64 {
-            self.held.add(u64::MAX);
+        let now_held = Held(self.held.add(1).wrapping_add(1));
+        if now_held.balance() as i64 > self.limit as i64 {
+            self.give();
             self.fail();
             return false;
         }
-        self.note(now_held);
+        note(&self.max, now_held);
         true
     }
 
@@ -124,42 +121,6 @@ impl<W: Word> Account<W> {
     #[inline(always)]
     pub fn fail(&self) {
         self.failed.add(1);
-    }
-
-    /// Whether more is held than there may be: the limit has been lowered.
-    #[inline(always)]
-    pub fn is_over(&self) -> bool {
-        self.held.load().cast_signed() > self.limit as i64
-    }
-
-    /// Charges one more; false if that is more than the limit.
-    ///
-    /// To add first and take back what is too much would show others more than is held for a moment: who looks then whether the
-    /// limit has been lowered would be misled.
-    #[inline(always)]
-    pub fn charge(&self) -> bool {
-        for _ in 0..TRIES {
-            let held = self.held.load();
-            // Below zero is what was counted for a container of the same id before, if something of it is left.
-            if held.cast_signed() >= self.limit as i64 {
-                return false;
-            }
-            if self.held.swap(held, held.wrapping_add(1)) {
-                self.note(held.wrapping_add(1));
-                return true;
-            }
-        }
-        // So many others charge to the same container at once that one may well be told that there is no room.
-        false
-    }
-
-    #[inline(always)]
-    fn note(&self, now_held: u64) {
-        let old = self.max.load();
-        // A lost race leaves the other's value, which was as true a moment ago.
-        if now_held > old {
-            self.max.swap(old, now_held);
-        }
     }
 
     /// Gives one back.
@@ -175,9 +136,12 @@ impl<W: Word> Account<W> {
     }
 }
 
+/// So many are held, which may be the most ever.
 #[inline(always)]
-fn give<T: FlowTable + ?Sized>(tables: &T, id: ContainerId, word: UsageWord) {
-    if let Some(held) = tables.usage(id, word) {
-        held.add(u64::MAX);
+pub fn note<W: Word>(max: &W, held: Held) {
+    let (old, now) = (max.load(), held.count());
+    // A lost race leaves the other's value, which was as true a moment ago.
+    if now > old {
+        max.swap(old, now);
     }
 }

@@ -192,6 +192,24 @@ pub enum UsageWord {
     NewFlows,
 }
 
+impl UsageWord {
+    /// All but [`Self::FlowsHeld`], which outlives the container: each flow gives back what was counted for it.
+    pub const FORGOTTEN: [Self; 12] = [
+        Self::FlowsMax,
+        Self::FlowsFailed,
+        Self::FlowsEvicted,
+        Self::PortsHeld,
+        Self::PortsMax,
+        Self::PortsFailed,
+        Self::GuardsHeld,
+        Self::GuardsMax,
+        Self::GuardsFailed,
+        Self::Control,
+        Self::Notices,
+        Self::NewFlows,
+    ];
+}
+
 /// All tables.
 pub trait Tables: FlowTable + Sized {
     /// Handle to a place of the table of fragments.

@@ -10,10 +10,12 @@ use crate::{
     engine::{
         Tables as _,
         flow_table::{
+            account,
             growth::{self, Carried},
             reclaim,
         },
         ports::{self, Refusal},
+        quota,
         tables::FlowEntry as _,
     },
 };
@@ -38,6 +40,16 @@ impl MemoryTables {
         if self.port(key).is_some_and(ports::retire) {
             self.ports.remove(key);
         }
+    }
+
+    /// Guarantees `id` so many flows; false if others were quicker each time.
+    pub fn guarantee(&self, id: ContainerId, flows: u32) -> bool {
+        account::guarantee(&self, id, flows)
+    }
+
+    /// Forgets what `id` has used, but for the flows that it has.
+    pub fn forget_usage(&self, id: ContainerId) {
+        quota::forget(&self, id);
     }
 
     /// Deletes the flows that have expired, the reservations that nobody holds, and what rules keep no longer; returns how

@@ -112,6 +112,7 @@ pub struct BucketCell([AtomicU32; PLACES]);
 struct PoolCell {
     fresh: AtomicU64,
     hand: AtomicU64,
+    promised: AtomicU64,
     queues: [QueueCell; SIDES],
 }
 
@@ -127,6 +128,7 @@ impl PoolCell {
         Pool {
             fresh: self.fresh.load(SeqCst),
             hand: self.hand.load(SeqCst),
+            promised: self.promised.load(SeqCst),
             queues: self.queues.each_ref().map(queue),
         }
     }
@@ -134,6 +136,7 @@ impl PoolCell {
     fn set(&self, pool: &Pool) {
         self.fresh.store(pool.fresh, SeqCst);
         self.hand.store(pool.hand, SeqCst);
+        self.promised.store(pool.promised, SeqCst);
         for (cell, queue) in self.queues.iter().zip(pool.queues) {
             cell.head.store(queue.head, SeqCst);
             cell.tail.store(queue.tail, SeqCst);
@@ -279,6 +282,7 @@ impl<'a> FlowTable for &'a MemoryTables {
             PoolWord::Head(side) => &pool.queues.get(entries(side))?.head,
             PoolWord::Tail(side) => &pool.queues.get(entries(side))?.tail,
             PoolWord::Hand => &pool.hand,
+            PoolWord::Promised => &pool.promised,
         }))
     }
 

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::MemoryWord;
 use crate::{
-    abi::container::{Quota, Usage},
+    abi::container::{Held, Quota, Usage},
     engine::tables::UsageWord,
 };
 
@@ -30,14 +30,14 @@ struct QuotaCell {
 impl QuotaCell {
     fn get(&self) -> Quota {
         Quota {
-            held: self.held.load(SeqCst),
+            held: Held(self.held.load(SeqCst)),
             maxheld: self.maxheld.load(SeqCst),
             failcnt: self.failcnt.load(SeqCst),
         }
     }
 
     fn set(&self, quota: &Quota) {
-        self.held.store(quota.held, SeqCst);
+        self.held.store(quota.held.0, SeqCst);
         self.maxheld.store(quota.maxheld, SeqCst);
         self.failcnt.store(quota.failcnt, SeqCst);
     }

@@ -106,8 +106,8 @@ fn usage_words_are_apart() {
         assert_eq!(word.load(), value + 10);
     }
     let usage = node.usage(A);
-    assert_eq!((usage.flows.held, usage.flows.maxheld, usage.flows.failcnt), (11, 12, 13));
-    assert_eq!((usage.ports.held, usage.ports.maxheld, usage.ports.failcnt), (14, 15, 16));
+    assert_eq!((usage.flows.held.count(), usage.flows.maxheld, usage.flows.failcnt), (11, 12, 13));
+    assert_eq!((usage.ports.held.count(), usage.ports.maxheld, usage.ports.failcnt), (14, 15, 16));
     assert_eq!((usage.evicted, usage.control), (17, 18));
     assert_eq!(node.usage(B), berth_common::abi::container::Usage::default());
 }

@@ -4,6 +4,7 @@
 //! The code is the engine's own, on words that the model checker (loom) knows.
 
 mod growth;
+mod guarantees;
 mod table;
 
 use berth_common::{
@@ -29,6 +30,7 @@ use table::{EARLIER, LATER, NOW, Seen, Table};
 
 const A: ContainerId = ContainerId(1);
 const B: ContainerId = ContainerId(2);
+const C: ContainerId = ContainerId(3);
 
 /// Tries all orders.
 fn all_orders(interruptions: usize, scene: impl Fn() + Sync + Send + 'static) {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32 as Plain, Ordering::Relaxed};
 
 use berth_common::{
     abi::{
+        container::Held,
         counters::Traffic,
         flow::{FlowKey, State},
         flow_table::{self as abi, InUse, Seed, Shape},
@@ -23,7 +24,7 @@ pub const EARLIER: Nanos = Nanos::seconds(50);
 
 /// One bucket of so many entries is enough for all slots.
 const ENTRIES: usize = 3;
-const CONTAINERS: usize = 3;
+const CONTAINERS: usize = 4;
 
 /// What a thread has seen of a table that grows, from before it does to after.
 pub const SETTLED: u32 = 0;
@@ -42,6 +43,7 @@ pub struct Table {
     sides: [Side; 2],
     fresh: AtomicU64,
     hand: AtomicU64,
+    promised: AtomicU64,
     rings: [Ring; CONTAINERS],
     held: [AtomicU64; CONTAINERS],
     other: [AtomicU64; CONTAINERS],
@@ -170,6 +172,7 @@ impl Table {
             sides: [side(slots), side(grown)],
             fresh: AtomicU64::default(),
             hand: AtomicU64::default(),
+            promised: AtomicU64::default(),
             rings: Default::default(),
             held: Default::default(),
             other: Default::default(),
@@ -204,7 +207,16 @@ impl Table {
     }
 
     pub fn held(&self, id: ContainerId) -> u64 {
-        self.held[id.0 as usize].load(SeqCst)
+        self.quota(id).count()
+    }
+
+    /// How many slots are promised.
+    pub fn promised(&self) -> u64 {
+        self.promised.load(SeqCst)
+    }
+
+    fn quota(&self, id: ContainerId) -> Held {
+        Held(self.held[id.0 as usize].load(SeqCst))
     }
 
     /// The live or expired flows: slot, key, and whose.
@@ -220,6 +232,8 @@ impl Table {
             let count = flows.iter().filter(|(_, _, owner)| *owner == id).count();
             assert_eq!(self.held(id), count as u64, "flows of {id:?}: {flows:?}");
         }
+        let all = (1..).map(ContainerId).take(CONTAINERS - 1).map(|id| self.quota(id));
+        assert_eq!(self.promised(), all.map(Held::promised).sum::<u64>(), "promises");
         let entries = self.sides.iter().flat_map(|side| &side.entries);
         let entries = entries.map(|entry| entry.load(SeqCst) & 0xff_ffff).filter(|entry| *entry != 0);
         let mut found: Vec<usize> = entries.map(|entry| entry as usize - 1).collect();
@@ -415,6 +429,7 @@ impl<'a> FlowTable for Seen<'a> {
             PoolWord::Head(side) => &self.table.sides[side as usize].head,
             PoolWord::Tail(side) => &self.table.sides[side as usize].tail,
             PoolWord::Hand => &self.table.hand,
+            PoolWord::Promised => &self.table.promised,
         }))
     }
 

@@ -8,7 +8,7 @@ use berth_common::{
         port::{Claim, PortKey},
         units::ContainerId,
     },
-    engine::Tables as _,
+    engine::{Tables as _, flow_table::account, quota},
 };
 
 use crate::{
@@ -29,7 +29,7 @@ pub static CALLBACKS: Global<u32> = Global::new(1);
 pub fn berth_control(ctx: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
     // SAFETY: The loader runs one request at a time and waits for its end.
-    let Control { operation, container, key, flags, result, cursor } = unsafe { *request };
+    let Control { operation, container, key, flags, result, cursor, flows } = unsafe { *request };
     let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
@@ -39,6 +39,11 @@ pub fn berth_control(ctx: TcContext) -> i32 {
         Control::END_FLOW => (0, result.wrapping_add(sweep::end_flow(&ctx) as u32)),
         Control::CARRY_FLOWS => (0, result.wrapping_add(sweep::carry(maps, cursor))),
         Control::DRAIN_SLOTS => (0, result.wrapping_add(sweep::drain(maps))),
+        Control::GUARANTEE => (0, account::guarantee(&maps, container, flows) as u32),
+        Control::FORGET_USAGE => {
+            quota::forget(&maps, container);
+            (0, 0)
+        }
         _ if CALLBACKS.load() == 0 => (0, result.wrapping_add(named(&ctx, operation, container) as u32)),
         Control::FLUSH_PORTS => (0, sweep::reservations(maps, container)),
         Control::SWEEP_GUARDS => (0, sweep::guards(maps)),

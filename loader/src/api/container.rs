@@ -48,6 +48,8 @@ pub struct Container {
     pub rules: Quota,
     /// Flows.
     pub flows: Quota,
+    /// Flows that it may have however many others have, of those that it may have at all.
+    pub flows_guaranteed: u32,
     /// Flows that had not expired, and had to go for newer ones.
     pub flows_evicted: u64,
     /// Most flows it may begin in a second; zero for any number.

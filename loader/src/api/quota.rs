@@ -19,6 +19,6 @@ pub struct Quota {
 impl Quota {
     /// What is in use, held against the limit.
     pub fn new(usage: container::Quota, limit: u32) -> Self {
-        Self { held: usage.held, maxheld: usage.maxheld, limit: limit.into(), failcnt: usage.failcnt }
+        Self { held: usage.held.count(), maxheld: usage.maxheld, limit: limit.into(), failcnt: usage.failcnt }
     }
 }

@@ -27,6 +27,9 @@ impl Kernel {
     /// Deletes flows that have ended, reservations that nobody holds, and what rules keep no longer. Returns how many there
     /// were.
     pub fn sweep(&mut self) -> Result<u32, ControlError> {
+        if self.shares.is_none() {
+            self.share_flows(None)?;
+        }
         let (flows, ports) = (self.sweep_flows()?, self.clear_free_ports()?);
         Ok(flows.saturating_add(ports).saturating_add(self.clear_guards()?))
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use berth_common::abi::{
     address::{Address, OwnAddress},
     config::{Interface, MAX_CGROUP_LEVELS},
-    container::{Container, MAX_PORT_RANGES, PortRange, Quota, Usage},
+    container::{Container, MAX_PORT_RANGES, PortRange},
+    control::Control,
     names,
     socket::CgroupEntry,
     units::{ContainerId, Port},
@@ -31,9 +32,8 @@ impl Kernel {
         let cpus = self.maps.counters.get(id.0)?.len();
         self.maps.counters.set(id.0, vec![zero(); cpus])?;
         self.attach(id, spec)?;
-        self.maps.timeouts.set(id.0, spec.timeouts)?;
         // Last of all: until now everything that carries this generation was void.
-        let put = self.maps.containers.set(id.0, entry);
+        let put = self.settle(id, spec).and_then(|()| self.maps.containers.set(id.0, entry));
         if put.is_err() {
             self.detach_except(id, &Members::default())?;
         }
@@ -53,13 +53,18 @@ impl Kernel {
         }
         let before = self.members.get(&id).cloned().unwrap_or_default();
         self.attach(id, spec)?;
-        self.maps.timeouts.set(id.0, spec.timeouts)?;
-        let put = self.maps.containers.set(id.0, entry);
+        let put = self.settle(id, spec).and_then(|()| self.maps.containers.set(id.0, entry));
         if put.is_err() {
             self.detach_except(id, &before)?;
             return put;
         }
         self.detach_except(id, &members(spec))
+    }
+
+    /// What a container's flows are held to, beside its entry.
+    fn settle(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {
+        self.maps.timeouts.set(id.0, spec.timeouts)?;
+        self.share_flows(Some((id, spec.flow_limit)))
     }
 
     /// Takes a container out of force, its flows and reservations with it (the operator's too). Addresses that were
@@ -74,10 +79,8 @@ impl Kernel {
         self.flush_flows(Some(id))?;
         self.clear_ports(id)?;
         self.clear_guards()?;
-        // A flow that somebody was at work on may be left, and is given back when it expires.
-        let Quota { held, .. } = self.maps.usage.get(id.0)?.flows;
-        let flows = Quota { held, ..Quota::default() };
-        self.maps.usage.set(id.0, Usage { flows, ..Usage::default() })?;
+        self.share_flows(Some((id, 0)))?;
+        self.carry_out(Control { operation: Control::FORGET_USAGE, container: id, ..zero() })?;
         self.maps.containers.set(id.0, zero())
     }
 

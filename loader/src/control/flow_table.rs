@@ -196,11 +196,13 @@ fn show(first: u32, flows: Vec<Flow>, see: &mut impl FnMut(u32, &Flow)) {
 impl Kernel {
     /// Sees to it that there is a flow table; one that was growing goes on doing so.
     pub fn provide_flows(&mut self) -> Result<(), ControlError> {
-        if self.maps.config.get()?.flows.slots != 0 {
-            return self.go_on_growing();
+        if self.maps.config.get()?.flows.slots == 0 {
+            let slots = self.maps.flow_table.base.len();
+            self.change_config(|config| config.flows = Shape::new(slots, seed()))?;
         }
-        let slots = self.maps.flow_table.base.len();
-        self.change_config(|config| config.flows = Shape::new(slots, seed()))
+        self.go_on_growing()?;
+        // What was interrupted may have left another.
+        self.share_flows(None)
     }
 
     /// Makes the flow table larger, while packets go on, and without losing a flow. Returns how many slots it had.
@@ -219,6 +221,7 @@ impl Kernel {
             }
             self.change_shape(looking)?;
             self.go_on_growing()?;
+            self.share_flows(None)?;
         }
         Ok(shape.slots)
     }

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use berth_common::abi::{
-    container::Usage, control::Control, flow::Flow, flow_table::Ring, units::ContainerId,
-};
+use berth_common::abi::{control::Control, flow::Flow, flow_table::Ring, units::ContainerId};
 
 use super::{ControlError, Kernel, plain::zero};
 
@@ -64,9 +62,7 @@ impl Kernel {
 
     /// How many flows each container holds, by its id.
     pub(super) fn flows_held(&self) -> Result<Vec<u64>, ControlError> {
-        // Below zero is none.
-        let held = |usage: Usage| u64::try_from(usage.flows.held.cast_signed()).unwrap_or(0);
-        Ok(self.maps.usage.values()?.into_iter().map(held).collect())
+        Ok(self.maps.usage.values()?.into_iter().map(|usage| usage.flows.held.count()).collect())
     }
 
     /// Has the hand of each container go over as many slots as it held, and a few more, which were ended for somebody lately.

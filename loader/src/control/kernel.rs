@@ -17,6 +17,7 @@ use super::{
     cgroups,
     error::Context as _,
     features,
+    guarantees::Shares,
     maps::{self, Maps},
     members::{self, Members},
     object::{self, Object},
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub(super) calls_back: bool,
     pub(super) method: Method,
     pub(super) members: HashMap<ContainerId, Members>,
+    /// Nothing until it is known who is guaranteed what.
+    pub(super) shares: Option<Shares>,
 }
 
 impl Kernel {
@@ -198,6 +201,7 @@ impl Kernel {
             .context(|| format!("inspect program {}", names::CONTROL))?;
         Ok(Self {
             members: members::read(&pins, &maps)?,
+            shares: None,
             method: Method::detect(),
             // As it was when it was loaded; the JIT may have been switched since.
             calls_back: info.size_jitted() > 0,

@@ -12,6 +12,7 @@ mod events;
 mod features;
 mod flow_table;
 mod flows;
+mod guarantees;
 mod in_force;
 mod kernel;
 mod maps;

@@ -90,6 +90,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             plane: (&self.kernel.counters(id)?).into(),
             rules: self.rule_quota(record),
             flows: Quota::new(usage.flows, self.flow_limit(&settings)),
+            flows_guaranteed: usage.flows.held.guaranteed(),
             flows_evicted: usage.evicted,
             max_flow_rate: self.flow_rate(&settings),
             flow_events: settings.flow_events.unwrap_or_default(),

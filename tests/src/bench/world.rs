@@ -135,7 +135,7 @@ impl World {
 
     /// How many flows a container has.
     pub fn flows(&self, container: ContainerId) -> Result<u64> {
-        Ok(self.usage.get(container.0)?.flows.held)
+        Ok(self.usage.get(container.0)?.flows.held.count())
     }
 
     /// How many packets were counted for an owner on the uplink.

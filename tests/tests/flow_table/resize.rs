@@ -175,10 +175,13 @@ fn a_full_table_has_room_again() -> Result<()> {
     };
     open(&node, 1..2_000)?;
     let held = |node: &SharedNode| -> Result<u64> { Ok(node.berth.container("a")?.flows.held) };
-    assert_eq!(held(&node)?, 1_024);
+    // All but what is B's, of which it has none.
+    let guaranteed = || -> Result<u32> { Ok(node.berth.container("b")?.flows_guaranteed) };
+    assert_eq!((held(&node)?, guaranteed()?), (1_024 - 256, 256));
     node.berth.ok(["flows", "resize", "4000"])?;
-    assert_eq!(open(&node, 2_000..4_900)?, 0);
-    assert_eq!(held(&node)?, 1_024 + 2_900);
+    assert_eq!(open(&node, 2_000..4_700)?, 0);
+    let all = 1_024 - 256 + 2_700;
+    assert_eq!((held(&node)?, guaranteed()?), (all, 512));
     // Nothing but larger, and not without end.
     let beyond = "16777215 is not in 1024..=16777214";
     for (slots, told) in [("3999", "the flow table has 4000 slots"), ("16777215", beyond)] {
@@ -194,7 +197,7 @@ fn a_full_table_has_room_again() -> Result<()> {
         node.berth.ok(["flows", "resize", "4000"])?.lines().next(),
         Some("the flow table holds 4000 flows as it is")
     );
-    assert_eq!(held(&node)?, 1_024 + 2_900);
+    assert_eq!(held(&node)?, all);
     // Nor is it forgotten when the whole table goes.
     node.berth.down()?;
     node.berth.restart()?;

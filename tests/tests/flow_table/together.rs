@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use berth_common::abi::{
     address::{Address, AddressEntry},
     config::Config,
-    container::{Container, Mode, PortRange, Usage},
+    container::{Container, Held, Mode, PortRange, Usage},
     control::Control,
     flow::{Flow, State},
     port::PortKey,
@@ -35,6 +35,8 @@ const MOST_SLOTS: u32 = 60;
 const CONTAINERS: u32 = 3;
 const PORT: u16 = 7000;
 const LIMITS: [u32; 6] = [0, 1, 5, 12, 20, 30];
+/// Of one and the same guarantee for all three, the largest would leave little for all.
+const GUARANTEES: [u32; 4] = [0, 3, 8, 14];
 /// Flows that each container may have packets in.
 const FAR: usize = 40;
 /// What each thread does between two checks.
@@ -60,6 +62,7 @@ enum Step {
     Sweep(ContainerId),
     Flush(ContainerId),
     Limit(ContainerId, u32),
+    Guarantee(ContainerId, u32),
     Grow,
 }
 
@@ -123,7 +126,7 @@ impl World {
     }
 
     fn held(&self, id: ContainerId) -> Result<u64> {
-        Ok(self.usage.get(id.0)?.flows.held)
+        Ok(self.usage.get(id.0)?.flows.held.count())
     }
 
     /// Both threads at once. Returns the highest limit that each container has had.
@@ -159,7 +162,7 @@ impl World {
             let watcher = scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
                     for (id, highest) in highest {
-                        let held = usage.get(id.0)?.flows.held;
+                        let held = usage.get(id.0)?.flows.held.count();
                         ensure!(held <= *highest, "{id:?} holds {held} of at most {highest}");
                     }
                 }
@@ -183,6 +186,10 @@ impl World {
                         }
                         Step::Flush(id) => {
                             Control { operation: Control::FLUSH_FLOWS, container: id, ..zero() }
+                        }
+                        // In vain now and then, if the other is quicker each time.
+                        Step::Guarantee(container, flows) => {
+                            Control { operation: Control::GUARANTEE, container, flows, ..zero() }
                         }
                         Step::Grow => {
                             let slots = config.get(0)?.flows.slots + 1;
@@ -218,6 +225,9 @@ impl World {
         let arrays = self.flows.export()?;
         let faults = arrays.faults();
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
+        let all: Vec<Held> = ids().map(|id| Ok(self.usage.get(id.0)?.flows.held)).collect::<Result<_>>()?;
+        let promised: u64 = all.iter().map(|held| held.promised()).sum();
+        ensure!(arrays.pool.promised == promised, "{:?}: {all:?}", arrays.pool);
         let there = arrays.held();
         for (id, highest) in highest {
             let (held, there) = (self.held(*id)?, there.get(id).copied().unwrap_or(0));
@@ -286,6 +296,7 @@ fn steps(random: &mut Random, alone: bool) -> Vec<Step> {
             8 if alone => Step::Flush(id),
             9 if alone && random.once_in(4) => Step::Grow,
             10..=12 if alone => Step::Limit(id, random.pick(&LIMITS).unwrap_or(0)),
+            13..=14 if alone => Step::Guarantee(id, random.pick(&GUARANTEES).unwrap_or(0)),
             _ => Step::Packet(id, random.below(FAR)),
         }
     };

@@ -14,7 +14,9 @@
 //! - **Sides** ([`growth`]): of index and pool there is a second one while the table grows.
 //! - **The quota** ([`reclaim`]): a new flow is counted before it has a slot. One too many takes the place of one that has
 //!   expired, or else of one that is not assured, of the same container; then that one's count is the new one's.
+//! - **Guarantees** ([`account`]): some of the slots are each container's own, however many others would have.
 
+pub mod account;
 pub mod growth;
 pub(super) mod hash;
 pub mod index;
@@ -64,6 +66,8 @@ pub enum PoolWord {
     Tail(u32),
     /// Where expired flows are looked for.
     Hand,
+    /// How many slots are promised.
+    Promised,
 }
 
 /// The words of a [`crate::abi::flow_table::Ring`].
@@ -189,6 +193,12 @@ pub trait FlowTable {
         pool::take_from(self, side, rest)
     }
 
+    /// As [`reclaim::free_others`].
+    #[inline(always)]
+    fn free_others(&self) -> bool {
+        reclaim::free_others(self)
+    }
+
     /// As [`reclaim::look`].
     #[inline(always)]
     fn look(&self, id: ContainerId) -> reclaim::Look {
@@ -201,10 +211,16 @@ pub trait FlowTable {
         reclaim::sweep(self, id)
     }
 
-    /// As [`reclaim::charge`].
+    /// As [`account::charge`].
     #[inline(always)]
-    fn charge(&self, id: ContainerId, limit: u32) -> bool {
-        reclaim::charge(self, id, limit)
+    fn charge(&self, id: ContainerId, limit: u32) -> account::Charge {
+        account::charge(self, id, limit)
+    }
+
+    /// As [`reclaim::take_over`].
+    #[inline(always)]
+    fn take_over(&self, id: ContainerId, limit: u32) -> account::Charge {
+        reclaim::take_over(self, id, limit)
     }
 
     /// As [`reclaim::victim`].

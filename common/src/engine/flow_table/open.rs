@@ -1,12 +1,17 @@
 //! Flows begin.
 
-use super::{FlowTable, Grant, index::Entered, ring};
+use super::{
+    FlowTable, Grant,
+    account::{self, Charge},
+    index::Entered,
+    ring,
+};
 use crate::{
     abi::{
         flow_event::Change,
         units::{ContainerId, Nanos},
     },
-    engine::{flow::charged_for, quota, tables::FlowEntry as _},
+    engine::{flow::charged_for, tables::FlowEntry as _},
 };
 
 /// What came of opening a flow.
@@ -44,7 +49,7 @@ pub fn open<M: FlowTable + ?Sized>(
         table.tell(&flow, Change::Begun, table.now());
         flow.claim(Nanos(0), expires());
     } else {
-        quota::give_flow(table, id);
+        account::give(table, id);
         flow.set_gone();
     }
     ring::push(table, id, number);
@@ -77,11 +82,12 @@ pub fn renew<M: FlowTable + ?Sized>(
     }
     let former = charged_for(flow);
     if former != id {
-        if !table.charge(id, limit) {
+        let charge = table.take_over(id, limit);
+        if !charge.is_made() {
             flow.claim(Nanos(0), old);
-            return Opened::Quota;
+            return if charge == Charge::Full { Opened::Full } else { Opened::Quota };
         }
-        quota::give_flow(table, former);
+        account::give(table, former);
     }
     let now = table.now();
     if old > now {

@@ -10,8 +10,8 @@ use crate::{
 /// it by then.
 pub const REST: Nanos = Nanos(10_000_000);
 
-/// How long it has to have rested for who could do with one of its own container's: a container that is flooded would else take
-/// those that others need sooner than they come back.
+/// How long it has to have rested for who could do with one of its own container's, or has all that it is guaranteed: a container that is
+/// flooded would else take those that others need sooner than they come back.
 pub const LONG_REST: Nanos = Nanos(100_000_000);
 
 /// How often the front is tried, which other processors may take first.

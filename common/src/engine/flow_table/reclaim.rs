@@ -1,6 +1,10 @@
 //! Who gets a slot, and who has to give one up.
 
-use super::{FlowTable, PoolWord, pool, ring};
+use super::{
+    FlowTable, PoolWord,
+    account::{self, Charge},
+    pool, ring,
+};
 use crate::{
     abi::{
         flow::State,
@@ -9,7 +13,6 @@ use crate::{
     },
     engine::{
         flow::charged_for,
-        quota::{self, Account},
         tables::{FlowEntry as _, UsageWord, Word as _},
     },
 };
@@ -25,7 +28,7 @@ pub struct Grant(pub u64);
 impl Grant {
     /// Not, since the container has as many as it may have, and none that could go.
     pub const QUOTA: Self = Self(1 << 32);
-    /// Not, since there is no slot.
+    /// Not, since there is no slot, or none that it may have.
     pub const FULL: Self = Self(2 << 32);
 
     /// In this slot.
@@ -80,22 +83,43 @@ impl Look {
 /// A slot for a new flow of `id`, which may have so many.
 #[inline(always)]
 pub fn grant<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> Grant {
-    let Some(account) = quota::flows(table, id, limit) else { return Grant::QUOTA };
-    if account.charge() {
-        if let Some(number) = pool::take(table, pool::REST) {
-            return Grant::of(number);
-        }
-        if free_others(table)
-            && let Some(number) = pool::take(table, pool::REST)
-        {
-            return Grant::of(number);
-        }
-        let own = table.victim(id);
-        // What it was counted for is no more, or nothing comes of the new one.
-        account.give();
-        return own.map_or(Grant::FULL, Grant::of);
+    let mut charge = table.charge(id, limit);
+    if charge == Charge::Limit {
+        return instead(table, id, limit);
     }
-    let Some(number) = displace(table, id, &account) else { return Grant::QUOTA };
+    if let Some(number) = free_slot(table, charge) {
+        return Grant::of(number);
+    }
+    if table.free_others() {
+        if charge == Charge::Full {
+            charge = table.charge(id, limit);
+        }
+        if let Some(number) = free_slot(table, charge) {
+            return Grant::of(number);
+        }
+    }
+    let own = table.victim(id);
+    if charge.is_made() {
+        // What the other was counted for is no more, or nothing comes of the new one.
+        account::give(table, id);
+    }
+    own.map_or(Grant::FULL, Grant::of)
+}
+
+#[inline(always)]
+fn free_slot<M: FlowTable + ?Sized>(table: &M, charge: Charge) -> Option<u32> {
+    match charge {
+        Charge::Guaranteed => pool::take(table, pool::REST),
+        // Else who comes and goes fast would have each slot as soon as it has rested, and leave none to who is guaranteed one.
+        Charge::Beyond => pool::take(table, pool::LONG_REST),
+        Charge::Limit | Charge::Full => None,
+    }
+}
+
+/// A slot for a new flow of a container that has as many as it may have.
+#[inline(always)]
+fn instead<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> Grant {
+    let Some(number) = displace(table, id, limit) else { return Grant::QUOTA };
     match pool::take(table, pool::LONG_REST) {
         Some(rested) => {
             table.give(number);
@@ -108,15 +132,15 @@ pub fn grant<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> G
 
 /// A slot of the container whose count is another flow's from now on; nothing if it may have none.
 #[inline(always)]
-fn displace<M: FlowTable + ?Sized>(table: &M, id: ContainerId, account: &Account<M::Word>) -> Option<u32> {
+fn displace<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> Option<u32> {
     let Some(number) = table.victim(id) else {
-        account.fail();
+        account::fail(table, id);
         return None;
     };
-    if account.is_over() {
+    if account::is_over(table, id, limit) {
         // The limit has been lowered.
-        account.give();
-        account.fail();
+        account::give(table, id);
+        account::fail(table, id);
         table.give(number);
         return None;
     }
@@ -126,14 +150,16 @@ fn displace<M: FlowTable + ?Sized>(table: &M, id: ContainerId, account: &Account
 /// Counts a flow of another container for `id` from now on, one of whose flows may have to go for it; tells whether it may have
 /// it.
 #[inline(always)]
-pub fn charge<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> bool {
-    let Some(account) = quota::flows(table, id, limit) else { return false };
-    if account.charge() {
-        return true;
-    }
-    let Some(number) = displace(table, id, &account) else { return false };
+pub fn take_over<M: FlowTable + ?Sized>(table: &M, id: ContainerId, limit: u32) -> Charge {
+    let charge = table.charge(id, limit);
+    let own = match charge {
+        Charge::Limit => displace(table, id, limit),
+        Charge::Full => table.victim(id),
+        made => return made,
+    };
+    let Some(number) = own else { return charge };
     table.give(number);
-    true
+    Charge::Guaranteed
 }
 
 /// A slot of `id` whose flow has expired, or else one whose flow is not assured. Its flow is no more, but still counted.
@@ -198,7 +224,7 @@ pub fn look<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Look {
         if charged == id {
             return Look::ended(number);
         }
-        quota::give_flow(table, charged);
+        account::give(table, charged);
         table.give(number);
         return Look::PASSED;
     }
@@ -223,7 +249,7 @@ pub fn sweep<M: FlowTable + ?Sized>(table: &M, id: ContainerId) -> Option<u32> {
     let look = table.look(id);
     match look.kind() {
         Look::ENDED => {
-            quota::give_flow(table, id);
+            account::give(table, id);
             table.give(look.slot());
         }
         Look::UNASSURED => ring::push(table, id, look.slot()),
@@ -252,7 +278,7 @@ pub fn retire<M: FlowTable + ?Sized>(table: &M, number: u32, is_meant: impl Fn(&
     table.tell(&flow, change, at);
     // Before anything that others wait for.
     flow.set_ended(Ticks::of(at));
-    quota::give_flow(table, charged_for(&flow));
+    account::give(table, charged_for(&flow));
     flow.set_gone();
     true
 }
@@ -281,7 +307,7 @@ fn evict<M: FlowTable + ?Sized>(table: &M, id: ContainerId, number: u32) -> bool
 
 /// Frees a slot of whoever has a flow that has expired; tells whether it did.
 #[inline(always)]
-fn free_others<M: FlowTable + ?Sized>(table: &M) -> bool {
+pub fn free_others<M: FlowTable + ?Sized>(table: &M) -> bool {
     let (Some(shape), Some(hand)) = (table.shape(), table.pool(PoolWord::Hand)) else { return false };
     let mut owner = ContainerId::UNOWNED;
     for _ in 0..M::LOOKS {

@@ -87,7 +87,7 @@ fn quota_holds_both_ways() {
     // Known flows go on.
     assert_eq!(node.on_interface(S, true, &udp(FAR, INSIDE)), Reason::None);
     let quota = node.usage(S).flows;
-    assert_eq!((quota.held, quota.maxheld, quota.failcnt), (2, 2, 2));
+    assert_eq!((quota.held.count(), quota.maxheld, quota.failcnt), (2, 2, 2));
 }
 
 /// As nf_conntrack: errors are about another flow, discovery is about none.

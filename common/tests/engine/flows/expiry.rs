@@ -96,7 +96,7 @@ fn opened_again_at_the_limit() {
     node.wait(30);
     assert_eq!(node.send(A, &udp(OUT, FAR)), Reason::None);
     let quota = node.usage(A).flows;
-    assert_eq!((quota.held, quota.maxheld, quota.failcnt), (1, 1, 0));
+    assert_eq!((quota.held.count(), quota.maxheld, quota.failcnt), (1, 1, 0));
     node.check();
 }
 

@@ -1,7 +1,11 @@
 //! The flow quota, and the table's own limit.
 
 use berth_common::{
-    abi::{container::Mode, reason::Reason, units::Nanos},
+    abi::{
+        container::{Held, Mode},
+        reason::Reason,
+        units::Nanos,
+    },
     memory::Capacity,
 };
 
@@ -29,7 +33,7 @@ fn exactly_the_limit() {
         }
         let quota = node.usage(A).flows;
         let limit = u64::from(limit);
-        assert_eq!((quota.held, quota.maxheld, quota.failcnt), (limit, limit, 10 - limit));
+        assert_eq!((quota.held.count(), quota.maxheld, quota.failcnt), (limit, limit, 10 - limit));
         // What is there goes on, and is no failure.
         if limit > 0 {
             assert_eq!(node.send(A, &to(1)), Reason::None);
@@ -70,7 +74,7 @@ fn the_oldest_that_is_not_assured_goes() {
     let is_there = |port| node.flow(&to(port)).is_some();
     assert_eq!([1, 2, 3, 4, 5].map(is_there), [true, false, false, true, true]);
     let usage = node.usage(A);
-    assert_eq!((usage.flows.held, usage.flows.failcnt, usage.evicted), (3, 0, 2));
+    assert_eq!((usage.flows.held.count(), usage.flows.failcnt, usage.evicted), (3, 0, 2));
     node.check();
 }
 
@@ -88,7 +92,7 @@ fn what_has_expired_goes_first() {
     node.wait(20);
     node.send(A, &to(4));
     assert_eq!([1, 2, 3, 4].map(|port| node.flow(&to(port)).is_some()), [true, false, true, true]);
-    assert_eq!((node.usage(A).flows.held, node.usage(A).evicted), (3, 0));
+    assert_eq!((node.usage(A).flows.held.count(), node.usage(A).evicted), (3, 0));
     node.check();
 }
 
@@ -101,7 +105,10 @@ fn ended_flows_make_room_for_ever() {
         assert_eq!(node.send(A, &to(1 + round)), Reason::None);
         node.wait(31);
     }
-    assert_eq!((node.usage(A).flows.held, node.usage(A).flows.failcnt, node.usage(A).evicted), (4, 0, 0));
+    assert_eq!(
+        (node.usage(A).flows.held.count(), node.usage(A).flows.failcnt, node.usage(A).evicted),
+        (4, 0, 0)
+    );
     node.check();
 }
 
@@ -163,6 +170,90 @@ fn a_full_table_costs_nobody_else_a_flow() {
     node.check();
 }
 
+/// However many others would have, and in whatever order.
+#[test]
+fn what_is_guaranteed_is_there() {
+    let node = Node::with(Capacity { containers: 16, flows: 8, ..Capacity::default() });
+    assert!(node.tables.guarantee(A, 3));
+    assert!(node.tables.guarantee(B, 2));
+    for port in 1..=50 {
+        assert_eq!(node.send(B, &to(port)), Reason::None);
+    }
+    // Two of its own, and the three that are nobody's.
+    assert_eq!((node.flows_held(B), node.usage(B).evicted), (5, 45));
+    let of_a = |port| udp("192.0.2.1:6000", &format!("198.51.100.7:{port}"));
+    for port in 1..=3 {
+        assert_eq!(node.send(A, &of_a(port)), Reason::None);
+    }
+    assert_eq!((node.flows_held(A), node.flows_held(B), node.usage(A).evicted), (3, 5, 0));
+    // One more is beyond, as all are of who is guaranteed none.
+    assert_eq!(node.send(A, &of_a(4)), Reason::None);
+    assert_eq!((node.flows_held(A), node.usage(A).evicted), (3, 1));
+    assert_eq!(node.send(C, &udp("192.0.2.1:7000", "198.51.100.7:1")), Reason::FlowTableFull);
+    assert_eq!(node.usage(C).flows.failcnt, 0);
+    node.check();
+    // What B gives back is for all.
+    assert_eq!(node.tables.flush_flows(B), 5);
+    node.tables.sweep();
+    node.wait(1);
+    assert_eq!(node.send(A, &of_a(5)), Reason::None);
+    assert_eq!(node.send(C, &udp("192.0.2.1:7000", "198.51.100.7:1")), Reason::None);
+    assert_eq!((node.flows_held(A), node.flows_held(C)), (4, 1));
+    node.check();
+}
+
+/// What is guaranteed when all is in use is there as flows end.
+#[test]
+fn guarantees_change_while_flows_are_there() {
+    let node = Node::with(Capacity { containers: 16, flows: 4, ..Capacity::default() });
+    for port in 1..=4 {
+        node.send(B, &to(port));
+    }
+    assert!(node.tables.guarantee(A, 2));
+    let of_a = udp("192.0.2.1:6000", "198.51.100.7:1");
+    assert_eq!(node.send(A, &of_a), Reason::FlowTableFull);
+    node.wait(31);
+    assert_eq!(node.send(A, &of_a), Reason::None);
+    node.check();
+    // More than are for all: B has its own go, and A has a second one.
+    for port in 5..=9 {
+        assert_eq!(node.send(B, &to(port)), Reason::None);
+    }
+    assert_eq!(node.send(A, &udp("192.0.2.1:6000", "198.51.100.7:2")), Reason::None);
+    assert_eq!((node.flows_held(A), node.flows_held(B)), (2, 2));
+    for (id, flows) in [(A, 0), (B, 1), (A, 1), (B, 4), (B, 0), (A, 0)] {
+        assert!(node.tables.guarantee(id, flows));
+        node.check();
+    }
+}
+
+/// A container that is no more has given back all but the flows that it still has.
+#[test]
+fn what_was_used_is_forgotten() {
+    let node = Node::new();
+    assert!(node.tables.guarantee(A, 1));
+    for port in 1..=3 {
+        node.send(A, &to(port));
+    }
+    node.tables.forget_usage(A);
+    let usage = node.usage(A);
+    assert_eq!((usage.flows.held.count(), usage.flows.held.guaranteed(), usage.flows.maxheld), (3, 1, 0));
+    node.check();
+}
+
+/// Count and guarantee are one word, and the one may fall below zero.
+#[test]
+fn a_count_below_zero_leaves_the_guarantee() {
+    let held = Held::new(1, 5);
+    assert_eq!((held.count(), held.guaranteed(), held.promised()), (1, 5, 5));
+    let below = Held(held.0.wrapping_sub(3));
+    assert_eq!((below.balance(), below.count(), below.guaranteed(), below.promised()), (-2, 0, 5, 5));
+    let changed = below.with_guaranteed(0);
+    assert_eq!((changed.balance(), changed.guaranteed(), changed.promised()), (-2, 0, 0));
+    assert_eq!(Held(changed.0.wrapping_add(5)), Held::new(3, 0));
+    assert_eq!(Held::new(7, 5).promised(), 7);
+}
+
 #[test]
 fn maxheld_stays() {
     let node = Node::new();
@@ -171,7 +262,7 @@ fn maxheld_stays() {
     }
     assert_eq!(node.tables.flush_flows(A), 5);
     let quota = node.usage(A).flows;
-    assert_eq!((quota.held, quota.maxheld), (0, 5));
+    assert_eq!((quota.held.count(), quota.maxheld), (0, 5));
     node.send(A, &to(1));
     assert_eq!(node.usage(A).flows.maxheld, 5);
 }

@@ -56,7 +56,7 @@ fn the_flow_quota_is_exact() {
         node.check();
         assert!(node.flows_held(A) <= 50);
         let usage = node.usage(A);
-        let gone = usage.evicted + usage.flows.held;
+        let gone = usage.evicted + usage.flows.held.count();
         assert_eq!(passed.into_inner(), gone, "whoever passed has a flow, or had one");
         assert_eq!(usage.flows.failcnt + gone, 160);
     }

@@ -28,5 +28,5 @@ fn node(limit: u32) -> Node {
 /// What is remembered for [`S`]: held, most ever, refused.
 fn held(node: &Node) -> (u64, u64, u64) {
     let guards = node.tables.usage_of(S).unwrap().guards;
-    (guards.held, guards.maxheld, guards.failcnt)
+    (guards.held.count(), guards.maxheld, guards.failcnt)
 }

@@ -355,17 +355,19 @@ impl Node {
 
     /// Flows held.
     pub fn flows_held(&self, id: ContainerId) -> u64 {
-        self.usage(id).flows.held
+        self.usage(id).flows.held.count()
     }
 
     /// Port reservations held.
     pub fn ports_held(&self, id: ContainerId) -> u64 {
-        self.usage(id).ports.held
+        self.usage(id).ports.held.count()
     }
 
     /// Holds what is counted against what is there, and the flow table against what must be. (Shared entries and expired ones count until they are deleted.)
     pub fn check(&self) {
         assert_eq!(self.tables.export().flows.faults(), Vec::<String>::new());
+        let (pool, usage) = (self.tables.export().flows.pool, (0..16).map(|id| self.usage(ContainerId(id))));
+        assert_eq!(pool.promised, usage.map(|usage| usage.flows.held.promised()).sum::<u64>(), "promises");
         for id in (0..16).map(ContainerId) {
             let charged = |flow: &Flow| if flow.opener.is_container() { flow.opener } else { flow.responder };
             let flows = self.tables.flows().iter().filter(|(_, flow)| charged(flow) == id).count();

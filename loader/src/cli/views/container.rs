@@ -47,6 +47,7 @@ pub fn one(container: &Container, output: &Output) -> Result<(), ApiError> {
         ("new flows", rate(container.max_flow_rate)),
         ("events of flows", container.flow_events.to_string()),
         ("timeouts", or_dash(container.timeouts.to_string())),
+        ("flows guaranteed", container.flows_guaranteed.to_string()),
         ("flows evicted", container.flows_evicted.to_string()),
     ];
     let quotas = [

@@ -98,6 +98,7 @@ fn containers_have_the_documented_shape() {
         "ports": quota(4_096),
         "set_entries": quota(100_000),
         "guards": quota(8_192),
+        "flows_guaranteed": 0,
         "flows_evicted": 0,
         "max_flow_rate": 0, "flow_events": "none",
         "timeouts": {},

@@ -126,7 +126,7 @@ impl Node {
 
     /// How many flows a container has.
     pub fn flows(&self, guest: &Guest) -> Result<u64> {
-        Ok(self.usage.get(guest.id.0)?.flows.held)
+        Ok(self.usage.get(guest.id.0)?.flows.held.count())
     }
 }
 
