@@ -16,7 +16,7 @@ use berth_common::{
     },
     engine::{
         Headers,
-        nat::{self, Answer, Look, NatTables, Path, Proposal, Sender, Taken, TranslationEntry},
+        nat::{self, Answer, Ends, Look, NatTables, Path, Proposal, Sender, Taken, TranslationEntry},
         tables::{InsertError, Which},
     },
 };
@@ -208,8 +208,13 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn translated(&self, headers: &Headers, local: Which, inner: &mut NatEnd) -> bool {
-        seam_translated(headers, inner, (local == Which::Source) as u32) != 0
+    fn translated(&self, headers: &Headers, local: Which, inner: &mut NatEnd) -> ContainerId {
+        ContainerId(seam_translated(headers, inner, (local == Which::Source) as u32))
+    }
+
+    #[inline(always)]
+    fn is_forged(&self, headers: &Headers, from: ContainerId) -> bool {
+        seam_is_forged(headers, from.0) != 0
     }
 
     #[inline(always)]
@@ -224,8 +229,12 @@ impl<C: Context> NatTables for Maps<C> {
 
     #[inline(always)]
     fn outside(&self, headers: &Headers, sender: Sender, outer: &mut NatEnd) -> Look {
-        let look = seam_outside(headers, sender.id.0, sender.is_masqueraded as u32, outer);
-        if look & 0xff == NAMELESS { Look::Nameless((look >> 32) as u32) } else { Look::Known(unpack(look)) }
+        unpack_look(seam_outside(headers, sender.id.0, sender.is_masqueraded as u32, outer))
+    }
+
+    #[inline(always)]
+    fn reflection(&self, headers: &mut Headers, id: ContainerId, ends: &mut Ends) -> Look {
+        unpack_look(seam_reflection(headers, id.0, ends))
     }
 
     #[inline(always)]
@@ -284,6 +293,19 @@ fn unpack(answer: u64) -> Answer {
     }
 }
 
+#[inline(always)]
+fn pack_look(look: Look) -> u64 {
+    match look {
+        Look::Known(answer) => pack(answer),
+        Look::Nameless(slot) => NAMELESS | (slot as u64) << 32,
+    }
+}
+
+#[inline(always)]
+fn unpack_look(look: u64) -> Look {
+    if look & 0xff == NAMELESS { Look::Nameless((look >> 32) as u32) } else { Look::Known(unpack(look)) }
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seam_sender(address: *const Address, came_by: u32) -> u64 {
@@ -330,12 +352,22 @@ extern "C" fn seam_keeps_name(slot: u32) -> u32 {
 #[inline(never)]
 extern "C" fn seam_translated(headers: *const Headers, inner: *mut NatEnd, source: u32) -> u32 {
     if headers.is_null() || inner.is_null() {
-        return 0;
+        return ContainerId::UNOWNED.0;
     }
     let local = if source != 0 { Which::Source } else { Which::Destination };
     // SAFETY: As above.
     let (headers, inner) = unsafe { (&*headers, &mut *inner) };
-    nat::translated(&Maps::new(NoContext), headers, local, inner) as u32
+    nat::translated(&Maps::new(NoContext), headers, local, inner).0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_is_forged(headers: *const Headers, from: u32) -> u32 {
+    if headers.is_null() {
+        return 0;
+    }
+    // SAFETY: As above.
+    nat::is_forged(&Maps::new(NoContext), unsafe { &*headers }, ContainerId(from)) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -369,10 +401,7 @@ extern "C" fn seam_outside(headers: *const Headers, id: u32, masqueraded: u32, o
     let sender = Sender { id: ContainerId(id), is_masqueraded: masqueraded != 0 };
     // SAFETY: As above.
     let (headers, outer) = unsafe { (&*headers, &mut *outer) };
-    match nat::outside(&Maps::new(NoContext), headers, sender, outer) {
-        Look::Known(answer) => pack(answer),
-        Look::Nameless(slot) => NAMELESS | (slot as u64) << 32,
-    }
+    pack_look(nat::outside(&Maps::new(NoContext), headers, sender, outer))
 }
 
 #[unsafe(no_mangle)]
@@ -443,4 +472,15 @@ extern "C" fn seam_take(skb: *mut __sk_buff, outer: *const Headers, slot: u32, g
     }
     // SAFETY: As above.
     nat::take(&Maps::new(BySkb(Skb(skb))), unsafe { &*outer }, slot, given != 0) as u32
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_reflection(headers: *mut Headers, id: u32, ends: *mut Ends) -> u64 {
+    if headers.is_null() || ends.is_null() {
+        return AS_IT_IS;
+    }
+    // SAFETY: As above.
+    let (headers, ends) = unsafe { (&mut *headers, &mut *ends) };
+    pack_look(nat::reflection(&Maps::new(NoContext), headers, ContainerId(id), ends))
 }

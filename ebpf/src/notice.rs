@@ -13,13 +13,14 @@ use berth_common::{
         Headers,
         notice::{self, Head, MAX_QUOTED, Notice},
     },
-    wire::{Packet as _, ether, ipv4, ipv6},
+    wire::{ether, ipv4, ipv6},
 };
 
 use crate::{
     judged,
     maps::NOTICES,
     packet::{Copied, Skb},
+    rewrite,
 };
 
 /// Where a notice is put together.
@@ -118,18 +119,10 @@ fn replace(skb: Skb, headers: &Headers, notice: &Notice, draft: &Draft) -> bool 
     };
     let upper_at = network.wrapping_add(ip);
     resized
-        && (network < ether::HEADER || exchange_addresses(skb))
+        && (network < ether::HEADER || rewrite::exchange_addresses(skb))
         && store(skb, network, draft.head.ip.as_ptr(), ip)
         && store(skb, upper_at, draft.head.upper.as_ptr(), upper)
         && (quoted == 0 || store(skb, upper_at.wrapping_add(upper), draft.quoted.as_ptr(), bounded(quoted)))
-}
-
-#[inline(always)]
-fn exchange_addresses(skb: Skb) -> bool {
-    let Some([first, second, third]) = Copied(skb).words::<3>(0) else { return false };
-    let (a, b, c) = (u32::from_be(first), u32::from_be(second), u32::from_be(third));
-    let words = [b << 16 | c >> 16, c << 16 | a >> 16, a << 16 | b >> 16].map(u32::to_be);
-    store(skb, 0, words.as_ptr(), 12)
 }
 
 #[inline(always)]

@@ -4,7 +4,7 @@
 //! A checksum changes by as much as what it covers (RFC 1624). The kernel's helpers know what to do where it is left to the device.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR},
+    bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM},
     helpers::generated::{bpf_csum_diff, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_skb_store_bytes},
 };
 use berth_common::{
@@ -77,6 +77,17 @@ impl Checksum {
 #[inline(always)]
 pub fn put(skb: Skb, headers: &Headers, which: Which, end: &NatEnd) -> bool {
     seam_put(skb.0, headers, end, (which == Which::Source) as u32) != 0
+}
+
+/// Exchanges the addresses of the link header.
+#[inline(always)]
+pub fn exchange_addresses(skb: Skb) -> bool {
+    let Some([first, second, third]) = Copied(skb).words::<3>(0) else { return false };
+    let (a, b, c) = (u32::from_be(first), u32::from_be(second), u32::from_be(third));
+    let words = [b << 16 | c >> 16, c << 16 | a >> 16, a << 16 | b >> 16].map(u32::to_be);
+    let flags = BPF_F_RECOMPUTE_CSUM.into();
+    // SAFETY: There are as many bytes; the helper checks that the packet has them.
+    unsafe { bpf_skb_store_bytes(skb.0.cast(), 0, words.as_ptr().cast(), 12, flags) == 0 }
 }
 
 /// The same in the packet `quoted` that the ICMP error `headers` quotes.

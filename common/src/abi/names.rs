@@ -75,6 +75,12 @@ pub const LOOPBACK_EGRESS: &str = "berth_lo_out";
 pub const INTERFACE_INGRESS: &str = "berth_if_in";
 /// Egress of the node's side of a container's own interface: what the container receives.
 pub const INTERFACE_EGRESS: &str = "berth_if_out";
+/// Ingress of the node's side of a container's own interface, after all else: what is for an address of the node's and goes on to another
+/// container.
+pub const HAIRPIN_INGRESS: &str = "berth_hair_in";
+/// Egress of the node's side of a container's own interface, before all else: what comes from another container as if it were the
+/// node's.
+pub const HAIRPIN_EGRESS: &str = "berth_hair_out";
 /// Carries out [`super::control::Control`] requests; run by `BPF_PROG_TEST_RUN`, attached nowhere.
 pub const CONTROL: &str = "berth_control";
 /// Iterators that adopt sockets.

@@ -48,13 +48,13 @@ pub struct Published {
     pub generation: u32,
 }
 
-/// Key of the `NAT_SOURCES` map: where a packet that goes out by an uplink has come from.
+/// Key of the `NAT_SOURCES` map: where a packet that goes out by an uplink, or to another container, has come from.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NatSource {
     /// Its source address.
     pub address: Address,
-    /// Index of the interface that it came in by, as routing has it: the container's own, or the bridge that this is a port of.
+    /// Index of the interface that it came in by: the container's own, or, if it was routed, the bridge that this is a port of.
     pub ifindex: u32,
 }
 

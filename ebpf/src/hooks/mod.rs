@@ -4,6 +4,7 @@ mod adopt;
 mod bind;
 mod cgroup;
 pub mod control;
+mod hairpin;
 mod lsm;
 mod nat;
 mod sockets;

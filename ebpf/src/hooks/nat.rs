@@ -15,6 +15,7 @@ use berth_common::{
         tables::Which,
         verdict::Owner,
     },
+    wire::icmp,
 };
 
 use super::tc::{is_bare_uplink, is_ip, is_loop_copy, payload};
@@ -34,14 +35,14 @@ pub fn berth_nat_in(ctx: TcContext) -> i32 {
         return TC_ACT_UNSPEC;
     }
     let mut headers = Headers::EMPTY;
-    if !read(skb, &mut headers) {
+    if !read(skb, is_bare_uplink(skb), &mut headers) {
         return TC_ACT_UNSPEC;
     }
     if headers.kind == Kind::IcmpError {
         return action(seam_about_arriving(skb.0, &raw const headers));
     }
     let mut inner = NatEnd::NOWHERE;
-    let answer = nat::arrive(&Maps::new(BySkb(skb)), &mut headers, &mut inner);
+    let answer = nat::arrive(&Maps::new(BySkb(skb)), &mut headers, ContainerId::UNOWNED, &mut inner);
     carry_out(skb, &headers, answer, Which::Destination, &inner)
 }
 
@@ -52,7 +53,7 @@ pub fn berth_nat_out(ctx: TcContext) -> i32 {
         return TC_ACT_UNSPEC;
     }
     let mut headers = Headers::EMPTY;
-    if !read(skb, &mut headers) {
+    if !read(skb, is_bare_uplink(skb), &mut headers) {
         return TC_ACT_UNSPEC;
     }
     if headers.kind == Kind::IcmpError {
@@ -75,18 +76,18 @@ pub fn berth_nat_out(ctx: TcContext) -> i32 {
 
 /// Whether there is anything to be translated.
 #[inline(always)]
-fn is_on() -> bool {
+pub(super) fn is_on() -> bool {
     config().is_some_and(|config| config.nat != 0)
 }
 
 #[inline(always)]
-fn read(skb: Skb, headers: &mut Headers) -> bool {
-    let (kind, offset) = payload(skb, is_bare_uplink(skb));
+pub(super) fn read(skb: Skb, is_bare: bool, headers: &mut Headers) -> bool {
+    let (kind, offset) = payload(skb, is_bare);
     is_ip(kind) && seams::parse_ip(skb, kind, offset, headers)
 }
 
 #[inline(always)]
-fn carry_out(skb: Skb, headers: &Headers, answer: Answer, which: Which, end: &NatEnd) -> i32 {
+pub(super) fn carry_out(skb: Skb, headers: &Headers, answer: Answer, which: Which, end: &NatEnd) -> i32 {
     match answer {
         Answer::AsItIs => TC_ACT_UNSPEC,
         Answer::Translated if rewrite::put(skb, headers, which, end) => TC_ACT_UNSPEC,
@@ -113,7 +114,7 @@ fn from_node(skb: Skb, headers: &Headers) -> i32 {
 /// An ICMP error about what has left for somebody. False if it can only be dropped.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_about_arriving(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
+pub(super) extern "C" fn seam_about_arriving(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
     if headers.is_null() {
         return 0;
     }
@@ -131,8 +132,9 @@ extern "C" fn seam_about_arriving(skb: *mut __sk_buff, headers: *const Headers) 
 }
 
 /// What becomes of an ICMP error, if it is not dropped.
-const TRANSLATED: u32 = 1;
-const UNTOUCHED: u32 = 2;
+pub(super) const TRANSLATED: u32 = 1;
+pub(super) const UNTOUCHED: u32 = 2;
+const DROPPED: u32 = 0;
 
 /// An ICMP error that leaves about nothing that is known. It would show who sends it.
 #[inline(always)]
@@ -147,7 +149,7 @@ fn about_nothing(skb: Skb, headers: &Headers) -> i32 {
 /// only be dropped.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
+pub(super) extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -> u32 {
     if headers.is_null() {
         return 0;
     }
@@ -166,6 +168,10 @@ extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const Headers) -
     if !tables::leave_about(&quoted, id, &mut outer) {
         return UNTOUCHED;
     }
+    // The way to the container is none to the end that has been asked for, and everything else there.
+    if headers.detail == icmp::REDIRECT4 && headers.source.is_v4() {
+        return DROPPED;
+    }
     let is_from_there = headers.source == quoted.destination
         || maps.sender(&headers.source, skb.came_by()).is_some_and(|sender| sender.id == id);
     (rewrite::put_quoted(skb, headers, &quoted, Which::Destination, &outer)
@@ -179,7 +185,7 @@ fn read_quoted(skb: Skb, headers: &Headers, quoted: &mut Headers) -> bool {
 }
 
 #[inline(always)]
-fn action(passes: u32) -> i32 {
+pub(super) fn action(passes: u32) -> i32 {
     if passes != 0 { TC_ACT_UNSPEC } else { TC_ACT_SHOT }
 }
 

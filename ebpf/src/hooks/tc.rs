@@ -11,6 +11,7 @@ use aya_ebpf::{
 };
 use berth_common::{
     abi::{
+        config::Interface,
         container::Container,
         counters::Traffic,
         reason::Reason,
@@ -235,14 +236,18 @@ fn by_container(
     }
 }
 
+/// The container's interface that a packet is on.
+#[inline(always)]
+pub(super) fn own_interface(skb: Skb) -> Option<Interface> {
+    // SAFETY: Only the loader writes these values, as whole words.
+    let entry = unsafe { INTERFACES.get(skb.ifindex()) }.copied()?;
+    if is_current(entry.container, entry.generation) { Some(entry) } else { None }
+}
+
 /// A container's own interface: `direction` as the container sees it.
 #[inline(always)]
 fn interface(skb: Skb, direction: Direction) -> i32 {
-    // SAFETY: Only the loader writes these values, as whole words.
-    let Some(entry) = (unsafe { INTERFACES.get(skb.ifindex()) }).copied() else { return TC_ACT_UNSPEC };
-    if !is_current(entry.container, entry.generation) {
-        return TC_ACT_UNSPEC;
-    }
+    let Some(entry) = own_interface(skb) else { return TC_ACT_UNSPEC };
     let (kind, offset) = payload(skb, entry.is_bare != 0);
     let maps = Maps::new(BySkb(skb));
     let inward = direction == Direction::In;

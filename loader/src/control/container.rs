@@ -309,9 +309,15 @@ fn own_addresses(spec: &Spec) -> Vec<Address> {
     spec.addresses.iter().map(|address| Address::from(*address)).chain(macs).collect()
 }
 
-/// What the node's side of the interface receives is what the container sends.
-fn interface_places(link: &Link) -> [Place; 2] {
-    let programs = [(Direction::In, names::INTERFACE_INGRESS), (Direction::Out, names::INTERFACE_EGRESS)];
+/// What the node's side of the interface receives is what the container sends. Translation is nearer to the other end, as on
+/// uplinks.
+fn interface_places(link: &Link) -> [Place; 4] {
+    let programs = [
+        (Direction::In, names::INTERFACE_INGRESS),
+        (Direction::Out, names::INTERFACE_EGRESS),
+        (Direction::In, names::HAIRPIN_INGRESS),
+        (Direction::Out, names::HAIRPIN_EGRESS),
+    ];
     programs.map(|(direction, program)| Place {
         ifindex: link.ifindex,
         direction,

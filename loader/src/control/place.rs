@@ -9,8 +9,16 @@ const HANDLE: TcHandle = TcHandle::new(0, 0xbe27);
 const NAT_HANDLE: TcHandle = TcHandle::new(0, 0xbe28);
 
 /// Programs of an interface that see packets one after the other.
-const PAIRS: [[&str; 2]; 2] =
-    [[names::NAT_INGRESS, names::UPLINK_INGRESS], [names::UPLINK_EGRESS, names::NAT_EGRESS]];
+const PAIRS: [[&str; 2]; 4] = [
+    [names::NAT_INGRESS, names::UPLINK_INGRESS],
+    [names::UPLINK_EGRESS, names::NAT_EGRESS],
+    [names::INTERFACE_INGRESS, names::HAIRPIN_INGRESS],
+    [names::HAIRPIN_EGRESS, names::INTERFACE_EGRESS],
+];
+
+/// Those of translation.
+const TRANSLATION: [&str; 4] =
+    [names::NAT_INGRESS, names::NAT_EGRESS, names::HAIRPIN_INGRESS, names::HAIRPIN_EGRESS];
 
 /// Where a filter is among those of an interface: its priority, of which the lowest comes first, and its handle there.
 pub type Slot = (u16, TcHandle);
@@ -77,13 +85,14 @@ impl Place {
     /// Where its filter is: before those of others.
     pub fn slot(&self) -> Slot {
         let priority = if self.neighbour().is_some_and(|(_, is_first)| !is_first) { 2 } else { 1 };
-        let is_nat = [names::NAT_INGRESS, names::NAT_EGRESS].contains(&self.program.as_str());
-        (priority, if is_nat { NAT_HANDLE } else { HANDLE })
+        let translates = TRANSLATION.contains(&self.program.as_str());
+        (priority, if translates { NAT_HANDLE } else { HANDLE })
     }
 
-    /// Where it may be: there, or where versions of the layouts before 14 had it.
+    /// Where it may be: there, or where versions of the layouts before 14, or 15, had it.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        let former = (self.program == names::UPLINK_INGRESS).then_some((1, HANDLE));
+        let has_moved = [names::UPLINK_INGRESS, names::INTERFACE_EGRESS].contains(&self.program.as_str());
+        let former = has_moved.then_some((1, HANDLE));
         std::iter::once(self.slot()).chain(former)
     }
 }
@@ -96,39 +105,39 @@ mod tests {
         Place { ifindex: 12, direction, program: program.to_owned() }
     }
 
+    /// All pairs, of which translation is nearer to the container's other end.
+    const PLACES: [(Direction, &str, &str); 4] = [
+        (Direction::In, names::NAT_INGRESS, names::UPLINK_INGRESS),
+        (Direction::Out, names::UPLINK_EGRESS, names::NAT_EGRESS),
+        (Direction::In, names::INTERFACE_INGRESS, names::HAIRPIN_INGRESS),
+        (Direction::Out, names::HAIRPIN_EGRESS, names::INTERFACE_EGRESS),
+    ];
+
     #[test]
     fn translation_is_outside_of_all_else() {
-        use Direction::{In, Out};
-        for (direction, before, after) in
-            [(In, names::NAT_INGRESS, names::UPLINK_INGRESS), (Out, names::UPLINK_EGRESS, names::NAT_EGRESS)]
-        {
+        for (direction, before, after) in PLACES {
             let (before, after) = (place(direction, before), place(direction, after));
             assert_eq!(before.neighbour(), Some((after.clone(), true)));
             assert_eq!(after.neighbour(), Some((before.clone(), false)));
             assert!(before.slot().0 < after.slot().0);
         }
-        assert_eq!(place(Out, names::LOOPBACK_EGRESS).neighbour(), None);
-        assert_eq!(place(In, names::INTERFACE_INGRESS).slots().count(), 1);
+        assert_eq!(place(Direction::Out, names::LOOPBACK_EGRESS).neighbour(), None);
+        assert_eq!(place(Direction::In, names::INTERFACE_INGRESS).slots().count(), 1);
     }
 
+    /// Of an interface all filters are different ones, the older berth's too.
     #[test]
     fn where_an_older_berth_had_a_filter_is_nobody_s_now() {
-        let all = [
-            (Direction::In, names::NAT_INGRESS),
-            (Direction::In, names::UPLINK_INGRESS),
-            (Direction::Out, names::UPLINK_EGRESS),
-            (Direction::Out, names::NAT_EGRESS),
-        ];
         let former = (1, u32::from(HANDLE));
-        let now = all.map(|(direction, program)| {
-            let (priority, handle) = place(direction, program).slot();
-            (direction, (priority, u32::from(handle)))
-        });
-        assert!(!now.contains(&(Direction::In, former)), "{now:?}");
-        assert!(now.contains(&(Direction::Out, former)), "{now:?}");
-        let place = place(Direction::In, names::UPLINK_INGRESS);
-        let mut slots = place.slots().map(|(priority, handle)| (priority, u32::from(handle)));
-        assert!(slots.any(|slot| slot == former));
+        for name in [names::UPLINK_INGRESS, names::INTERFACE_EGRESS] {
+            let (direction, before, after) =
+                PLACES.into_iter().find(|(_, before, after)| [*before, *after].contains(&name)).unwrap();
+            let now = [before, after].map(|program| place(direction, program).slot());
+            assert!(!now.map(|(priority, handle)| (priority, u32::from(handle))).contains(&former), "{name}");
+            let place = place(direction, name);
+            let mut slots = place.slots().map(|(priority, handle)| (priority, u32::from(handle)));
+            assert!(slots.any(|slot| slot == former));
+        }
     }
 
     #[test]

@@ -113,6 +113,8 @@ fn required() -> impl Iterator<Item = &'static str> {
         names::LOOPBACK_EGRESS,
         names::INTERFACE_INGRESS,
         names::INTERFACE_EGRESS,
+        names::HAIRPIN_INGRESS,
+        names::HAIRPIN_EGRESS,
         names::CONTROL,
     ];
     names::CGROUP_PROGRAMS.iter().copied().chain(tc).chain(names::ITERATORS.iter().map(|(name, _)| *name))

@@ -6,6 +6,7 @@ mod checksums;
 mod differential;
 mod errors;
 mod fragments;
+mod hairpin;
 mod load;
 mod masquerade;
 mod names;

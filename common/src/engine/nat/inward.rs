@@ -1,4 +1,4 @@
-//! What arrives at an uplink for a container behind it.
+//! What arrives at an uplink, or comes from a container, for another container.
 
 use super::{
     super::{
@@ -16,22 +16,28 @@ use crate::abi::{
     units::{ContainerId, Protocol, Zone},
 };
 
-/// Where a packet goes that has arrived at an uplink, if it is for a container behind it: that end is written to `inner`. ICMP errors
-/// are [about](arrive_about) others.
+/// Where a packet goes that has arrived at an uplink, or comes from container `from`, if it is for another container: that end is written
+/// to `inner`. ICMP errors are [about](arrive_about) others.
 #[inline(always)]
-pub fn arrive<T: NatTables>(tables: &T, headers: &mut Headers, inner: &mut NatEnd) -> Answer {
+pub fn arrive<T: NatTables>(
+    tables: &T,
+    headers: &mut Headers,
+    from: ContainerId,
+    inner: &mut NatEnd,
+) -> Answer {
     if headers.fragment == Part::Later {
         let follows = tables.follow_first(headers, Zone::UPLINK, inner);
         return if follows { Answer::Translated } else { Answer::AsItIs };
     }
-    let answer = if tables.translated(headers, Which::Destination, inner) {
-        Answer::Translated
-    } else {
-        match tables.published(headers, inner) {
-            ContainerId::UNOWNED => Answer::AsItIs,
-            id => tables.go_in(headers, inner, id),
-        }
-    };
+    let is_known = tables.translated(headers, Which::Destination, inner).is_container();
+    let id = if is_known { ContainerId::UNOWNED } else { tables.published(headers, inner) };
+    // Who asks himself is [reflected](super::reflect), where he can be.
+    let asks_himself = if is_known { inner.address == headers.destination } else { id == from };
+    let is_for_nobody = !is_known && id == ContainerId::UNOWNED;
+    if is_for_nobody || asks_himself || tables.is_forged(headers, from) {
+        return Answer::AsItIs;
+    }
+    let answer = if is_known { Answer::Translated } else { tables.go_in(headers, inner, id) };
     if answer == Answer::Translated && headers.fragment == Part::First {
         tables.note_first(headers, Zone::UPLINK, inner);
     }
@@ -42,33 +48,45 @@ pub fn arrive<T: NatTables>(tables: &T, headers: &mut Headers, inner: &mut NatEn
 /// such a container.
 #[inline(always)]
 pub fn arrive_about<T: NatTables>(tables: &T, quoted: &Headers, inner: &mut NatEnd) -> bool {
-    quoted.fragment != Part::Later && tables.translated(quoted, Which::Source, inner)
+    quoted.fragment != Part::Later && tables.translated(quoted, Which::Source, inner).is_container()
+}
+
+/// As [`NatTables::is_forged`].
+#[inline(always)]
+pub fn is_forged<T: NatTables>(tables: &T, headers: &Headers, from: ContainerId) -> bool {
+    let source = headers.from();
+    tables.address(&source.address).is_some_and(|owner| owner != from)
 }
 
 /// As [`NatTables::translated`].
 #[inline(always)]
-pub fn translated<T: NatTables>(tables: &T, headers: &Headers, local: Which, inner: &mut NatEnd) -> bool {
+pub fn translated<T: NatTables>(
+    tables: &T,
+    headers: &Headers,
+    local: Which,
+    inner: &mut NatEnd,
+) -> ContainerId {
     let key = Place::in_zone(Zone::UPLINK).key(headers);
-    let Some(name) = tables.name(&key) else { return false };
+    let Some(name) = tables.name(&key) else { return ContainerId::UNOWNED };
     let number = name.load() as u32;
-    let Some(flow) = tables.slot(number) else { return false };
-    let Some(translation) = tables.translation(number) else { return false };
+    let Some(flow) = tables.slot(number) else { return ContainerId::UNOWNED };
+    let Some(translation) = tables.translation(number) else { return ContainerId::UNOWNED };
     // One that has left its mode, or its network, is not answered any more either.
     let id = ContainerId(flow.key_word(FlowKey::ZONE_PROTOCOL) >> 8);
     if !tables.container(id).is_some_and(|container| container.mode() == Mode::Full) {
-        return false;
+        return ContainerId::UNOWNED;
     }
     let is_its = || is_of_key(translation.stamp().load(), stamp_of_flow(&flow));
     // If it is changed meanwhile, so is the stamp.
     if flow.expires().released() <= tables.now() || !is_its() || !translation.has_outer(&key) || !is_its() {
-        return false;
+        return ContainerId::UNOWNED;
     }
     let remote = match local {
         Which::Source => &headers.destination,
         Which::Destination => &headers.source,
     };
     *inner = other_end(&flow, remote).into();
-    true
+    id
 }
 
 /// As [`NatTables::published`].
@@ -79,6 +97,10 @@ pub fn published<T: NatTables>(tables: &T, headers: &Headers, inner: &mut NatEnd
         return ContainerId::UNOWNED;
     }
     let to = headers.to();
+    // What is of one link alone is not routed.
+    if headers.source.is_link_local() || to.address.is_link_local() {
+        return ContainerId::UNOWNED;
+    }
     let exact = tables.publication(&PortKey::new(headers.protocol, to.address, to.port));
     let published = match exact {
         Some(published) => published,

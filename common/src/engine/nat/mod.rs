@@ -13,14 +13,16 @@ mod fragments;
 mod inward;
 mod name;
 mod outward;
+mod reflect;
 mod tables;
 
 pub use fragments::{follow_first, note_first};
-pub use inward::{arrive, arrive_about, go_in, published, translated};
+pub use inward::{arrive, arrive_about, go_in, is_forged, published, translated};
 pub use name::{Taken, keeps, name_flow, retire, take};
 pub use outward::{
     Look, Path, Proposal, Sender, awaits, by_node, leave, leave_about, outside, propose, sender,
 };
+pub use reflect::{Ends, reflect, reflection};
 pub use tables::{NatTables, TranslationEntry};
 
 use super::{headers::Headers, tables::FlowEntry, tables::Which};

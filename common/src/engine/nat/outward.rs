@@ -1,4 +1,4 @@
-//! What leaves by an uplink for a container behind it.
+//! What leaves by an uplink, or goes to a container, for another container.
 
 use super::{
     super::{
@@ -30,7 +30,7 @@ pub struct Sender {
 pub struct Path {
     /// Where it has come in, as routing has it.
     pub came_by: u32,
-    /// The uplink by which it leaves.
+    /// The uplink by which it leaves; zero for one that goes to another container, to whom nobody is masqueraded.
     pub uplink: u32,
 }
 
@@ -90,6 +90,8 @@ pub fn leave<T: NatTables>(
     (sender, path): (Sender, Path),
     outer: &mut NatEnd,
 ) -> Answer {
+    // Whom it meets behind the same node knows its addresses.
+    let sender = Sender { is_masqueraded: sender.is_masqueraded && path.uplink != 0, ..sender };
     let answer = match tables.outside(headers, sender, outer) {
         Look::Known(answer) => answer,
         Look::Nameless(slot) => {
@@ -163,7 +165,7 @@ pub fn propose<T: NatTables>(tables: &T, headers: &mut Headers, slot: u32, path:
         return Proposal::End;
     }
     // It may have gone its way without until now.
-    if owner.masquerade == NatOwner::UNTRANSLATED || flow.state().has(State::REPLIED) {
+    if path.uplink == 0 || owner.masquerade == NatOwner::UNTRANSLATED || flow.state().has(State::REPLIED) {
         return Proposal::Nothing;
     }
     let is_v4 = headers.source.is_v4();
@@ -219,7 +221,7 @@ pub fn by_node<T: NatTables>(tables: &T, headers: &Headers) -> Reason {
         _ => Reason::None,
     };
     let mut inner = NatEnd::NOWHERE;
-    if !tables.translated(headers, Which::Source, &mut inner) {
+    if !tables.translated(headers, Which::Source, &mut inner).is_container() {
         return Reason::None;
     }
     if reason == Reason::None {

@@ -5,7 +5,7 @@ use super::{
         headers::Headers,
         tables::{InsertError, Tables, Which, Word},
     },
-    Answer, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward,
+    Answer, Ends, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward, reflect,
 };
 use crate::abi::{
     address::Address,
@@ -90,10 +90,17 @@ pub trait NatTables: Tables {
         fragments::note_first(self, headers, zone, end);
     }
 
-    /// Whether a packet's end outside is the name of a flow; then its end inside is written to `inner`.
+    /// Whose flow a packet's end outside is the name of, if it is; then its end inside is written to `inner`.
     #[inline(always)]
-    fn translated(&self, headers: &Headers, local: Which, inner: &mut NatEnd) -> bool {
+    fn translated(&self, headers: &Headers, local: Which, inner: &mut NatEnd) -> ContainerId {
         inward::translated(self, headers, local, inner)
+    }
+
+    /// Whether a packet that comes from container `from`, or from outside, bears an address of the node's or of another container. Routing
+    /// would find that out later, but then what is noted of it would have renamed a flow of theirs.
+    #[inline(always)]
+    fn is_forged(&self, headers: &Headers, from: ContainerId) -> bool {
+        inward::is_forged(self, headers, from)
     }
 
     /// Whose published port a packet is for, if it is for one; then the end that it goes to is written to `inner`.
@@ -112,6 +119,12 @@ pub trait NatTables: Tables {
     #[inline(always)]
     fn outside(&self, headers: &Headers, sender: Sender, outer: &mut NatEnd) -> Look {
         outward::outside(self, headers, sender, outer)
+    }
+
+    /// The ends that a packet of container `id` has when it goes back to it, as far as that is known: they are written to `ends`.
+    #[inline(always)]
+    fn reflection(&self, headers: &mut Headers, id: ContainerId, ends: &mut Ends) -> Look {
+        reflect::reflection(self, headers, id, ends)
     }
 
     /// Whether a flow of a container's has come by a published port and is to be called after that, which is written to `outer`.

@@ -1,5 +1,6 @@
 //! Translation of addresses, as the hooks ask for it: on the container's interface, then on the uplink, and back.
 
+mod hairpin;
 mod masquerade;
 mod names;
 mod publish;
@@ -16,7 +17,7 @@ use berth_common::{
     engine::{
         Headers,
         headers::{Kind, Part},
-        nat::{self, Answer, Path},
+        nat::{self, Answer, Ends, Path},
         parse,
         tables::Which,
     },
@@ -117,10 +118,15 @@ impl Translating {
 
     /// A packet arrives at the uplink. Where it goes then.
     fn goes_to(&self, packet: &[u8]) -> Result<End, Reason> {
+        self.goes_on(ContainerId::UNOWNED, packet)
+    }
+
+    /// The same of a packet from a container's interface, or from nobody's.
+    fn goes_on(&self, from: ContainerId, packet: &[u8]) -> Result<End, Reason> {
         let mut headers = Node::headers(packet);
         let before = headers;
         let mut inner = NatEnd::NOWHERE;
-        let answer = nat::arrive(&&self.tables, &mut headers, &mut inner);
+        let answer = nat::arrive(&&self.tables, &mut headers, from, &mut inner);
         assert_eq!(headers, before, "they are given back as they were");
         found(answer, inner, headers.to(), headers.fragment)
     }
