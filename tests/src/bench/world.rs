@@ -30,8 +30,8 @@ pub const TRACKED_PORT: u16 = 7001;
 pub const PLAIN_PORT: u16 = 7002;
 
 const GENERATION: u32 = 1;
-/// Longer than slots rest.
-const RESTED: Duration = Duration::from_millis(50);
+/// Longer than slots rest for who is guaranteed none.
+const RESTED: Duration = Duration::from_millis(150);
 const IDS: u32 = 3;
 
 /// A loaded object with the tables of a node with two containers.
