@@ -70,7 +70,8 @@ fn guaranteed_no_more_while_flows_begin() {
         new(table, A, 3, 1);
     };
     two(3, before, (|table| new(table, A, 3, 2), |table| guarantee(table, A, 0)), |table| {
-        assert_eq!(table.held(A), 2);
+        // What it is guaranteed no more looks taken for a moment.
+        assert!((1..=2).contains(&table.held(A)));
     });
 }
 

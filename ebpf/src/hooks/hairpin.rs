@@ -41,7 +41,9 @@ pub fn berth_hair_in(ctx: TcContext) -> i32 {
     match nat::reflect(&maps, &mut headers, container, &mut ends) {
         Answer::AsItIs => {}
         Answer::Translated => return send_back(skb, &mut headers, &ends),
-        refused => return carry_out(skb, &headers, refused, Which::Source, &ends.source),
+        refused @ Answer::Dropped(..) => {
+            return carry_out(skb, &headers, refused, Which::Source, &ends.source);
+        }
     }
     let answer = nat::arrive(&maps, &mut headers, container, &mut ends.destination);
     carry_out(skb, &headers, answer, Which::Destination, &ends.destination)

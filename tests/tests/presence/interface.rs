@@ -60,7 +60,7 @@ fn it_is_gone_with_its_interface_and_back_with_it() -> Result<()> {
     guest::wire(&node.topology.node, &guest)?;
     wait_for(&node, "active")?;
     for direction in [Direction::Ingress, Direction::Egress] {
-        assert_eq!(query::on_interface(node.netns(), INTERFACE, direction)?.len(), 1);
+        assert_eq!(query::on_interface(node.netns(), INTERFACE, direction)?.len(), 2);
     }
     // The echo server's address was gone, too: its sockets are not.
     exchange::datagrams(&guest.udp_connect(at(NODE_ADDRESS, 7))?, 1, 10)?;
