@@ -25,7 +25,7 @@ use berth_common::abi::{
     nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     set,
-    socket::{Adoption, Bound, CgroupEntry, SocketOwner},
+    socket::{Adoption, Aliases, Bound, CgroupEntry, SocketOwner},
     timeout::Timeouts,
 };
 
@@ -101,6 +101,8 @@ pub static SOCKET_OWNERS: SocketStorage<SocketOwner, { (BPF_F_NO_PREALLOC | BPF_
     SocketStorage::new();
 #[btf_map]
 pub static SOCKET_PORTS: SocketStorage<Bound, { BPF_F_NO_PREALLOC as usize }> = SocketStorage::new();
+#[btf_map]
+pub static SOCKET_ALIASES: SocketStorage<Aliases, { BPF_F_NO_PREALLOC as usize }> = SocketStorage::new();
 #[btf_map]
 pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
 #[btf_map]

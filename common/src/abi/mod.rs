@@ -26,7 +26,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 15;
+pub const VERSION: u32 = 16;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +165,8 @@ layouts! {
     port::PortKey = 24 { address, port, protocol, padding, reserved },
     port::PortEntry = 8 { claim },
     socket::Adoption = 40 { key, container, generation, dual, padding },
+    socket::Alias = 40 { asked, reached },
+    socket::Aliases = 164 { places, next },
     socket::Bound = 56 { key, second, owner, dual },
     socket::CgroupEntry = 8 { container, generation },
     socket::SocketOwner = 16 { container, generation, netns },

@@ -1,6 +1,6 @@
 //! What is kept with sockets and cgroups.
 
-use super::{port::PortKey, units::ContainerId};
+use super::{nat::NatEnd, port::PortKey, units::ContainerId};
 
 /// Value of the `CGROUPS` map (key: cgroup id, which is its inode number).
 #[repr(C)]
@@ -36,6 +36,36 @@ pub struct Bound {
     pub owner: ContainerId,
     /// One if `second` is held too.
     pub dual: u32,
+}
+
+/// What a socket has asked for, and what it was given in its place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// An address and published port of the node's.
+    pub asked: NatEnd,
+    /// The container's end to which that leads.
+    pub reached: NatEnd,
+}
+
+/// Value of the `SOCKET_ALIASES` socket storage: what a socket calls the containers' ends that it talks to
+/// ([`crate::engine::nat::from_node`]).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aliases {
+    /// In no order. Where `reached` is [`NatEnd::NOWHERE`] there is none.
+    pub places: [Alias; Aliases::PLACES],
+    /// The place that the next one gets, modulo [`Aliases::PLACES`].
+    pub next: u32,
+}
+
+impl Aliases {
+    /// As many ends a socket that is not connected may talk to at once. A power of two.
+    pub const PLACES: usize = 4;
+
+    /// Of a socket that has none.
+    pub const NONE: Self =
+        Self { places: [Alias { asked: NatEnd::NOWHERE, reached: NatEnd::NOWHERE }; Self::PLACES], next: 0 };
 }
 
 /// Value of the `ADOPTIONS` map (key: socket cookie): what the loader found out about a socket that was there before

@@ -168,11 +168,17 @@ fn layouts() {
     let names: BTreeSet<&str> = abi::LAYOUTS.iter().map(|layout| layout.name).collect();
     assert_eq!(names.len(), abi::LAYOUTS.len());
     assert!(abi::LAYOUTS.iter().all(|layout| layout.size % 4 == 0));
-    assert_eq!(abi::VERSION, 15);
+    assert_eq!(abi::VERSION, 16);
     let maps: BTreeSet<&&str> = abi::names::MAPS.iter().collect();
     assert_eq!(maps.len(), abi::names::MAPS.len());
     // The kernel keeps fifteen bytes of a map's or program's name.
-    assert!(abi::names::MAPS.iter().chain(abi::names::CGROUP_PROGRAMS).all(|name| name.len() <= 15));
+    assert!(
+        abi::names::MAPS
+            .iter()
+            .chain(abi::names::CGROUP_PROGRAMS)
+            .chain(abi::names::ROOT_PROGRAMS)
+            .all(|name| name.len() <= 15)
+    );
 }
 
 /// Ticks are counted round, and processors may see them a step apart.

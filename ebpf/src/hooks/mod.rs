@@ -3,6 +3,7 @@
 mod adopt;
 mod bind;
 mod cgroup;
+mod connect;
 pub mod control;
 mod hairpin;
 mod lsm;

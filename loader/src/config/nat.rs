@@ -13,6 +13,8 @@ const LEAST: u16 = 1_024;
 pub struct Nat {
     /// Ports of the node's that masqueraded flows come from.
     pub ports: NatPorts,
+    /// Whether sockets of the node's own network, and of containers that share it, reach published ports, too.
+    pub from_node: bool,
 }
 
 /// Ports of the node's that masqueraded flows come from.

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
+
+use aya_obj::generated::bpf_attach_type;
 
 use super::{
     ControlError,
@@ -13,17 +15,20 @@ use super::{
     sys::{self, Target},
 };
 
-/// Makes sure that all programs are on the cgroup. They run for its descendants too.
-pub fn attach(
+/// Level and id of the root of the hierarchy, which is no container's.
+pub const ROOT: (u32, u64) = (0, 1);
+
+/// Makes sure that these programs are on the cgroup. They run for its descendants too.
+pub fn attach<'a>(
     pins: &Pins,
-    programs: &Programs,
+    programs: impl Iterator<Item = (&'static str, BorrowedFd<'a>, bpf_attach_type)>,
     directory: &Path,
     (level, id): (u32, u64),
 ) -> Result<(), ControlError> {
     let links = pins.cgroup(level, id);
     create_directory(&links)?;
     let cgroup = File::open(directory).context(|| format!("open {}", directory.display()))?;
-    for (name, program, attach_type) in programs.for_cgroups() {
+    for (name, program, attach_type) in programs {
         let path = links.join(name);
         if path.exists() {
             continue;

@@ -127,7 +127,7 @@ impl Kernel {
             let entry = CgroupEntry { container: id, generation: spec.generation };
             self.maps.cgroups.insert(cgroup.id, entry)?;
             let directory = hierarchy.directory(cgroup);
-            cgroups::attach(&self.pins, &self.programs, &directory, member)?;
+            cgroups::attach(&self.pins, self.programs.for_cgroups(), &directory, member)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use berth_common::abi::names;
 
 use super::{
-    ControlError, Direction, Kernel, Method, Object, Pinned,
+    ControlError, Direction, Kernel, Method, Object, Pinned, cgroups,
     error::Context as _,
     pins::{self, Pins},
     place::Place,
@@ -27,7 +27,7 @@ pub struct InForce {
     pub compiled: bool,
     /// Its programs on interfaces.
     pub attached: Vec<Attached>,
-    /// On how many cgroups it has programs.
+    /// On how many containers' cgroups it has programs.
     pub cgroups: usize,
     /// Programs that not all of those have, and how many have not.
     pub missing_on_cgroups: BTreeMap<String, usize>,
@@ -96,7 +96,8 @@ fn attached(pins: &Pins) -> Result<Vec<Attached>, ControlError> {
 /// How many cgroups have programs, and which of those that belong there how many have not.
 fn on_cgroups(pins: &Pins, programs: &[String]) -> Result<(usize, BTreeMap<String, usize>), ControlError> {
     let mut missing = BTreeMap::new();
-    let cgroups = pins.attached_cgroups()?;
+    let mut cgroups = pins.attached_cgroups()?;
+    cgroups.retain(|cgroup| *cgroup != cgroups::ROOT);
     for &(level, id) in &cgroups {
         let links = pins.cgroup(level, id);
         let there = pins::names_in(&links).context(|| format!("read {}", links.display()))?;

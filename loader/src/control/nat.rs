@@ -1,6 +1,6 @@
 //! Translation of addresses: what is published and masqueraded, and what flows look like from outside.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
 
 use berth_common::{
     abi::{
@@ -11,7 +11,7 @@ use berth_common::{
     engine::nat::stamp,
 };
 
-use super::{ControlError, Kernel, maps::NatMaps};
+use super::{ControlError, Kernel, cgroups, maps::NatMaps};
 
 /// What is translated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Nat {
     pub sources: Vec<(NatSource, NatOwner)>,
     /// What is published, and where it goes.
     pub published: Vec<(PortKey, Published)>,
+    /// The root of the hierarchy of cgroups, if sockets of the node's own network reach it, too.
+    pub from_node: Option<PathBuf>,
 }
 
 impl Kernel {
@@ -45,7 +47,11 @@ impl Kernel {
         self.change_config(|config| {
             config.nat_ports = [*nat.ports.start(), *nat.ports.end()];
             config.nat = u32::from(is_on);
-        })
+        })?;
+        match &nat.from_node {
+            Some(root) => cgroups::attach(&self.pins, self.programs.for_root(), root, cgroups::ROOT),
+            None => cgroups::detach(&self.pins, cgroups::ROOT),
+        }
     }
 
     /// How flows are translated.

@@ -72,6 +72,15 @@ impl Programs {
 
     /// Those that belong on every container's cgroup.
     pub fn for_cgroups(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {
+        self.on_cgroups().filter(|(name, ..)| !names::ROOT_PROGRAMS.contains(name))
+    }
+
+    /// Those that belong on the root of the hierarchy.
+    pub fn for_root(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {
+        self.on_cgroups().filter(|(name, ..)| names::ROOT_PROGRAMS.contains(name))
+    }
+
+    fn on_cgroups(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {
         self.loaded
             .iter()
             .filter_map(|(name, program)| Some((*name, program.as_fd(), cgroup_attach_type(name)?)))
@@ -85,6 +94,14 @@ fn cgroup_attach_type(name: &str) -> Option<bpf_attach_type> {
         "berth_release" => bpf_attach_type::BPF_CGROUP_INET_SOCK_RELEASE,
         "berth_bind4" => bpf_attach_type::BPF_CGROUP_INET4_BIND,
         "berth_bind6" => bpf_attach_type::BPF_CGROUP_INET6_BIND,
+        "berth_connect4" => bpf_attach_type::BPF_CGROUP_INET4_CONNECT,
+        "berth_connect6" => bpf_attach_type::BPF_CGROUP_INET6_CONNECT,
+        "berth_sendmsg4" => bpf_attach_type::BPF_CGROUP_UDP4_SENDMSG,
+        "berth_sendmsg6" => bpf_attach_type::BPF_CGROUP_UDP6_SENDMSG,
+        "berth_recvmsg4" => bpf_attach_type::BPF_CGROUP_UDP4_RECVMSG,
+        "berth_recvmsg6" => bpf_attach_type::BPF_CGROUP_UDP6_RECVMSG,
+        "berth_peer4" => bpf_attach_type::BPF_CGROUP_INET4_GETPEERNAME,
+        "berth_peer6" => bpf_attach_type::BPF_CGROUP_INET6_GETPEERNAME,
         "berth_bound4" => bpf_attach_type::BPF_CGROUP_INET4_POST_BIND,
         "berth_bound6" => bpf_attach_type::BPF_CGROUP_INET6_POST_BIND,
         "berth_send" => bpf_attach_type::BPF_CGROUP_INET_EGRESS,
@@ -117,7 +134,8 @@ fn required() -> impl Iterator<Item = &'static str> {
         names::HAIRPIN_EGRESS,
         names::CONTROL,
     ];
-    names::CGROUP_PROGRAMS.iter().copied().chain(tc).chain(names::ITERATORS.iter().map(|(name, _)| *name))
+    let on_cgroups = names::CGROUP_PROGRAMS.iter().chain(names::ROOT_PROGRAMS).copied();
+    on_cgroups.chain(tc).chain(names::ITERATORS.iter().map(|(name, _)| *name))
 }
 
 fn optional() -> impl Iterator<Item = &'static str> {
@@ -195,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_cgroup_program_has_its_place() {
-        let with_place = names::CGROUP_PROGRAMS.iter().copied().chain(optional());
+        let with_place = names::CGROUP_PROGRAMS.iter().chain(names::ROOT_PROGRAMS).copied().chain(optional());
         for name in with_place {
             assert!(cgroup_attach_type(name).is_some(), "{name}");
         }

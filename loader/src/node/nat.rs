@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    path::Path,
 };
 
 use berth_common::abi::{
@@ -86,7 +87,8 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .collect();
         let PortSpan { first, last } = self.config.nat.ports.0;
         let sources = sources.into_iter().collect();
-        Ok((Nat { ports: first..=last, uplinks, sources, published }, clashes))
+        let from_node = self.config.nat.from_node.then(|| self.observer.cgroup_directory(Path::new("/")));
+        Ok((Nat { ports: first..=last, uplinks, sources, published, from_node }, clashes))
     }
 
     /// The containers whose addresses may be translated, and that are there.

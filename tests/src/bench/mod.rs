@@ -12,6 +12,7 @@ mod report;
 pub mod rules;
 mod samples;
 pub mod sets;
+pub mod sockets;
 mod stack;
 pub mod tuple;
 mod turnstile;

@@ -26,10 +26,12 @@ pub enum Hook {
     Forwarded,
     /// The same, of a connection: not one packet, but 1,000,000 bytes.
     Stream,
+    /// Calls of sockets that talk to each other.
+    Sockets,
 }
 
 impl Hook {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::UplinkIngress,
         Self::SocketEgress,
         Self::UplinkEgress,
@@ -37,6 +39,7 @@ impl Hook {
         Self::RoundTrip,
         Self::Forwarded,
         Self::Stream,
+        Self::Sockets,
     ];
 
     fn title(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Hook {
             Self::RoundTrip => "a byte to another host and back, the whole",
             Self::Forwarded => "a datagram forwarded by a node, the whole",
             Self::Stream => "1,000,000 bytes forwarded (iperf3), the whole",
+            Self::Sockets => "sockets that talk by loopback, the whole",
         }
     }
 }

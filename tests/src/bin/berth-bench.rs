@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use berth_tests::bench::{attribution, flood, flows, nat, rules, sets};
+use berth_tests::bench::{attribution, flood, flows, nat, rules, sets, sockets};
 
 /// Measures what berth's programs cost
 #[derive(Parser)]
@@ -26,6 +26,8 @@ enum Benchmark {
     Rules(rules::Options),
     /// What it costs to ask whether a packet is in a named set
     Sets(sets::Options),
+    /// What it costs other sockets that the node's own reach published ports
+    Sockets(sockets::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +38,6 @@ fn main() -> anyhow::Result<()> {
         Benchmark::Nat(options) => nat::run(&options),
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Sets(options) => sets::run(&options),
+        Benchmark::Sockets(options) => sockets::run(&options),
     }
 }

@@ -6,11 +6,13 @@ mod checksums;
 mod differential;
 mod errors;
 mod fragments;
+mod from_node;
 mod hairpin;
 mod load;
 mod masquerade;
 mod names;
 mod publish;
+mod two_nodes;
 
 use std::net::IpAddr;
 

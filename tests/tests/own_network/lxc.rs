@@ -14,21 +14,21 @@ use berth_tests::{
     program, sysctl,
 };
 
-const NUMBER: u8 = 5;
+pub const NUMBER: u8 = 5;
 const WEB: u16 = 80;
 const MAIL: u16 = 25;
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A node with a guest on a bridge, on which an LXC container is to be.
-struct Net {
+pub struct Net {
     d: Guest,
-    bridge: Bridge,
-    berth: Berth,
-    topology: Topology,
+    pub bridge: Bridge,
+    pub berth: Berth,
+    pub topology: Topology,
 }
 
 impl Net {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let topology = Topology::builder().with_known_neighbours().build()?;
         let bridge = Bridge::create(&topology.node, 77)?;
         let d = bridge.guest(3)?;
@@ -37,7 +37,7 @@ impl Net {
     }
 
     /// What LXC is told of the container's network.
-    fn config(&self) -> String {
+    pub fn config(&self) -> String {
         let [v4, v6] = self.bridge.at(NUMBER);
         let [gateway4, gateway6] = self.bridge.addresses();
         format!(
@@ -50,7 +50,7 @@ impl Net {
     }
 
     /// What LXC is told to call: with this instance's options, the line that is in docs/own-network.md.
-    fn hook(&self) -> Result<String> {
+    pub fn hook(&self) -> Result<String> {
         let berth = program::find("berth", "BERTH_BIN")?;
         let directories = [
             ("--config", self.berth.config_file()),
@@ -64,7 +64,7 @@ impl Net {
     }
 
     /// Registers the container `web`, which has these rules in both families.
-    fn add(&self, lxc: &str, rules: [&str; 2]) -> Result<()> {
+    pub fn add(&self, lxc: &str, rules: [&str; 2]) -> Result<()> {
         let mac = bridge::text(self.bridge.mac(NUMBER));
         let addresses = self.bridge.at(NUMBER).map(|address| address.to_string());
         let [v4, v6] = addresses.each_ref().map(String::as_str);

@@ -2,7 +2,7 @@
 
 mod bridged;
 mod lxc;
-
+mod restarts;
 mod routed;
 mod routing;
 mod spoofing;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::abi::{
     container::Mode,
-    flow::FlowKey,
+    flow::{End, FlowKey},
     nat::{NatEnd, NatPending},
     port::PortKey,
     reason::Reason,
@@ -92,20 +92,32 @@ pub fn translated<T: NatTables>(
 /// As [`NatTables::published`].
 #[inline(always)]
 pub fn published<T: NatTables>(tables: &T, headers: &Headers, inner: &mut NatEnd) -> ContainerId {
-    let has_port = headers.protocol == Protocol::TCP || headers.protocol == Protocol::UDP;
-    if !has_port || headers.kind != Kind::Ports {
-        return ContainerId::UNOWNED;
-    }
     let to = headers.to();
     // What is of one link alone is not routed.
-    if headers.source.is_link_local() || to.address.is_link_local() {
+    if headers.kind != Kind::Ports || headers.source.is_link_local() || to.address.is_link_local() {
         return ContainerId::UNOWNED;
     }
-    let exact = tables.publication(&PortKey::new(headers.protocol, to.address, to.port));
+    published_at(tables, headers.protocol, &to, false, inner)
+}
+
+/// Whose published port `to` is, if it is one; then the end that it leads to is written to `inner`. Its address may be the node's without
+/// being known for that, if it `is_local`.
+#[inline(always)]
+pub fn published_at<T: NatTables>(
+    tables: &T,
+    protocol: Protocol,
+    to: &End,
+    is_local: bool,
+    inner: &mut NatEnd,
+) -> ContainerId {
+    if protocol != Protocol::TCP && protocol != Protocol::UDP {
+        return ContainerId::UNOWNED;
+    }
+    let exact = tables.publication(&PortKey::new(protocol, to.address, to.port));
     let published = match exact {
         Some(published) => published,
-        None if tables.address(&to.address) == Some(ContainerId::HOST) => {
-            let key = PortKey::new(headers.protocol, to.address.wildcard(), to.port);
+        None if is_local || tables.address(&to.address) == Some(ContainerId::HOST) => {
+            let key = PortKey::new(protocol, to.address.wildcard(), to.port);
             let Some(published) = tables.publication(&key) else { return ContainerId::UNOWNED };
             published
         }

@@ -10,6 +10,7 @@
 //! the first answer. So what rules drop leaves nothing that counts.
 
 mod fragments;
+mod from_node;
 mod inward;
 mod name;
 mod outward;
@@ -17,6 +18,7 @@ mod reflect;
 mod tables;
 
 pub use fragments::{follow_first, note_first};
+pub use from_node::ask;
 pub use inward::{arrive, arrive_about, go_in, is_forged, published, translated};
 pub use name::{Taken, keeps, name_flow, retire, take};
 pub use outward::{

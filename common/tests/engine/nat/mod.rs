@@ -1,5 +1,6 @@
 //! Translation of addresses, as the hooks ask for it: on the container's interface, then on the uplink, and back.
 
+mod from_node;
 mod hairpin;
 mod masquerade;
 mod names;
