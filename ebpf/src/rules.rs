@@ -79,19 +79,6 @@ pub struct Scratch {
     packet: About,
 }
 
-impl Scratch {
-    /// What a lookup in a named set is about, and where it keeps itself.
-    ///
-    /// # Safety
-    ///
-    /// `scratch` must point to a value of `SCRATCH` that this walk has taken.
-    #[inline(always)]
-    pub unsafe fn question_and_search<'a>(scratch: *mut Self) -> (&'a Question, &'a mut Search) {
-        // SAFETY: The caller's.
-        unsafe { (&(*scratch).question, &mut (*scratch).search) }
-    }
-}
-
 /// The packet, as far as a walk must know more of it than the question, and what the walk says of it. In one place, so that
 /// there is one pointer to it on the stack.
 #[repr(C)]
@@ -100,8 +87,6 @@ struct About {
     logs: Logs,
     /// What it has counted in.
     hits: Hits,
-    /// Which scratch the walk has.
-    place: u32,
 }
 
 /// Most rules that may log one packet; others that would do so too are passed over.
@@ -212,10 +197,10 @@ pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
         return false;
     };
     // SAFETY: As above.
-    let (question, state, packet) =
-        unsafe { (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet) };
-    let lines = Inner::new(ruleset);
-    state.is_in(lines) && Walk { lines, surroundings: Kernel { skb, packet }, question, state }.step()
+    let Scratch { question, state, search, packet, .. } = unsafe { &mut *scratch };
+    let (question, lines) = (&*question, Inner::new(ruleset));
+    let surroundings = Kernel { skb, question, search, packet };
+    state.is_in(lines) && Walk { lines, surroundings, question, state }.step()
 }
 
 /// Whether the walk waits for an answer.
@@ -269,7 +254,6 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
             *is_counted = 0;
             packet.headers = *headers;
             packet.logs.count = 0;
-            packet.place = place;
             packet.hits = Hits::NONE;
             question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
             return place;
@@ -407,6 +391,8 @@ fn vector_at(ruleset: &Ruleset, fields: &Fields, start: u32) -> u32 {
 /// What rules ask of the kernel.
 struct Kernel<'a> {
     skb: Skb,
+    question: &'a Question,
+    search: &'a mut Search,
     packet: &'a mut About,
 }
 
@@ -444,7 +430,7 @@ impl Surroundings for Kernel<'_> {
         match check.kind {
             SET => {
                 let asked = external::Set::from_parameters(check.parameters);
-                Answer::from(sets::in_set(self.packet.place, check.id, asked))
+                Answer::from(sets::in_set(self.search, self.question, check.id, asked))
             }
             // There is little stack left below a step.
             _ => Answer::Later,
@@ -478,7 +464,8 @@ unsafe extern "C" fn take_step(_: u32, way: *const Way<'_>) -> i64 {
     // SAFETY: The helper hands on what it was given.
     let Way { lines, scratch, skb } = unsafe { &*way };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
-    let (question, state, packet) =
-        unsafe { (&(**scratch).question, &mut (**scratch).state, &mut (**scratch).packet) };
-    i64::from(!Walk { lines: *lines, surroundings: Kernel { skb: *skb, packet }, question, state }.step())
+    let Scratch { question, state, search, packet, .. } = unsafe { &mut **scratch };
+    let question = &*question;
+    let surroundings = Kernel { skb: *skb, question, search, packet };
+    i64::from(!Walk { lines: *lines, surroundings, question, state }.step())
 }

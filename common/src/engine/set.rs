@@ -21,7 +21,13 @@ pub trait Lines {
     /// A line.
     fn line(&self, index: u32) -> Option<&Line>;
 
-    /// As [`Search::next`]: a place where the kernel's lines may cut the lookup, as [`Self::find`] is.
+    /// As [`Search::begin`]: a place where the kernel's lines may cut the lookup, as the other two are.
+    #[inline(always)]
+    fn begin(&self, search: &mut Search, header: &Line, question: &Question, asked: Set) -> bool {
+        search.begin(header, question, asked)
+    }
+
+    /// As [`Search::next`].
     #[inline(always)]
     fn next(&self, search: &mut Search, header: &Line) -> bool {
         search.next(header)
@@ -90,17 +96,11 @@ impl Search {
         entry: Entry::EMPTY,
     };
 
-    /// Begins to look a packet up, whatever lookup the search was before. If that is so, the rest is [`Self::finds`].
+    /// Whether the packet is in the set, whatever lookup the search was before.
     #[inline(always)]
-    pub fn begins<L: Lines>(&mut self, lines: &L, question: &Question, asked: Set) -> bool {
-        lines.line(0).is_some_and(|header| self.begin(header, question, asked))
-    }
-
-    /// Whether the packet is in the set.
-    #[inline(always)]
-    pub fn finds<L: Lines>(&mut self, lines: &L) -> bool {
+    pub fn is_in<L: Lines>(&mut self, lines: &L, question: &Question, asked: Set) -> bool {
         let Some(header) = lines.line(0) else { return false };
-        if !lines.next(self, header) {
+        if !lines.begin(self, header, question, asked) || !lines.next(self, header) {
             return false;
         }
         for _ in 0..MAX_LINES_A_LOOKUP {
@@ -123,7 +123,7 @@ impl Search {
 
     /// Takes from the packet what is to be looked up; nothing can be found if it does not have that.
     #[inline(always)]
-    fn begin(&mut self, header: &Line, question: &Question, asked: Set) -> bool {
+    pub fn begin(&mut self, header: &Line, question: &Question, asked: Set) -> bool {
         let Set { parts, destinations } = asked;
         let (kind, family) = (set::kind(header), set::family(header));
         let fits = family.is_none_or(|family| family == question.family);

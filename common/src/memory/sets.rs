@@ -35,7 +35,7 @@ impl Sets {
 /// Whether the packet is in the set with these lines.
 pub fn holds(lines: &[Line], question: &Question, asked: Set) -> bool {
     let mut search = Search::EMPTY;
-    search.begins(&lines, question, asked) && search.finds(&lines)
+    search.is_in(&lines, question, asked)
 }
 
 impl Lines for &[Line] {
