@@ -97,7 +97,7 @@ fn each_container_is_its_node_to_the_other() -> Result<()> {
             assert_eq!(mine(keeper, name, OUTSIDE)?, json!({ "address": near, "port": seen.port() }));
             assert_eq!(mine(other, other_name, INSIDE)?, json!({ "address": far, "port": OUTSIDE }));
             for (berth, name) in way.berths {
-                berth.ok(["flows", "flush", name])?;
+                berth.ok(["flows", "flush", "--owner", name])?;
             }
         }
     }
@@ -143,7 +143,7 @@ fn iperf3_from_one_to_the_other() -> Result<()> {
         for far in way.nodes[1] {
             for more in [&["-R"][..], &[]] {
                 iperf::listens(&way.server.host, INSIDE)?;
-                let arguments = [&["-t", "1", "-P", "4"][..], more].concat();
+                let arguments = [&["-t", "2", "-P", "4"][..], more].concat();
                 let client = iperf::client(&way.client.host, (far, OUTSIDE), &arguments)?;
                 let received = iperf::received_by_each(&iperf::report(client, PATIENCE)?)?;
                 assert!(

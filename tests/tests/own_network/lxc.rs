@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 /// A node with a guest on a bridge, on which an LXC container is to be.
 pub struct Net {
-    d: Guest,
+    pub d: Guest,
     pub bridge: Bridge,
     pub berth: Berth,
     pub topology: Topology,
@@ -221,6 +221,6 @@ fn a_hook_that_fails_keeps_it_from_starting() -> Result<()> {
     Ok(())
 }
 
-fn is_ip_from(frame: &[u8], mac: [u8; 6]) -> bool {
+pub fn is_ip_from(frame: &[u8], mac: [u8; 6]) -> bool {
     frame.get(6..12) == Some(&mac) && matches!(frame.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]))
 }
