@@ -62,16 +62,17 @@ pub const CGROUP_PROGRAMS: &[&str] = &[
 /// BPF LSM programs on each container's cgroup, where the kernel has it. They see every way into the kernel, but only the
 /// calls of the container's tasks; `berth_sockopt` sees whoever uses the container's sockets, but no 32-bit calls.
 pub const LSM_PROGRAMS: &[&str] = &["berth_lsm_opt", "berth_lsm_sock"];
-/// Programs on the root of the hierarchy, where the node's own connections are to reach published ports.
+/// Programs on the root of the hierarchy, where the node's own connections are to reach published ports. Those that tell of an end come
+/// before those that replace it.
 pub const ROOT_PROGRAMS: &[&str] = &[
-    "berth_connect4",
-    "berth_connect6",
-    "berth_sendmsg4",
-    "berth_sendmsg6",
     "berth_recvmsg4",
     "berth_recvmsg6",
     "berth_peer4",
     "berth_peer6",
+    "berth_connect4",
+    "berth_connect6",
+    "berth_sendmsg4",
+    "berth_sendmsg6",
 ];
 /// Ingress of an uplink.
 pub const UPLINK_INGRESS: &str = "berth_up_in";

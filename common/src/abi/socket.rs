@@ -48,14 +48,19 @@ pub struct Alias {
     pub reached: NatEnd,
 }
 
+impl Alias {
+    /// None.
+    pub const NONE: Self = Self { asked: NatEnd::NOWHERE, reached: NatEnd::NOWHERE };
+}
+
 /// Value of the `SOCKET_ALIASES` socket storage: what a socket calls the containers' ends that it talks to
 /// ([`crate::engine::nat::from_node`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aliases {
-    /// In no order. Where `reached` is [`NatEnd::NOWHERE`] there is none.
+    /// In no order; [`Alias::NONE`] where there is none.
     pub places: [Alias; Aliases::PLACES],
-    /// The place that the next one gets, modulo [`Aliases::PLACES`].
+    /// The place that the next one gets if none is free, modulo [`Aliases::PLACES`].
     pub next: u32,
 }
 
@@ -64,8 +69,7 @@ impl Aliases {
     pub const PLACES: usize = 4;
 
     /// Of a socket that has none.
-    pub const NONE: Self =
-        Self { places: [Alias { asked: NatEnd::NOWHERE, reached: NatEnd::NOWHERE }; Self::PLACES], next: 0 };
+    pub const NONE: Self = Self { places: [Alias::NONE; Self::PLACES], next: 0 };
 }
 
 /// Value of the `ADOPTIONS` map (key: socket cookie): what the loader found out about a socket that was there before

@@ -6,7 +6,9 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::bpf_sock_addr, helpers::generated::bpf_get_netns_cookie, macros::cgroup_sock_addr,
+    bindings::{BPF_TCP_ESTABLISHED, bpf_sock_addr},
+    helpers::generated::bpf_get_netns_cookie,
+    macros::cgroup_sock_addr,
     programs::SockAddrContext,
 };
 use berth_common::{
@@ -43,13 +45,13 @@ pub fn berth_connect6(ctx: SockAddrContext) -> i32 {
 
 #[cgroup_sock_addr(sendmsg4)]
 pub fn berth_sendmsg4(ctx: SockAddrContext) -> i32 {
-    ask(Call::v4(ctx.sock_addr));
+    send(Call::v4(ctx.sock_addr));
     ALLOW
 }
 
 #[cgroup_sock_addr(sendmsg6)]
 pub fn berth_sendmsg6(ctx: SockAddrContext) -> i32 {
-    ask(Call::v6(ctx.sock_addr));
+    send(Call::v6(ctx.sock_addr));
     ALLOW
 }
 
@@ -77,20 +79,27 @@ pub fn berth_peer6(ctx: SockAddrContext) -> i32 {
     ALLOW
 }
 
+/// A datagram is sent to an end. Of whom a socket hears that is connected was said when it was; and for one of IPv6 that is connected to
+/// IPv4, the kernel itself names, with each datagram, the end that it has got.
+#[inline(always)]
+fn send(call: Call) {
+    if !call.is_connected() {
+        ask(call);
+    } else if let Some(inner) = call.leads_to() {
+        call.put(&inner);
+    }
+}
+
 /// A socket asks for an end: if that is a published port, it gets the container's.
 #[inline(always)]
 fn ask(call: Call) {
-    if !call.is_of_node() {
-        return;
-    }
-    let to = call.end();
-    let mut inner = NatEnd::NOWHERE;
-    if nat::ask(&Maps::new(NoContext), call.protocol(), &to, &mut inner) {
+    let to = call.end().into();
+    if let Some(inner) = call.leads_to() {
         let Some(aliases) = call.aliases_or_new() else { return };
-        aliases.note(&to.into(), &inner);
+        aliases.note(&to, &inner);
         call.put(&inner);
     } else if let Some(aliases) = call.aliases() {
-        aliases.forget(&to.into());
+        aliases.forget(&to);
     }
 }
 
@@ -128,6 +137,34 @@ impl Call {
         // SAFETY: The context is the program's.
         let cookie = unsafe { bpf_get_netns_cookie(self.context.cast()) };
         config().is_some_and(|config| config.netns == cookie)
+    }
+
+    #[inline(always)]
+    fn is_bound_to_interface(self) -> bool {
+        // SAFETY: A field of the program's context, and one of the socket that it leads to.
+        unsafe {
+            let socket = (*self.context).__bindgen_anon_1.sk;
+            !socket.is_null() && (*socket).bound_dev_if != 0
+        }
+    }
+
+    #[inline(always)]
+    fn is_connected(self) -> bool {
+        // SAFETY: As above.
+        unsafe {
+            let socket = (*self.context).__bindgen_anon_1.sk;
+            !socket.is_null() && (*socket).state == BPF_TCP_ESTABLISHED
+        }
+    }
+
+    /// The container's end that is asked for, if one is. What is bound to an interface would leave by that one, and is left alone.
+    #[inline(always)]
+    fn leads_to(self) -> Option<NatEnd> {
+        if !self.is_of_node() || self.is_bound_to_interface() {
+            return None;
+        }
+        let mut inner = NatEnd::NOWHERE;
+        nat::ask(&Maps::new(NoContext), self.protocol(), &self.end(), &mut inner).then_some(inner)
     }
 
     #[inline(always)]

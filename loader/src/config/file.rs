@@ -142,7 +142,7 @@ mod tests {
              tcp_liberal = true\ntcp_loose = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n\
-             max_flow_rate = 6\n[timeouts]\nudp = 7\n[nat]\nports = '2000-3000'\n",
+             max_flow_rate = 6\n[timeouts]\nudp = 7\n[nat]\nports = '2000-3000'\nfrom_node = true\n",
         )
         .unwrap();
         assert_eq!(config.uplinks, ["eth0"]);
@@ -164,7 +164,7 @@ mod tests {
         };
         assert_eq!(config.defaults, defaults);
         assert_eq!(config.timeouts.to_string(), "udp=7");
-        assert_eq!(config.nat.ports.0.to_string(), "2000-3000");
+        assert_eq!((config.nat.ports.0.to_string().as_str(), config.nat.from_node), ("2000-3000", true));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn detach(pins: &Pins, (level, id): (u32, u64)) -> Result<(), ControlError> 
 }
 
 /// Has the cgroup's links run the present programs, and no others. Programs that there were not before are put on with
-/// the container's next update.
+/// the container's next update, and on the root by whoever takes over.
 pub fn replace(pins: &Pins, programs: &Programs, (level, id): (u32, u64)) -> Result<(), ControlError> {
     let links = pins.cgroup(level, id);
     for name in names_in(&links).context(|| format!("read {}", links.display()))? {

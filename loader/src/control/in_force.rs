@@ -31,6 +31,8 @@ pub struct InForce {
     pub cgroups: usize,
     /// Programs that not all of those have, and how many have not.
     pub missing_on_cgroups: BTreeMap<String, usize>,
+    /// Programs for the node's own sockets that are not on the root of the hierarchy.
+    pub missing_on_root: Vec<&'static str>,
 }
 
 /// A program on an interface.
@@ -76,6 +78,7 @@ impl Kernel {
             attached: attached(&pins)?,
             cgroups,
             missing_on_cgroups,
+            missing_on_root: missing_on_root(&pins)?,
         }))
     }
 }
@@ -109,6 +112,14 @@ fn on_cgroups(pins: &Pins, programs: &[String]) -> Result<(usize, BTreeMap<Strin
         }
     }
     Ok((cgroups.len(), missing))
+}
+
+fn missing_on_root(pins: &Pins) -> Result<Vec<&'static str>, ControlError> {
+    let (level, id) = cgroups::ROOT;
+    let links = pins.cgroup(level, id);
+    let there = pins::names_in(&links).context(|| format!("read {}", links.display()))?;
+    let missing = names::ROOT_PROGRAMS.iter().filter(|name| !there.iter().any(|link| link == *name));
+    Ok(missing.copied().collect())
 }
 
 /// If it cannot be told, then as almost everywhere.

@@ -1,6 +1,6 @@
 //! Translation of addresses: what is published and masqueraded, and what flows look like from outside.
 
-use std::{collections::HashMap, ops::RangeInclusive, path::PathBuf};
+use std::{collections::HashMap, ops::RangeInclusive, path::Path};
 
 use berth_common::{
     abi::{
@@ -24,8 +24,6 @@ pub struct Nat {
     pub sources: Vec<(NatSource, NatOwner)>,
     /// What is published, and where it goes.
     pub published: Vec<(PortKey, Published)>,
-    /// The root of the hierarchy of cgroups, if sockets of the node's own network reach it, too.
-    pub from_node: Option<PathBuf>,
 }
 
 impl Kernel {
@@ -47,11 +45,19 @@ impl Kernel {
         self.change_config(|config| {
             config.nat_ports = [*nat.ports.start(), *nat.ports.end()];
             config.nat = u32::from(is_on);
-        })?;
-        match &nat.from_node {
-            Some(root) => cgroups::attach(&self.pins, self.programs.for_root(), root, cgroups::ROOT),
-            None => cgroups::detach(&self.pins, cgroups::ROOT),
+        })
+    }
+
+    /// Has sockets of the node's own network reach published ports, too, if the root of the hierarchy of cgroups is given, and else not.
+    /// Where that fails they do not.
+    pub fn serve_node(&mut self, root: Option<&Path>) -> Result<(), ControlError> {
+        let Some(root) = root else { return cgroups::detach(&self.pins, cgroups::ROOT) };
+        let attached = cgroups::attach(&self.pins, self.programs.for_root(), root, cgroups::ROOT);
+        if attached.is_err() {
+            // Not half of them: that one is to be reported.
+            let _ = cgroups::detach(&self.pins, cgroups::ROOT);
         }
+        attached
     }
 
     /// How flows are translated.

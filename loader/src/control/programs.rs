@@ -75,9 +75,9 @@ impl Programs {
         self.on_cgroups().filter(|(name, ..)| !names::ROOT_PROGRAMS.contains(name))
     }
 
-    /// Those that belong on the root of the hierarchy.
+    /// Those that belong on the root of the hierarchy, in the order in which they are to be put there.
     pub fn for_root(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {
-        self.on_cgroups().filter(|(name, ..)| names::ROOT_PROGRAMS.contains(name))
+        names::ROOT_PROGRAMS.iter().filter_map(|name| self.on_cgroups().find(|(other, ..)| other == name))
     }
 
     fn on_cgroups(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>, bpf_attach_type)> {

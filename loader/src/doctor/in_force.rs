@@ -29,6 +29,13 @@ pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) ->
         degraded.extend(found.attached.iter().filter(|one| !one.alive).map(lost));
         degraded.extend(nat::unrouted(&state, &Forwarding::system()));
     }
+    let config = state.config.as_ref();
+    if config.is_some_and(|config| config.nat.from_node) && !found.missing_on_root.is_empty() {
+        degraded.push(
+            "the node itself does not reach published ports, as from_node wants it: the daemon's log says why"
+                .to_owned(),
+        );
+    }
     degraded.extend(unused(found, findings));
     InForce {
         pin_dir: paths.pin_dir.display().to_string(),
@@ -158,6 +165,7 @@ mod tests {
             attached: attached.into(),
             cgroups: 3,
             missing_on_cgroups: BTreeMap::new(),
+            missing_on_root: Vec::new(),
         }
     }
 

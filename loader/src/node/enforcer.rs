@@ -1,6 +1,6 @@
 //! What the node needs of the kernel.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use berth_common::abi::{
     container::Usage,
@@ -27,6 +27,7 @@ pub trait Enforcer {
         owned: &[(IpAddr, ContainerId, u32)],
     ) -> Result<(), ControlError>;
     fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError>;
+    fn serve_node(&mut self, root: Option<&Path>) -> Result<(), ControlError>;
     fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
     fn update_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError>;
     fn remove_container(&mut self, id: ContainerId) -> Result<(), ControlError>;
@@ -95,6 +96,10 @@ impl Enforcer for Kernel {
 
     fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError> {
         Self::set_translation(self, nat)
+    }
+
+    fn serve_node(&mut self, root: Option<&Path>) -> Result<(), ControlError> {
+        Self::serve_node(self, root)
     }
 
     fn add_container(&mut self, id: ContainerId, spec: &Spec) -> Result<(), ControlError> {

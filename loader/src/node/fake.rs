@@ -38,6 +38,8 @@ pub struct FakeKernel {
     /// What is translated, and how flows are.
     pub nat: Option<Nat>,
     pub translations: Translations,
+    /// Where the programs for the node's own sockets are.
+    pub serves_node: Option<PathBuf>,
     /// What rulesets keep something for.
     pub objects: BTreeMap<u32, Vec<u32>>,
     /// Generations of the rulesets in force.
@@ -84,6 +86,12 @@ impl Enforcer for FakeKernel {
     fn set_translation(&mut self, nat: &Nat) -> Result<(), ControlError> {
         self.may("set_translation")?;
         self.nat = Some(nat.clone());
+        Ok(())
+    }
+
+    fn serve_node(&mut self, root: Option<&Path>) -> Result<(), ControlError> {
+        self.may("serve_node")?;
+        self.serves_node = root.map(Path::to_owned);
         Ok(())
     }
 

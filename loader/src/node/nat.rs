@@ -64,6 +64,14 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Ok(())
     }
 
+    /// Has the node's own sockets reach published ports, if they are to. All else is in force without that.
+    pub(super) fn serve_node(&mut self) {
+        let root = self.config.nat.from_node.then(|| self.observer.cgroup_directory(Path::new("/")));
+        if let Err(failure) = self.kernel.serve_node(root.as_deref()) {
+            self.report(format!("the node itself does not reach published ports: {failure}"));
+        }
+    }
+
     fn translation(&self) -> Result<(Nat, Vec<Clash>), NodeError> {
         let inside = self.inside();
         let (mut sources, mut clashes) = (BTreeMap::new(), Vec::new());
@@ -87,8 +95,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .collect();
         let PortSpan { first, last } = self.config.nat.ports.0;
         let sources = sources.into_iter().collect();
-        let from_node = self.config.nat.from_node.then(|| self.observer.cgroup_directory(Path::new("/")));
-        Ok((Nat { ports: first..=last, uplinks, sources, published, from_node }, clashes))
+        Ok((Nat { ports: first..=last, uplinks, sources, published }, clashes))
     }
 
     /// The containers whose addresses may be translated, and that are there.

@@ -44,6 +44,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.tidy_sets()?;
         self.release_strays()?;
         self.push_network()?;
+        self.serve_node();
         self.restore_local_ports();
         self.store.save(&self.state)?;
         info!("{} containers", self.attachments.len());

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream};
 use berth_tests::sockets::{accept, errno, timed, unspecified};
-use berth_tests::topology::at;
+use berth_tests::topology::{UPLINK, WIRE, at};
 use berth_tests::wait::uninterrupted;
-use berth_tests::{Endpoint as _, Sockets as _, Tenant, Topology, privileged};
+use berth_tests::{Endpoint as _, Sniffer, Sockets as _, Tenant, Topology, in_netns, privileged};
 use socket2::{Domain, Protocol, Type};
 
 use crate::{INSIDE, NODE, Net, OUTSIDE};
@@ -104,7 +104,14 @@ fn nobody_does_unless_it_is_asked_for() -> Result<()> {
     fs::write(net.berth.config_file(), "")?;
     net.berth.restart()?;
     assert_eq!(refused(&net), Some(libc::ECONNREFUSED));
-    stream(&connection, 100)
+    stream(&connection, 100)?;
+    fs::write(net.berth.config_file(), ON)?;
+    net.berth.restart()?;
+    stream(&net.topology.node.tcp_connect(to)?, 100)?;
+    net.berth.stop()?;
+    net.berth.ok(["down"])?;
+    assert_eq!(refused(&net), Some(libc::ECONNREFUSED));
+    Ok(())
 }
 
 /// An IPv6 socket that talks IPv4.
@@ -122,6 +129,29 @@ fn mapped_addresses_are_ipv4_s() -> Result<()> {
     stream(&socket.into(), 100)?;
     let socket = timed(node.socket(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?)?;
     assert_eq!(asked(&socket.into(), to)?, to);
+    // With each of these the kernel itself names the end that the socket has got.
+    let socket: UdpSocket = timed(node.socket(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?)?.into();
+    socket.connect(to)?;
+    datagrams(&socket, 2, 100)?;
+    let mut buffer = [0; 16];
+    uninterrupted(|| socket.send(b"who"))?;
+    assert_eq!(uninterrupted(|| socket.recv_from(&mut buffer))?, (3, to));
+    assert_eq!(socket.peer_addr()?, to);
+    Ok(())
+}
+
+/// What is to leave by an interface leaves by that one.
+#[test]
+fn who_is_bound_to_an_interface_is_left_alone() -> Result<()> {
+    privileged!();
+    let net = published(ON)?;
+    let node = &net.topology.node;
+    let there = Sniffer::start(net.remote(), WIRE)?;
+    let socket = node.tcp(NODE[0])?;
+    in_netns(node.netns(), || socket.bind_device(Some(UPLINK.as_bytes())))??;
+    let to = at(NODE[0], OUTSIDE);
+    assert_eq!(errno(socket.connect(&to.into())), Some(libc::ECONNREFUSED));
+    assert!(there.frames()?.is_empty());
     Ok(())
 }
 
@@ -170,24 +200,24 @@ fn a_container_that_shares_the_node_s_network_does_so_too() -> Result<()> {
     net.berth.add_container("a", a.cgroup().path())?;
     for (family, flag) in [(0, &[][..]), (1, &["--ipv6"][..])] {
         let to = at(NODE[family], OUTSIDE);
-        let connection = a.tcp_connect(to)?;
-        stream(&connection, MUCH)?;
-        datagrams(&a.udp_connect(to)?, 10, 1_000)?;
+        stream(&a.tcp_connect(to)?, MUCH)?;
+        let connected = a.udp_connect(to)?;
+        datagrams(&connected, 10, 1_000)?;
         let rule = |address: IpAddr, port: u16| {
             let (address, port) = (address.to_string(), port.to_string());
-            let rule = ["a", "OUTPUT", "-d", &address, "-p", "tcp", "--dport", &port];
-            let target = ["-j", "REJECT", "--reject-with", "tcp-reset"];
-            net.berth.ok([&["rules", "append"], flag, &rule, &target].concat()).map(drop)
+            let rule = ["a", "OUTPUT", "-d", &address, "-p", "udp", "--dport", &port, "-j", "DROP"];
+            net.berth.ok([&["rules", "append"], flag, &rule].concat()).map(drop)
         };
         rule(NODE[family], OUTSIDE)?;
-        stream(&connection, 100)?;
-        a.tcp_connect(to)?;
+        datagrams(&connected, 1, 100)?;
         rule(net.c.addresses[family], INSIDE)?;
-        assert_eq!(errno(a.tcp_connect(to)), Some(libc::ECONNREFUSED));
+        assert_eq!(errno(connected.send(b"dropped")), Some(libc::EPERM));
+        assert_eq!(errno(a.udp_bind(unspecified(to.ip(), 0))?.send_to(b"dropped", to)), Some(libc::EPERM));
     }
     let flows = net.berth.flows()?;
-    let of_a = flows.iter().filter(|flow| flow.owner == "a" && flow.protocol == "tcp");
-    assert!(of_a.clone().count() > 0 && of_a.clone().all(|flow| flow.dport == INSIDE), "{flows:?}");
+    let of_a: Vec<_> = flows.iter().filter(|flow| flow.owner == "a").collect();
+    assert!(of_a.len() >= 2 && of_a.iter().all(|flow| flow.dport == INSIDE), "{flows:?}");
+    assert_eq!(net.berth.container("a")?.plane.drops_for("rule"), 4);
     Ok(())
 }
 

@@ -21,37 +21,44 @@ impl Aliases {
     /// What the socket has asked for when it was given `reached`.
     #[inline(always)]
     pub fn asked(&self, reached: &NatEnd) -> Option<NatEnd> {
-        let mut asked = None;
+        // Not an option, which would be moved about before it is anything.
+        let mut asked = NatEnd::NOWHERE;
         for alias in &self.places {
             if alias.reached == *reached {
-                asked = Some(alias.asked);
+                asked = alias.asked;
             }
         }
-        asked
+        if asked == NatEnd::NOWHERE { None } else { Some(asked) }
     }
 
-    /// Remembers it. That of the end which the socket came to know first is forgotten for it, if need be.
+    /// Remembers it, in the place of whatever `asked` stood for before; and, if there is no place left, of another one.
     #[inline(always)]
     pub fn note(&mut self, asked: &NatEnd, reached: &NatEnd) {
-        for alias in &mut self.places {
+        let mut place = self.next as usize % Self::PLACES;
+        let mut is_new = true;
+        for (number, alias) in self.places.iter_mut().enumerate() {
             if alias.reached == *reached {
                 alias.asked = *asked;
-                return;
+                is_new = false;
+            } else if alias.asked == *asked {
+                *alias = Alias::NONE;
+            }
+            if alias.reached == NatEnd::NOWHERE {
+                place = number;
             }
         }
-        let place = self.next as usize % Self::PLACES;
-        if let Some(alias) = self.places.get_mut(place) {
+        if let (true, Some(alias)) = (is_new, self.places.get_mut(place)) {
             *alias = Alias { asked: *asked, reached: *reached };
+            self.next = self.next.wrapping_add(1);
         }
-        self.next = self.next.wrapping_add(1);
     }
 
-    /// The socket has asked for `reached` itself.
+    /// The socket has asked for `end` itself, which leads to nobody.
     #[inline(always)]
-    pub fn forget(&mut self, reached: &NatEnd) {
+    pub fn forget(&mut self, end: &NatEnd) {
         for alias in &mut self.places {
-            if alias.reached == *reached {
-                alias.reached = NatEnd::NOWHERE;
+            if alias.reached == *end || alias.asked == *end {
+                *alias = Alias::NONE;
             }
         }
     }

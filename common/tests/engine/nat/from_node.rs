@@ -51,7 +51,7 @@ fn numbered(number: u16) -> NatEnd {
 }
 
 proptest! {
-    /// As a map would have it, of which no more than so many are known.
+    /// As a map would have it, which leaves one out for another where it is full.
     #[test]
     fn what_a_socket_has_asked_for_is_known(
         ends in prop_oneof![Just(Aliases::PLACES), Just(2 * Aliases::PLACES)],
@@ -59,24 +59,35 @@ proptest! {
     ) {
         let ends = u16::try_from(ends).unwrap();
         let mut aliases = Aliases::NONE;
-        let mut model = BTreeMap::new();
+        let mut model: BTreeMap<u16, u16> = BTreeMap::new();
         for (end, name) in asked {
             let reached = end % ends;
             if let Some(name) = name {
                 aliases.note(&numbered(name), &numbered(reached));
+                // A name is one end's.
+                model.retain(|_, other| *other != name);
                 model.insert(reached, name);
-                prop_assert_eq!(aliases.asked(&numbered(reached)), Some(numbered(name)));
             } else {
                 aliases.forget(&numbered(reached));
                 model.remove(&reached);
             }
-            let known: BTreeMap<_, _> = (0..ends)
-                .filter_map(|reached| Some((reached, u16::try_from(aliases.asked(&numbered(reached))?.port).unwrap())))
-                .collect();
+            let asked = |reached| aliases.asked(&numbered(reached)).map(|end| u16::try_from(end.port).unwrap());
+            let known: BTreeMap<_, _> = (0..ends).filter_map(|end| Some((end, asked(end)?))).collect();
             prop_assert!(known.iter().all(|(reached, name)| model.get(reached) == Some(name)));
-            prop_assert!(known.len() <= Aliases::PLACES);
+            prop_assert_eq!(known.len(), model.len().min(Aliases::PLACES));
+            prop_assert!(name.is_none() || known.contains_key(&reached));
+            model = known;
         }
+        prop_assert_eq!(aliases.asked(&NatEnd::NOWHERE), None);
     }
+}
+
+#[test]
+fn what_leads_to_nobody_any_more_is_nobody_s_name() {
+    let mut aliases = Aliases::NONE;
+    aliases.note(&numbered(100), &numbered(1));
+    aliases.forget(&numbered(100));
+    assert_eq!(aliases.asked(&numbered(1)), None);
 }
 
 /// Each packet to one of them asks anew.

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use berth_common::{
     abi::{
         address::Address,
@@ -12,6 +14,7 @@ use crate::{
     api::{masquerade::Masquerade, mode::Mode},
     containers::{LinkAddress, Recognised},
     control::{Nat, Translations},
+    node::Observer as _,
 };
 
 const ADDRESSES: [&str; 2] = ["10.0.3.10", "fd00:3::10"];
@@ -218,6 +221,24 @@ fn a_failure_changes_nothing() {
     assert_eq!(bench.saved().containers[0].definition.as_ref().unwrap().settings, full());
     bench.node.refresh().unwrap();
     assert_eq!(*nat(&bench), before);
+}
+
+#[test]
+fn the_node_s_own_sockets_are_served_if_it_says_so_and_all_else_without_them() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.node.kernel.serves_node, None);
+    bench.node.config.nat.from_node = true;
+    bench.node.restore().unwrap();
+    assert_eq!(bench.node.kernel.serves_node, Some(bench.node.observer.cgroup_directory(Path::new("/"))));
+    assert_eq!(bench.node.problem, None);
+    bench.node.kernel.failing = Some("serve_node");
+    bench.node.restore().unwrap();
+    let problem = bench.node.problem.clone().unwrap();
+    assert!(problem.contains("does not reach published ports") && !problem.contains('\n'), "{problem}");
+    bench.node.kernel.failing = None;
+    bench.node.config.nat.from_node = false;
+    bench.node.restore().unwrap();
+    assert_eq!(bench.node.kernel.serves_node, None);
 }
 
 #[test]
