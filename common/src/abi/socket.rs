@@ -54,7 +54,7 @@ impl Alias {
 }
 
 /// Value of the `SOCKET_ALIASES` socket storage: what a socket calls the containers' ends that it talks to
-/// ([`crate::engine::nat::from_node`]).
+/// ([`crate::engine::nat::ask`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aliases {
