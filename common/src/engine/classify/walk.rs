@@ -111,8 +111,7 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
         self.state.table < self.state.tables && self.state.matches != 0
     }
 
-    /// Looks the packet up in the next two tables. (Where each were a step, all steps together would cost as much as the tables; of
-    /// more at a time, verifiers walk too far.)
+    /// Looks the packet up in the next tables, [`TABLES_A_STEP`] at most: verifiers walk further for each.
     #[inline(always)]
     fn look_up_some(&mut self) -> Option<()> {
         for _ in 0..TABLES_A_STEP {
