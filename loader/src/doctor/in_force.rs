@@ -29,13 +29,7 @@ pub fn section(found: &control::InForce, findings: &[Finding], paths: &Paths) ->
         degraded.extend(found.attached.iter().filter(|one| !one.alive).map(lost));
         degraded.extend(nat::unrouted(&state, &Forwarding::system()));
     }
-    let config = state.config.as_ref();
-    if config.is_some_and(|config| config.nat.from_node) && !found.missing_on_root.is_empty() {
-        degraded.push(
-            "the node itself does not reach published ports, as from_node wants it: the daemon's log says why"
-                .to_owned(),
-        );
-    }
+    degraded.extend(unserved(&state, found));
     degraded.extend(unused(found, findings));
     InForce {
         pin_dir: paths.pin_dir.display().to_string(),
@@ -69,6 +63,15 @@ fn lost(one: &Attached) -> String {
         "{} no longer sees the {direction} packets of {name}: `berth up`, or the daemon, puts it back if the interface is there",
         one.program
     )
+}
+
+/// Whether the node's own sockets are to reach published ports, and do not.
+fn unserved(state: &State, found: &control::InForce) -> Option<String> {
+    let is_wanted = state.config.as_ref().is_some_and(|config| config.nat.from_node);
+    (is_wanted && !found.missing_on_root.is_empty()).then(|| {
+        "the node itself does not reach published ports, as from_node wants it: the daemon's log says why"
+            .to_owned()
+    })
 }
 
 /// What the kernel would have for it.
@@ -192,6 +195,18 @@ mod tests {
         assert_eq!(lines.len(), 5);
         // Of a kernel that has nothing of it, only what is odd by itself.
         assert_eq!(unused(&found, &[]).len(), 2);
+    }
+
+    #[test]
+    fn that_the_node_is_not_served_is_said_where_it_should_be() {
+        let mut state = State::new();
+        let missing = control::InForce { missing_on_root: vec!["berth_connect4"], ..whole() };
+        assert_eq!(unserved(&state, &missing), None);
+        let mut config = crate::config::Config::default();
+        config.nat.from_node = true;
+        state.config = Some(config);
+        assert_eq!(unserved(&state, &whole()), None);
+        assert!(unserved(&state, &missing).unwrap().contains("from_node"));
     }
 
     #[test]

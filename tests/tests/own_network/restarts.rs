@@ -58,10 +58,11 @@ fn a_hundred_of_them_under_traffic() -> Result<()> {
         let done = (0..restarts).try_for_each(|number| {
             let dropped = net.berth.container("web")?.plane.drops_for("rule");
             restart(&net, &mut web)?;
-            settle();
-            let dropped = net.berth.container("web")?.plane.drops_for("rule") - dropped;
+            wait::until_true(&format!("its first packets after restart {number}"), LIMIT, || {
+                Ok(net.berth.container("web")?.plane.drops_for("rule") > dropped)
+            })?;
             let leaked = there.frames()?.iter().filter(|frame| is_first(&frame.data, mac)).count();
-            ensure!(dropped > 0 && leaked == 0, "restart {number}: {leaked} came by, {dropped} were dropped");
+            ensure!(leaked == 0, "restart {number}: {leaked} came by");
             let (so_far, address) = (reached.load(Ordering::Relaxed), net.bridge.at(NUMBER)[0]);
             let listener = web.tcp_listen(at(address, WEB))?;
             wait::until_true(&format!("a client after restart {number}"), LIMIT, || {
@@ -91,9 +92,9 @@ fn a_hundred_of_them_under_traffic() -> Result<()> {
 /// Returns when the container can be talked to.
 fn restart(net: &Net, web: &mut Lxc) -> Result<()> {
     web.restart()?;
-    for address in net.bridge.at(NUMBER) {
-        wait::until_true("an address to be in use", LIMIT, || link::is_local(web.netns(), address))?;
-    }
+    // Its IPv6 address takes a second more, and nothing here depends on it.
+    let [address, _] = net.bridge.at(NUMBER);
+    wait::until_true("an address to be in use", LIMIT, || link::is_local(web.netns(), address))?;
     wait::until_true(
         "the container to be active",
         LIMIT,

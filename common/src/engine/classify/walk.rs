@@ -21,9 +21,6 @@ use crate::abi::rules::{
 /// 4,096, behind: the compiler's bounds on entries done and on entries at all keep every walk below.
 pub const MAX_STEPS: u32 = 1_024 + MAX_TABLES;
 
-/// In how many tables a step looks the packet up.
-const TABLES_A_STEP: u32 = 4;
-
 /// What the rules say of the packet. The state may be that of any walk before.
 #[inline(always)]
 pub fn classify<L: Lines, S: Surroundings>(
@@ -90,8 +87,8 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
     pub fn step(&mut self) -> bool {
         // Small roots are done as soon as nothing can match: constant tables come first, so what is possible is known by
         // then.
-        let going = if self.has_tables() {
-            self.look_up_some().map(|()| true)
+        let going = if self.state.table < self.state.tables && self.state.matches != 0 {
+            self.look_up().map(|()| true)
         } else {
             match self.seek() {
                 Some(Found::Entry(index)) => self.visit(index),
@@ -103,24 +100,6 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
             self.state.decision = Decision::Corrupt;
             false
         })
-    }
-
-    /// Whether there are tables in which the packet has yet to be looked up.
-    #[inline(always)]
-    const fn has_tables(&self) -> bool {
-        self.state.table < self.state.tables && self.state.matches != 0
-    }
-
-    /// Looks the packet up in the next tables, [`TABLES_A_STEP`] at most: verifiers walk further for each.
-    #[inline(always)]
-    fn look_up_some(&mut self) -> Option<()> {
-        for _ in 0..TABLES_A_STEP {
-            if !self.has_tables() {
-                break;
-            }
-            self.look_up()?;
-        }
-        Some(())
     }
 
     /// Looks the packet up in the next table.
