@@ -2,7 +2,13 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
 
+use aya_ebpf::Global;
 use berth_common::engine::{flow_table::Half, tables::Word};
+
+/// Whether tasks may take the processor from TC programs, which they may where the kernel is `PREEMPT_RT`. Constant: the loader
+/// says so.
+#[unsafe(no_mangle)]
+pub static PREEMPTIBLE: Global<u32> = Global::new(0);
 
 /// A word in a map value.
 #[derive(Clone, Copy)]
@@ -88,6 +94,44 @@ pub unsafe fn swap(half: *mut u32, old: u32, new: u32) -> bool {
         atomic_cxchg::<u32, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(half, old, new)
     };
     seen == old
+}
+
+/// Takes a word of this processor's own that is zero while nobody has it; tells whether nobody had it. For TC programs, as [`add_alone`] is.
+///
+/// # Safety
+///
+/// As of [`add_alone`].
+#[inline(always)]
+pub unsafe fn take_alone(word: *mut u64) -> bool {
+    // SAFETY: The caller's.
+    unsafe {
+        if PREEMPTIBLE.load() != 0 {
+            return MapWord::new(word).swap(0, 1);
+        }
+        let is_free = word.read_volatile() == 0;
+        if is_free {
+            word.write_volatile(1);
+        }
+        is_free
+    }
+}
+
+/// Adds to a counter of this processor's own. For TC programs: softirqs are off while these run, so nobody else counts on this
+/// processor between the two halves of this, and who was interrupted by it counts by [`add`], which has no halves. That is worth 8 ns each time.
+///
+/// # Safety
+///
+/// `counter` must point to an aligned word of a value of a map by processor.
+#[inline(always)]
+pub unsafe fn add_alone(counter: *mut u64, value: u64) {
+    // SAFETY: The caller's.
+    unsafe {
+        if PREEMPTIBLE.load() == 0 {
+            counter.write_volatile(counter.read_volatile().wrapping_add(value));
+        } else {
+            add(counter, value);
+        }
+    }
 }
 
 /// Adds to a counter whose old value nobody needs.

@@ -48,9 +48,13 @@ pub fn packet(verdict: &Verdict, plane: Plane, direction: Direction, traffic: Tr
             Plane::Interface => &raw mut (*counters).interface,
             Plane::Forwarded => &raw mut (*counters).forwarded,
         };
-        add(both, direction, traffic);
+        if plane == Plane::Local {
+            add(both, direction, traffic);
+        } else {
+            add_alone(both, direction, traffic);
+        }
         if !verdict.passes() && matches!(plane, Plane::Uplink | Plane::Forwarded) {
-            add(&raw mut (*counters).dropped, direction, traffic);
+            add_alone(&raw mut (*counters).dropped, direction, traffic);
         }
     }
     if !verdict.passes() {
@@ -64,9 +68,9 @@ pub fn non_ip(direction: Direction, traffic: Traffic, reason: Reason) {
     let Some(counters) = NODE_COUNTERS.get_ptr_mut(Counters::NON_IP) else { return };
     // SAFETY: As above.
     unsafe {
-        add(&raw mut (*counters).uplink, direction, traffic);
+        add_alone(&raw mut (*counters).uplink, direction, traffic);
         if reason != Reason::None {
-            add(&raw mut (*counters).dropped, direction, traffic);
+            add_alone(&raw mut (*counters).dropped, direction, traffic);
         }
     }
 }
@@ -88,21 +92,48 @@ fn of(owner: ContainerId) -> Option<*mut Counters> {
     }
 }
 
+/// The cgroup hooks run in process context, where a softirq may count on the same processor in between: hence atomic, although
+/// the counters are per processor.
+///
 /// # Safety
 ///
 /// `both` must point into a value of a map.
 #[inline(always)]
 unsafe fn add(both: *mut Both, direction: Direction, traffic: Traffic) {
-    // The cgroup hooks run in process context, where a softirq may count on the same processor in between: hence
-    // atomic, although the counters are per processor.
     // SAFETY: The caller's.
     unsafe {
-        let counter = match direction {
-            Direction::In => &raw mut (*both).inward,
-            Direction::Out => &raw mut (*both).outward,
-        };
+        let counter = towards(both, direction);
         atomic::add(&raw mut (*counter).packets, traffic.packets);
         atomic::add(&raw mut (*counter).bytes, traffic.bytes);
+    }
+}
+
+/// Where TC counts.
+///
+/// # Safety
+///
+/// As of [`add`].
+#[inline(always)]
+unsafe fn add_alone(both: *mut Both, direction: Direction, traffic: Traffic) {
+    // SAFETY: The caller's.
+    unsafe {
+        let counter = towards(both, direction);
+        atomic::add_alone(&raw mut (*counter).packets, traffic.packets);
+        atomic::add_alone(&raw mut (*counter).bytes, traffic.bytes);
+    }
+}
+
+/// # Safety
+///
+/// As of [`add`].
+#[inline(always)]
+unsafe fn towards(both: *mut Both, direction: Direction) -> *mut Traffic {
+    // SAFETY: The caller's.
+    unsafe {
+        match direction {
+            Direction::In => &raw mut (*both).inward,
+            Direction::Out => &raw mut (*both).outward,
+        }
     }
 }
 

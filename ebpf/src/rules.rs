@@ -45,7 +45,7 @@ use crate::{
     flow::MapFlow,
     hooks::control::CALLBACKS,
     maps::{RULESETS, SCRATCH},
-    packet::{Copied, Skb},
+    packet::Skb,
     seams, sets,
     tables::config,
 };
@@ -248,14 +248,19 @@ pub fn question(skb: Skb, headers: &Headers, case: &Case) -> u32 {
     for place in 0..SCRATCHES as u32 {
         let Some(scratch) = SCRATCH.get_ptr_mut(place) else { break };
         // SAFETY: An aligned word of the value just looked up.
-        if unsafe { MapWord::new(&raw mut (*scratch).taken) }.swap(0, 1) {
+        let is_taken = unsafe {
+            let taken = &raw mut (*scratch).taken;
+            // Only TC has to do with interfaces of containers' own.
+            if case.own_interface() { atomic::take_alone(taken) } else { MapWord::new(taken).swap(0, 1) }
+        };
+        if is_taken {
             // SAFETY: Nobody else on this processor uses it while it is taken.
             let Scratch { question, packet, is_counted, .. } = unsafe { &mut *scratch };
             *is_counted = 0;
             packet.headers = *headers;
             packet.logs.count = 0;
             packet.hits = Hits::NONE;
-            question.fill(&Copied(skb), headers, case, &circumstances(skb, headers, case));
+            question.fill(&skb, headers, case, &circumstances(skb, headers, case));
             return place;
         }
     }
@@ -271,7 +276,7 @@ fn circumstances(skb: Skb, headers: &Headers, case: &Case) -> Circumstances {
         if case.asks_types { seams::address_types(headers, alone) } else { (0, 0) };
     let packet_type = match (case.own_interface(), case.chain.is_inward()) {
         // To the node it is one that it sends itself, or that is for another: what the container sees is in the frame.
-        (true, true) if headers.network >= ETHERNET_HEADER => ether::packet_type(&Copied(skb)),
+        (true, true) if headers.network >= ETHERNET_HEADER => ether::packet_type(&skb),
         (true, _) => 0,
         (false, _) => kind as u8,
     };
@@ -310,7 +315,7 @@ pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
         return false;
     }
     let Some(ruleset) = RULESETS.get(case.container.0) else { return false };
-    let length = || question::length(&Copied(skb), headers, skb.length(headers));
+    let length = || question::length(&skb, headers, skb.length(headers));
     cached::replay(Inner::new(ruleset), &flow, &scope(skb, case), length)
 }
 

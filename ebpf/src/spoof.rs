@@ -10,11 +10,7 @@ use berth_common::{
     wire::ether::EtherType,
 };
 
-use crate::{
-    packet::{Copied, Skb},
-    seams::BySkb,
-    tables::Maps,
-};
+use crate::{packet::Skb, seams::BySkb, tables::Maps};
 
 /// What [`seam_course`] returns, if no reason.
 const ENDS: u32 = Reason::None as u32;
@@ -49,7 +45,7 @@ extern "C" fn seam_course(skb: *mut __sk_buff, headers: *const Headers, id: u32,
     // Keys of lookups are looked for on the function's own stack, as older kernels demand.
     // SAFETY: The verifier holds callers to valid memory of the type's size.
     let headers = unsafe { headers.read_volatile() };
-    match spoof::course(&Maps::new(BySkb(skb)), (&Copied(skb), &headers), (ContainerId(id), inward != 0)) {
+    match spoof::course(&Maps::new(BySkb(skb)), (&skb, &headers), (ContainerId(id), inward != 0)) {
         Ok(Course::Ends) => ENDS,
         Ok(Course::GoesThrough) => GOES_THROUGH,
         Err(reason) => reason as u32,
@@ -60,5 +56,5 @@ extern "C" fn seam_course(skb: *mut __sk_buff, headers: *const Headers, id: u32,
 extern "C" fn seam_frame(skb: *mut __sk_buff, kind: u32, offset: u32, id: u32, inward: u32) -> u32 {
     let skb = Skb(skb);
     let frame = (EtherType(kind as u16), offset);
-    spoof::refuses_frame(&Maps::new(BySkb(skb)), &Copied(skb), frame, (ContainerId(id), inward != 0)) as u32
+    spoof::refuses_frame(&Maps::new(BySkb(skb)), &skb, frame, (ContainerId(id), inward != 0)) as u32
 }

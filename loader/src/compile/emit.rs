@@ -172,7 +172,8 @@ impl<'a> Emitter<'a> {
         };
         for ((number, root), place) in (1_u32..).zip(self.roots).zip(&mut header.roots) {
             if let Some(root) = root {
-                let root = abi::root::Root { counters, ..root };
+                let shape = abi::root::Shape { counters, ..root.shape };
+                let root = abi::root::Root { shape, ..root };
                 self.lines.put(number as usize, &root.to_line());
                 *place = number;
             }

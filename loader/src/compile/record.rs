@@ -9,7 +9,7 @@ use berth_common::abi::rules::{
     check::{self, CHECK_WORDS},
     entry::{self, ENTRY_WORDS, NO_COUNTER},
     reference::Reference,
-    root::{MAX_TABLES, Root},
+    root::{MAX_TABLES, Root, Shape},
 };
 
 use super::{
@@ -31,15 +31,15 @@ pub(super) fn root(
     for (place, start) in starts.iter_mut().zip(tables) {
         *place = start;
     }
-    Root {
+    let shape = Shape {
         tables: plans.len() as u8,
         constant: plans.iter().filter(|plan| plan.constant).count() as u8,
         small: entries <= SMALL,
         entries: entries as u32,
         first,
         counters: 0,
-        starts,
-    }
+    };
+    Root { shape, starts }
 }
 
 /// An entry.

@@ -14,6 +14,7 @@ static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 
 /// The object's constant that tells `berth_control` to go through tables by itself.
 const CALLBACKS: &str = "CALLBACKS";
+const PREEMPTIBLE: &str = "PREEMPTIBLE";
 
 /// An eBPF object.
 #[derive(Debug)]

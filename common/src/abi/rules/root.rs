@@ -8,6 +8,15 @@ pub const MAX_TABLES: u32 = 12;
 /// Where everything of one built-in chain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
+    /// All but its tables.
+    pub shape: Shape,
+    /// Where each table begins.
+    pub starts: [Reference; MAX_TABLES as usize],
+}
+
+/// What a walk has to know of a chain before it looks anything up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
     /// How many tables there are.
     pub tables: u8,
     /// How many of them, the first ones, look only at what is constant in a flow. At least one does.
@@ -20,19 +29,20 @@ pub struct Root {
     pub first: u32,
     /// Line of the first counter.
     pub counters: u32,
-    /// Where each table begins.
-    pub starts: [Reference; MAX_TABLES as usize],
 }
 
 impl Root {
     /// As a line.
     pub fn to_line(&self) -> Line {
-        let kinds = self.tables as u32 | (self.constant as u32) << 8 | (self.small as u32) << 16;
-        let words = [pair(kinds, self.entries), pair(self.first, self.counters)];
+        let Shape { tables, constant, small, entries, first, counters } = self.shape;
+        let kinds = tables as u32 | (constant as u32) << 8 | (small as u32) << 16;
+        let words = [pair(kinds, entries), pair(first, counters)];
         super::line(&words, &self.starts.map(|start| start.0))
     }
+}
 
-    /// All but where the tables begin, which [`start`] finds one by one.
+impl Shape {
+    /// As a root's line has it.
     #[inline(always)]
     pub const fn from_line(line: &Line) -> Self {
         let [kinds, places, ..] = *line;
@@ -43,7 +53,6 @@ impl Root {
             entries: half(kinds, 1),
             first: half(places, 0),
             counters: half(places, 1),
-            starts: [Reference::NONE; MAX_TABLES as usize],
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::abi::rules::{
     entry::NO_COUNTER,
     header,
     reference::Reference,
-    root::{self, MAX_TABLES, Root},
+    root::{self, MAX_TABLES, Shape},
 };
 
 /// Everything of a walk that changes: plain numbers, so that it can lie in a map. It should, in the kernel: what comes
@@ -107,7 +107,7 @@ impl State {
     /// Begins a walk at a root. A function of its own in the kernel, too, since its frame is gone when the walk begins.
     #[inline(never)]
     pub(super) fn begin(&mut self, header: &Line, line: &Line, question: &Question) {
-        let root = Root::from_line(line);
+        let root = Shape::from_line(line);
         self.generation = header::generation(header);
         for (table, place) in (0..MAX_TABLES).zip(&mut self.vectors) {
             *place = root::start(line, table).unwrap_or(Reference::NONE).0;

@@ -3,7 +3,7 @@
 use std::{cell::Cell, ops::Range};
 
 use berth_common::abi::{
-    rules::{Line, header, root::Root},
+    rules::{Line, header, root::Shape},
     units::Nanos,
 };
 use berth_common::{
@@ -180,7 +180,7 @@ impl<'a> Watched<'a> {
     fn for_packet(memory: &'a Memory, packet: &Packet) -> Self {
         let header = memory.constant(0).unwrap();
         let root = header::root(header, packet.chain.slot(packet.family)).unwrap();
-        let root = Root::from_line(memory.constant(root).unwrap());
+        let root = Shape::from_line(memory.constant(root).unwrap());
         Self { entries: root.first..root.first + root.entries / 2 + 1, ..Self::new(memory) }
     }
 }
