@@ -47,6 +47,16 @@ impl MapFlow {
         Some(unsafe { (&raw mut (*self.pointer()).verdicts).cast::<u64>().add(place * VERDICT_WORDS + word) })
     }
 
+    /// Word by word: for all at once the compiler would call a function that writes them byte by byte.
+    #[inline(always)]
+    fn forget_verdicts(self) {
+        for place in 0..2 {
+            for word in 0..VERDICT_WORDS {
+                self.set_verdict(place, word, 0);
+            }
+        }
+    }
+
     /// A word of the TCP connection; nothing if there is no such.
     #[inline(always)]
     fn number_word(self, place: usize) -> Option<*mut u64> {
@@ -123,8 +133,8 @@ impl FlowEntry for MapFlow {
     #[inline(always)]
     fn change_responder(&self, old: ContainerId, new: ContainerId) {
         // SAFETY: As above.
+        self.forget_verdicts();
         unsafe {
-            (&raw mut (*self.pointer()).verdicts).write_volatile([[0; VERDICT_WORDS]; 2]);
             atomic::swap((&raw mut (*self.pointer()).responder).cast(), old.0, new.0);
         }
     }
@@ -216,13 +226,16 @@ impl FlowEntry for MapFlow {
         unsafe {
             (*self.pointer()).created = beginning.created;
             (*self.pointer()).out = beginning.out;
-            (*self.pointer()).back = Traffic { packets: 0, bytes: 0 };
-            (*self.pointer()).numbers = Connection::NO_NUMBERS;
+            (&raw mut (*self.pointer()).back.packets).write_volatile(0);
+            (&raw mut (*self.pointer()).back.bytes).write_volatile(0);
             (*self.pointer()).opener = beginning.opener;
             (*self.pointer()).responder = beginning.responder;
             (*self.pointer()).port_epoch = beginning.port_epoch;
             (*self.pointer()).state = beginning.state;
-            (*self.pointer()).verdicts = [[0; VERDICT_WORDS]; 2];
+        }
+        self.forget_verdicts();
+        for (place, number) in Connection::NO_NUMBERS.into_iter().enumerate() {
+            self.set_number(place, number);
         }
     }
 }

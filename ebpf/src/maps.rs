@@ -24,7 +24,7 @@ use berth_common::abi::{
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
     nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
-    set,
+    rules, set,
     socket::{Adoption, Aliases, Bound, CgroupEntry, SocketOwner},
     timeout::Timeouts,
 };
@@ -32,7 +32,7 @@ use berth_common::abi::{
 use crate::{
     flow_table::{FreeSlots, Index, Segment},
     notice::Draft,
-    rules::{Ruleset, SCRATCHES, Scratch},
+    rules::{SCRATCHES, Scratch, Shelf},
     sets::Table,
 };
 
@@ -109,9 +109,12 @@ pub static ADOPTIONS: HashMap<u64, Adoption, 65_536, { BPF_F_NO_PREALLOC as usiz
 pub static CONTROL: Array<Control, 1> = Array::new();
 #[btf_map]
 pub static EVENTS: RingBuf<Records, EVENTS_BYTES> = RingBuf::new();
-/// The rules of each container that has any.
+/// Where the rules of each container are that has any: [`rules::shelf::Place`].
 #[btf_map]
-pub static RULESETS: ArrayOfMaps<Ruleset, CONTAINER_ENTRIES> = ArrayOfMaps::new();
+pub static RULESETS: Array<u64, CONTAINER_ENTRIES> = Array::new();
+/// The rules of all containers.
+#[btf_map]
+pub static SHELVES: ArrayOfMaps<Shelf, { rules::shelf::SHELVES as usize }> = ArrayOfMaps::new();
 /// The named sets of all containers.
 #[btf_map]
 pub static SETS: ArrayOfMaps<Table, { set::NUMBERS as usize }> = ArrayOfMaps::new();

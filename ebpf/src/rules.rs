@@ -6,7 +6,6 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::BPF_F_INNER_MAP,
     btf_maps::Array,
     helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns, bpf_loop},
 };
@@ -19,6 +18,7 @@ use berth_common::{
             external::{self, SET},
             interface,
             reference::Reference,
+            shelf::{self, Place},
         },
         units::{ContainerId, Nanos, Protocol},
     },
@@ -44,14 +44,14 @@ use crate::{
     event,
     flow::MapFlow,
     hooks::control::CALLBACKS,
-    maps::{RULESETS, SCRATCH},
+    maps::{RULESETS, SCRATCH, SHELVES},
     packet::Skb,
     seams, sets,
     tables::config,
 };
 
-/// A ruleset: an array of as many lines as it has.
-pub type Ruleset = Array<Line, 1, { BPF_F_INNER_MAP as usize }>;
+/// Lines with rulesets.
+pub type Shelf = Array<Line, { shelf::LINES as usize }>;
 
 /// How many walks may be under way on one processor: one in softirq, and those of tasks that were preempted in theirs.
 pub const SCRATCHES: usize = 16;
@@ -65,6 +65,8 @@ pub struct Scratch {
     pub question: Question,
     /// Of the walk.
     pub state: State,
+    /// Where on its shelf the ruleset begins.
+    first: u32,
     search: Search,
     /// What a check looks up: there is little room for it on the stack.
     pub bucket: BucketKey,
@@ -133,20 +135,21 @@ pub enum Turn {
 pub fn answer(skb: Skb, container: ContainerId, place: u32) -> Turn {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Turn::Over };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
-    let (question, state, hits) =
-        unsafe { (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet.hits) };
-    match RULESETS.get(container.0) {
-        Some(ruleset) => {
-            let lines = Inner::new(ruleset);
+    let (question, state, hits, first) = unsafe {
+        (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet.hits, &mut (*scratch).first)
+    };
+    match Shelved::of(container) {
+        Some(lines) => {
+            *first = lines.first;
             // Rules that were replaced while the walk waited are walked no further: the packet meets the new ones from the
             // beginning, so that what becomes of it is what one ruleset says.
-            let goes = (state.was_told() && state.is_in(lines)) || {
+            let goes = (state.was_told() && state.is_in(&lines)) || {
                 *hits = Hits::NONE;
-                classify::begin(lines, question, state)
+                classify::begin(&lines, question, state)
             };
             // Asked here, too, since this is verified by itself.
             if goes && CALLBACKS.load() != 0 {
-                let mut way = Way { lines, scratch, skb };
+                let mut way = Way { shelf: lines.shelf, scratch, skb };
                 // SAFETY: The callback gets the context that is given here, which outlives the call.
                 unsafe { bpf_loop(MAX_STEPS, take_step as *mut c_void, (&raw mut way).cast(), 0) };
             }
@@ -182,25 +185,29 @@ pub fn begin(container: ContainerId, place: u32) -> bool {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
     // SAFETY: As above.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    let Some(ruleset) = RULESETS.get(container.0) else {
+    let Some(lines) = Shelved::of(container) else {
         state.pass(question);
         return false;
     };
-    classify::begin(Inner::new(ruleset), question, state)
+    classify::begin(&lines, question, state)
 }
 
 /// Takes a step; tells whether the walk goes on, or [waits](State::is_waiting). Where the rules have been replaced meanwhile it ends without a decision,
 /// so that the packet is dropped: it must not meet halves of two rulesets.
 #[inline(always)]
 pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
-    let (Some(ruleset), Some(scratch)) = (RULESETS.get(container.0), SCRATCH.get_ptr_mut(place)) else {
+    let (Some(Shelved { shelf, first }), Some(scratch)) =
+        (Shelved::of(container), SCRATCH.get_ptr_mut(place))
+    else {
         return false;
     };
+    let lines = Shelved { shelf, first: InScratch(scratch) };
     // SAFETY: As above.
-    let Scratch { question, state, search, packet, .. } = unsafe { &mut *scratch };
-    let (question, lines) = (&*question, Inner::new(ruleset));
+    let Scratch { question, state, search, packet, first: kept, .. } = unsafe { &mut *scratch };
+    *kept = first;
+    let question = &*question;
     let surroundings = Kernel { skb, question, search, packet };
-    state.is_in(lines) && Walk { lines, surroundings, question, state }.step()
+    state.is_in(&lines) && Walk { lines: &lines, surroundings, question, state }.step()
 }
 
 /// Whether the walk waits for an answer.
@@ -314,9 +321,9 @@ pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
     if !keeps_verdicts(case) {
         return false;
     }
-    let Some(ruleset) = RULESETS.get(case.container.0) else { return false };
+    let Some(lines) = Shelved::of(case.container) else { return false };
     let length = || question::length(&skb, headers, skb.length(headers));
-    cached::replay(Inner::new(ruleset), &flow, &scope(skb, case), length)
+    cached::replay(&lines, &flow, &scope(skb, case), length)
 }
 
 /// As [`cached::remember`], of the walk at `place`.
@@ -332,37 +339,69 @@ pub fn remember(skb: Skb, case: &Case, place: u32, flow: MapFlow) {
     cached::remember(&flow, &scope(skb, case), state.generation(), (&outcome, question.mark), packet.hits);
 }
 
-/// A ruleset in its map.
-#[repr(transparent)]
-struct Inner(Ruleset);
+/// Has a container meet the rules that are there; tells whether there is such a container.
+#[inline(always)]
+pub fn publish(container: ContainerId, place: Place) -> bool {
+    let Some(word) = RULESETS.get_ptr_mut(container.0) else { return false };
+    // SAFETY: An aligned word of the value just looked up.
+    unsafe { word.write_volatile(place.0) };
+    true
+}
 
-impl Inner {
+/// A ruleset on its shelf.
+#[derive(Clone, Copy)]
+struct Shelved<F> {
+    shelf: &'static Shelf,
+    first: F,
+}
+
+/// Where on its shelf a ruleset begins.
+trait First: Copy {
+    fn line(self) -> u32;
+}
+
+impl First for u32 {
     #[inline(always)]
-    fn new(ruleset: &Ruleset) -> &Self {
-        // SAFETY: The one is laid out as the other.
-        unsafe { &*core::ptr::from_ref(ruleset).cast() }
+    fn line(self) -> u32 {
+        self
     }
 }
 
-impl Lines for Inner {
-    type Word = MapWord;
+/// As a walk keeps it, which has no room for it on its stack.
+#[derive(Clone, Copy)]
+struct InScratch(*const Scratch);
 
+impl First for InScratch {
     #[inline(always)]
-    fn line(&self, index: u32) -> Option<&Line> {
-        self.0.get(index)
+    fn line(self) -> u32 {
+        // SAFETY: A value of a map. Volatile, so that the compiler does not put it on the stack after all.
+        unsafe { (&raw const (*self.0).first).read_volatile() }
     }
+}
 
+impl Shelved<u32> {
+    /// That of a container, if it has any.
     #[inline(always)]
-    fn vector(&self, fields: &Fields, start: Reference) -> Option<u32> {
-        match vector_at(&self.0, fields, start.0) {
-            NO_VECTOR => None,
-            place => Some(place),
+    fn of(container: ContainerId) -> Option<Self> {
+        let word = RULESETS.get_ptr(container.0)?;
+        // SAFETY: An aligned word of the value just looked up.
+        let place = Place(unsafe { word.read_volatile() });
+        if place == Place::NONE {
+            return None;
         }
+        Some(Self { shelf: SHELVES.get(place.shelf())?, first: place.first() })
+    }
+}
+
+impl<F: First> Shelved<F> {
+    #[inline(always)]
+    fn pointer(&self, index: u32) -> Option<*mut Line> {
+        self.shelf.get_ptr_mut(self.first.line().wrapping_add(index))
     }
 
     #[inline(always)]
-    fn word(&self, index: u32) -> Option<MapWord> {
-        let line: *mut Line = self.0.get_ptr_mut(index.wrapping_div(WORDS as u32))?;
+    fn changing(&self, index: u32) -> Option<MapWord> {
+        let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
         // The verifier does not see what the compiler knows of the remainder.
         let place = core::hint::black_box(index) as usize & (WORDS - 1);
         // SAFETY: The mask keeps the place in the line.
@@ -371,8 +410,8 @@ impl Lines for Inner {
 
     /// Both words are in one line, so it is looked up once.
     #[inline(always)]
-    fn count(&self, index: u32, bytes: u32) -> Option<()> {
-        let line: *mut Line = self.0.get_ptr_mut(index.wrapping_div(WORDS as u32))?;
+    fn count_at(&self, index: u32, bytes: u32) -> Option<()> {
+        let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
         let place = core::hint::black_box(index) as usize & (WORDS - COUNTER_WORDS as usize);
         // SAFETY: The mask keeps the place in the line, and even, so that another word follows.
         unsafe {
@@ -384,13 +423,62 @@ impl Lines for Inner {
     }
 }
 
+impl Lines for Shelved<u32> {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
+        self.changing(index)
+    }
+
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        self.count_at(index, bytes)
+    }
+}
+
+impl Lines for Shelved<InScratch> {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.line().wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn vector(&self, _: &Fields, start: Reference) -> Option<u32> {
+        match vector_at(self.shelf, self.first.0, start.0) {
+            NO_VECTOR => None,
+            place => Some(place),
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
+        self.changing(index)
+    }
+
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        self.count_at(index, bytes)
+    }
+}
+
 /// No vector is there: the highest bit of a place is never set.
 const NO_VECTOR: u32 = u32::MAX;
 
 /// As [`classify::lookup::vector`], on a stack of its own.
 #[inline(never)]
-fn vector_at(ruleset: &Ruleset, fields: &Fields, start: u32) -> u32 {
-    classify::lookup::vector(Inner::new(ruleset), fields, Reference(start)).unwrap_or(NO_VECTOR)
+fn vector_at(shelf: &'static Shelf, scratch: *const Scratch, start: u32) -> u32 {
+    let lines = Shelved { shelf, first: InScratch(scratch) };
+    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it.
+    let fields = unsafe { &(*scratch).question.fields };
+    classify::lookup::vector(&lines, fields, Reference(start)).unwrap_or(NO_VECTOR)
 }
 
 /// What rules ask of the kernel.
@@ -459,18 +547,18 @@ impl Surroundings for Kernel<'_> {
 }
 
 /// What a step needs: less than the walk that is made of it, since there is little room on the stack.
-struct Way<'a> {
-    lines: &'a Inner,
+struct Way {
+    shelf: &'static Shelf,
     scratch: *mut Scratch,
     skb: Skb,
 }
 
-unsafe extern "C" fn take_step(_: u32, way: *const Way<'_>) -> i64 {
+unsafe extern "C" fn take_step(_: u32, way: *const Way) -> i64 {
     // SAFETY: The helper hands on what it was given.
-    let Way { lines, scratch, skb } = unsafe { &*way };
+    let Way { shelf, scratch, skb } = unsafe { &*way };
     // SAFETY: A value of a map, which nobody else on this processor uses while it is taken.
     let Scratch { question, state, search, packet, .. } = unsafe { &mut **scratch };
-    let question = &*question;
+    let (question, lines) = (&*question, Shelved { shelf, first: InScratch(*scratch) });
     let surroundings = Kernel { skb: *skb, question, search, packet };
-    i64::from(!Walk { lines: *lines, surroundings, question, state }.step())
+    i64::from(!Walk { lines: &lines, surroundings, question, state }.step())
 }

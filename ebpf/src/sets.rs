@@ -5,7 +5,7 @@ use berth_common::{
     abi::rules::{Line, external::Set},
     engine::{
         classify::Question,
-        set::{Lines, Search, Told},
+        set::{self, Lines, Search, Told},
     },
 };
 
@@ -17,7 +17,11 @@ pub type Table = Array<Line, 1, { BPF_F_INNER_MAP as usize }>;
 /// Whether the packet that the question is about is in a named set.
 #[inline(always)]
 pub fn in_set(search: &mut Search, question: &Question, number: u32, asked: Set) -> bool {
-    seam_set(search, question, number, packed(asked)) != 0
+    match seam_plain_set(question, number, packed(asked)) {
+        0 => false,
+        1 => true,
+        _ => seam_set(search, question, number, packed(asked)) != 0,
+    }
 }
 
 struct InMap<'a>(&'a Table);
@@ -52,6 +56,19 @@ const fn packed(asked: Set) -> u32 {
 #[inline(always)]
 const fn unpacked(asked: u32) -> Set {
     Set { parts: asked as u8, destinations: (asked >> 8) as u8 }
+}
+
+/// Neither in the set nor not: that takes a search.
+const NOT_PLAIN: u32 = 2;
+
+#[unsafe(no_mangle)]
+extern "C" fn seam_plain_set(question: *const Question, number: u32, asked: u32) -> u32 {
+    if question.is_null() {
+        return 0;
+    }
+    let Some(table) = SETS.get(number) else { return 0 };
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    set::is_in_plain(&InMap(table), unsafe { &*question }, unpacked(asked)).map_or(NOT_PLAIN, u32::from)
 }
 
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! Requests of the loader to the `control` program, which carries them out with the same code as the hooks.
 
-use super::{flow::FlowKey, port::PortKey, units::ContainerId};
+use super::{flow::FlowKey, port::PortKey, rules::shelf::Place, units::ContainerId};
 
 /// Only entry of the `CONTROL` map: the request, and afterwards its answer.
 #[repr(C)]
@@ -20,6 +20,8 @@ pub struct Control {
     pub cursor: u32,
     /// How many flows are guaranteed.
     pub flows: u32,
+    /// Where the container's rules are.
+    pub rules: Place,
 }
 
 impl Control {
@@ -56,6 +58,9 @@ impl Control {
 
     /// Forget what `container` has used, but for the flows that it has: it is no more.
     pub const FORGET_USAGE: u32 = 14;
+
+    /// Have `container` meet the rules that are in `rules`. Here, since the kernel copies what user space writes to an array byte by byte.
+    pub const PUBLISH_RULES: u32 = 15;
 
     /// How many slots are looked at, at most, by what looks at a few.
     pub const LOOKS: u32 = 64;

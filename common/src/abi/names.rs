@@ -31,6 +31,7 @@ pub const MAPS: &[&str] = &[
     "CONTROL",
     "EVENTS",
     "RULESETS",
+    "SHELVES",
     "SETS",
     "OBJECTS",
     "BUCKETS",

@@ -100,19 +100,6 @@ impl Search {
     #[inline(always)]
     pub fn is_in<L: Lines>(&mut self, lines: &L, question: &Question, asked: Set) -> bool {
         let Some(header) = lines.line(0) else { return false };
-        if let Some(entry) = plain(header, question, asked) {
-            let hash = entry.hash(set::seed(header), 1) as u32;
-            for step in 0..PLAIN_LINES {
-                let place = hash.wrapping_add(step) & set::mask(header);
-                let Some(line) = lines.line(place.wrapping_add(1)) else { return false };
-                if find_words::<1>(line, &entry) == Told::InSet {
-                    return true;
-                }
-                if !is_full(line) {
-                    return false;
-                }
-            }
-        }
         if !lines.begin(self, header, question, asked) || !lines.next(self, header) {
             return false;
         }
@@ -214,11 +201,30 @@ impl Search {
     }
 }
 
+/// Whether the packet is in a set of addresses of IPv4: the commonest kind by far, for which nothing has to be kept from one line to the
+/// next. Not told of other sets, or where too many lines are full: those take a [`Search`].
+#[inline(always)]
+pub fn is_in_plain<L: Lines>(lines: &L, question: &Question, asked: Set) -> Option<bool> {
+    let header = lines.line(0)?;
+    let entry = plain(header, question, asked)?;
+    let hash = entry.hash(set::seed(header), 1) as u32;
+    for step in 0..PLAIN_LINES {
+        let place = hash.wrapping_add(step) & set::mask(header);
+        let line = lines.line(place.wrapping_add(1))?;
+        if find_words::<1>(line, &entry) == Told::InSet {
+            return Some(true);
+        }
+        if !is_full(line) {
+            return Some(false);
+        }
+    }
+    None
+}
+
 /// How many lines are looked at for a [`plain`] entry before it is looked for as all others are.
 const PLAIN_LINES: u32 = 4;
 
-/// The entry of a packet's address in a set of addresses of IPv4. Of all sets these are the most used, and the simplest: to look at the lines
-/// that their hash leads to, nothing has to be kept from one to the next.
+/// The entry of a packet's address in a set of addresses of IPv4.
 #[inline(always)]
 fn plain(header: &Line, question: &Question, asked: Set) -> Option<Entry> {
     let family = Some(Family::Ipv4);

@@ -11,7 +11,7 @@ use crate::{
     abi::rules::{Line, external::Set},
     engine::{
         classify::Question,
-        set::{Lines, Search},
+        set::{self, Lines, Search},
     },
 };
 
@@ -35,7 +35,7 @@ impl Sets {
 /// Whether the packet is in the set with these lines.
 pub fn holds(lines: &[Line], question: &Question, asked: Set) -> bool {
     let mut search = Search::EMPTY;
-    search.is_in(&lines, question, asked)
+    set::is_in_plain(&lines, question, asked).unwrap_or_else(|| search.is_in(&lines, question, asked))
 }
 
 impl Lines for &[Line] {

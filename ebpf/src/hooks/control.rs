@@ -13,6 +13,7 @@ use berth_common::{
 
 use crate::{
     maps::CONTROL,
+    rules,
     seams::{self, NoContext},
     sweep,
     tables::Maps,
@@ -29,7 +30,8 @@ pub static CALLBACKS: Global<u32> = Global::new(1);
 pub fn berth_control(ctx: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
     // SAFETY: The loader runs one request at a time and waits for its end.
-    let Control { operation, container, key, flags, result, cursor, flows } = unsafe { *request };
+    let Control { operation, container, key, flags, result, cursor, flows, rules: place } =
+        unsafe { *request };
     let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
         Control::RESERVE => reserve(&maps, container, &key, flags & Control::RAW != 0),
@@ -40,6 +42,7 @@ pub fn berth_control(ctx: TcContext) -> i32 {
         Control::CARRY_FLOWS => (0, result.wrapping_add(sweep::carry(maps, cursor))),
         Control::DRAIN_SLOTS => (0, result.wrapping_add(sweep::drain(maps))),
         Control::GUARANTEE => (0, account::guarantee(&maps, container, flows) as u32),
+        Control::PUBLISH_RULES => (0, rules::publish(container, place) as u32),
         Control::FORGET_USAGE => {
             quota::forget(&maps, container);
             (0, 0)

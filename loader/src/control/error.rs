@@ -52,6 +52,19 @@ pub enum ControlError {
         .0.0
     )]
     OtherRuleset(ContainerId),
+    /// It has more lines than any place for rulesets.
+    #[error(
+        "the compiled rules take {lines} lines of 64 bytes, of which there can be {limit}: use fewer rules, or simpler ones"
+    )]
+    RulesetTooLarge {
+        /// How many it has.
+        lines: u32,
+        /// How many there can be.
+        limit: u32,
+    },
+    /// The rules of all containers together are too large.
+    #[error("there is no room for more rules on this node: remove some of other containers'")]
+    NoShelf,
     /// What was to be put in force is no compiled ruleset.
     #[error("these lines are no compiled ruleset: this is an error in berth, please report it")]
     NoRuleset,

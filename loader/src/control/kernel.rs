@@ -218,7 +218,7 @@ fn make(draft: &Pins, sizes: &Sizes, object: &Object) -> Result<(), ControlError
     let btf = object::kernel_btf()?;
     features::require(&btf, draft.root())?;
     draft.create(object.digest())?;
-    let mut ebpf = object.open(draft, sizes, &btf, features::calls_back())?;
+    let mut ebpf = object.open(draft, sizes, &btf, features::constants())?;
     draft.check_maps()?;
     let directory = draft.programs(object.digest());
     Programs::load(&mut ebpf, &btf, &directory, || object.sources())?;
@@ -279,7 +279,7 @@ fn load_beside(pins: &Pins, object: &Object, draft: &Path) -> Result<Programs, C
     features::require(&btf, pins.root())?;
     pins::create_directory(draft)?;
     // The maps are all there, so their sizes are not asked for.
-    let mut ebpf = object.open(pins, &Sizes::default(), &btf, features::calls_back())?;
+    let mut ebpf = object.open(pins, &Sizes::default(), &btf, features::constants())?;
     Programs::load(&mut ebpf, &btf, draft, || object.sources())
 }
 

@@ -31,6 +31,7 @@ mod refusal;
 mod requests;
 mod rules;
 mod sets;
+mod shelves;
 mod sockets;
 mod spec;
 mod sys;

@@ -12,9 +12,14 @@ use super::{ControlError, Sizes, error::Context as _, pins::Pins, refusal::Sourc
 
 static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/berth.bpf.o"));
 
-/// The object's constant that tells `berth_control` to go through tables by itself.
-const CALLBACKS: &str = "CALLBACKS";
-const PREEMPTIBLE: &str = "PREEMPTIBLE";
+/// What the object's constants say of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants {
+    /// Whether programs may have the kernel call back, which it does only to compiled ones.
+    pub callbacks: bool,
+    /// Whether tasks may take the processor from programs on interfaces.
+    pub preemptible: bool,
+}
 
 /// An eBPF object.
 #[derive(Debug)]
@@ -50,22 +55,21 @@ impl Object {
     }
 
     /// Creates the maps, each pinned; those that are pinned already are used as they are. Loads no program yet.
-    ///
-    /// `callbacks` tells whether programs may have the kernel call back, which it does only to compiled ones.
     pub(super) fn open(
         &self,
         pins: &Pins,
         sizes: &Sizes,
         btf: &Btf,
-        callbacks: bool,
+        constants: Constants,
     ) -> Result<Ebpf, ControlError> {
         if self.is_empty() {
             return Err(ControlError::NoObject);
         }
-        let callbacks = u32::from(callbacks);
+        let [callbacks, preemptible] = [constants.callbacks, constants.preemptible].map(u32::from);
         let mut loader = EbpfLoader::new();
         loader.btf(Some(btf));
-        loader.override_global(CALLBACKS, &callbacks, true);
+        loader.override_global("CALLBACKS", &callbacks, true);
+        loader.override_global("PREEMPTIBLE", &preemptible, true);
         for name in names::MAPS {
             loader.map_pin_path(name, pins.map(name));
         }

@@ -1,60 +1,105 @@
-//! Rulesets in the kernel: one map of lines for each container that has rules, in a map of maps.
+//! Rulesets in the kernel: lines on a shelf for each container that has rules.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
-
-use aya::maps::{Array, ArrayOfMaps, IterableMap, Map, MapData, MapError};
-use aya_obj::generated::BPF_F_INNER_MAP;
 use berth_common::abi::{
+    control::Control,
     counters::Traffic,
     guard::ObjectKey,
     rules::{
         Line, counters,
         header::{self, Header},
+        shelf::Place,
     },
     units::ContainerId,
 };
 
 use super::{
     ControlError, Kernel,
-    error::Context as _,
-    maps,
+    maps::Table,
     objects::{Keeps, Kept},
     pins::Pins,
-    plain::{Plain, zero},
-    sys,
+    plain::zero,
+    shelves::Shelves,
 };
 
-const RULESETS: &str = "RULESETS";
-
-/// The lines of one ruleset.
-type Lines = Array<MapData, Plain<Line>>;
-
 /// The rulesets of all containers.
-pub struct Rulesets(ArrayOfMaps<MapData, Lines>);
+pub struct Rulesets {
+    places: Table<u64>,
+    shelves: Shelves,
+}
 
-/// A ruleset that is in force.
-pub struct Ruleset {
-    lines: Lines,
+/// A ruleset in the kernel.
+#[derive(Clone, Copy)]
+struct Ruleset {
+    place: Place,
     header: Header,
 }
 
 impl Rulesets {
     /// What is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, ControlError> {
-        let map =
-            Map::from_map_data(maps::open(pins, RULESETS)?).map_err(ControlError::map(RULESETS, "open"))?;
-        map.try_into().map(Self).map_err(ControlError::map(RULESETS, "open"))
+        Ok(Self { places: Table::open(pins, "RULESETS")?, shelves: Shelves::open(pins)? })
+    }
+
+    fn place(&self, id: ContainerId) -> Result<Place, ControlError> {
+        self.places.get(id.0).map(Place)
     }
 
     fn get(&self, id: ContainerId) -> Result<Option<Ruleset>, ControlError> {
-        let lines = match self.0.get(&id.0, 0) {
-            Ok(lines) => lines,
-            Err(MapError::KeyNotFound) => return Ok(None),
-            Err(error) => return Err(ControlError::map(RULESETS, "read")(error)),
+        let place = self.place(id)?;
+        if place == Place::NONE {
+            return Ok(None);
+        }
+        let first = self.shelves.read(place, 0, 1)?;
+        let header = first.first().and_then(Header::from_line).ok_or(ControlError::OtherRuleset(id))?;
+        Ok(Some(Ruleset { place, header }))
+    }
+
+    /// Where there are rulesets.
+    fn taken(&self) -> Result<Vec<Place>, ControlError> {
+        let places = self.places.values()?.into_iter().map(Place);
+        Ok(places.filter(|place| *place != Place::NONE).collect())
+    }
+
+    /// Writes a ruleset that is in force for nobody yet.
+    fn put(&mut self, lines: &[Line]) -> Result<Ruleset, ControlError> {
+        let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
+        let taken = self.taken()?;
+        Ok(Ruleset { place: self.shelves.put(lines, &taken)?, header })
+    }
+
+    /// Lets counters begin with what others have counted.
+    fn carry(&self, new: &Ruleset, old: &Ruleset, carried: &[(u32, u32)]) -> Result<(), ControlError> {
+        let before = self.counters(old)?;
+        let first = new.header.base;
+        let mut base: Vec<Line> = vec![zero(); counters::lines(new.header.rules) as usize];
+        for (counter, source) in carried {
+            let (line, place) = new.header.base_place(*counter);
+            let counted = before.get(*source as usize).copied().unwrap_or_default();
+            if let Some(line) = base.get_mut((line - first) as usize) {
+                counters::write(line, place, counted);
+            }
+        }
+        self.shelves.write(new.place, first, &base)
+    }
+
+    fn counters(&self, ruleset: &Ruleset) -> Result<Vec<Traffic>, ControlError> {
+        let Ruleset { place, header } = ruleset;
+        let count = counters::policy(header.rules, 0) + berth_common::abi::rules::chain::SLOTS;
+        let lines = counters::lines(header.rules) as usize;
+        let base = self.shelves.read(*place, header.base, lines)?;
+        let now = self.shelves.read(*place, header.counters, lines)?;
+        let sum = |counter: u32| {
+            let (line, place) = (
+                (counter / counters::COUNTERS_A_LINE) as usize,
+                (counter % counters::COUNTERS_A_LINE) as usize,
+            );
+            let of = |lines: &[Line]| {
+                lines.get(line).and_then(|line| counters::read(line, place)).unwrap_or_default()
+            };
+            let (before, now) = (of(&base), of(&now));
+            Traffic { packets: before.packets + now.packets, bytes: before.bytes + now.bytes }
         };
-        let Plain(first) = lines.get(&0, 0).map_err(ControlError::map(RULESETS, "read a ruleset of"))?;
-        let header = Header::from_line(&first).ok_or(ControlError::OtherRuleset(id))?;
-        Ok(Some(Ruleset { lines, header }))
+        Ok((0..count).map(sum).collect())
     }
 }
 
@@ -110,28 +155,50 @@ impl Kernel {
         lines: &[Line],
         carried: &[(u32, u32)],
     ) -> Result<(), ControlError> {
-        let old = self.maps.rulesets.get(id)?;
-        let mut new = Ruleset::make(lines)?;
+        let rulesets = &mut self.maps.rulesets;
+        let before = rulesets.place(id)?;
+        let old = match rulesets.get(id) {
+            // These are what takes its place.
+            Err(ControlError::OtherRuleset(_)) => None,
+            other => other?,
+        };
+        let new = rulesets.put(lines)?;
         if let Some(old) = &old {
-            new.carry(old, carried)?;
+            rulesets.carry(&new, old, carried)?;
         }
-        let outer = &mut self.maps.rulesets.0;
-        outer.set(id.0, &new.lines, 0).map_err(ControlError::map(RULESETS, "write to"))?;
-        // The kernel has waited for all programs that were at work in the old one: what it has counted now is all.
-        match old {
-            Some(old) => new.carry(&old, carried),
-            None => Ok(()),
+        self.publish(id, new.place)?;
+        if before == Place::NONE {
+            return Ok(());
         }
+        let rulesets = &mut self.maps.rulesets;
+        rulesets.shelves.wait()?;
+        if let Some(old) = &old {
+            // Nobody is at work in it any more: what it has counted now is all.
+            rulesets.carry(&new, old, carried)?;
+        }
+        self.tidy(before)
     }
 
     /// Takes a container's rules out of force.
     pub fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
         self.maps.containers.check(id)?;
-        let outer = maps::open(&self.pins, RULESETS)?;
-        sys::delete(outer.fd().as_fd(), &id.0)
-            .context(|| format!("take the rules of container {} out of force", id.0))?;
+        let before = self.maps.rulesets.place(id)?;
+        if before != Place::NONE {
+            self.publish(id, Place::NONE)?;
+            self.maps.rulesets.shelves.wait()?;
+            self.tidy(before)?;
+        }
         self.set_connlimits(id, &[])?;
         self.keep_objects(id, &[])
+    }
+
+    fn publish(&mut self, container: ContainerId, rules: Place) -> Result<(), ControlError> {
+        self.carry_out(Control { operation: Control::PUBLISH_RULES, container, rules, ..zero() }).map(drop)
+    }
+
+    /// There was a ruleset that is in force no longer.
+    fn tidy(&self, place: Place) -> Result<(), ControlError> {
+        Shelves::tidy(&self.pins, place.shelf(), &self.maps.rulesets.taken()?)
     }
 
     /// Generation of the rules of a container that are in force; nothing where there are none.
@@ -141,7 +208,8 @@ impl Kernel {
 
     /// What each counter of a container's rules has counted, those of policies last; nothing where there are none.
     pub fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
-        self.maps.rulesets.get(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| ruleset.counters())
+        let rulesets = &self.maps.rulesets;
+        rulesets.get(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| rulesets.counters(&ruleset))
     }
 }
 
@@ -155,65 +223,4 @@ fn keys(container: ContainerId, lines: &[Line], objects: &[Kept]) -> Vec<(Object
 fn object(container: ContainerId, lines: &[Line], number: u32) -> ObjectKey {
     let stamp = lines.first().map_or(0, header::generation);
     ObjectKey { container, generation: u32::try_from(stamp >> 32).unwrap_or(0), number }
-}
-
-impl Ruleset {
-    fn make(lines: &[Line]) -> Result<Self, ControlError> {
-        let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
-        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        let map = Lines::create(count, BPF_F_INNER_MAP)
-            .map_err(ControlError::map(RULESETS, "make a ruleset for"))?;
-        let mut made = Self { lines: map, header };
-        made.write(0, lines)?;
-        Ok(made)
-    }
-
-    /// Lets counters begin with what others have counted.
-    fn carry(&mut self, old: &Self, carried: &[(u32, u32)]) -> Result<(), ControlError> {
-        let before = old.counters()?;
-        let first = self.header.base;
-        let mut base: Vec<Line> = vec![zero(); counters::lines(self.header.rules) as usize];
-        for (new, old) in carried {
-            let (line, place) = self.header.base_place(*new);
-            let counted = before.get(*old as usize).copied().unwrap_or_default();
-            if let Some(line) = base.get_mut((line - first) as usize) {
-                counters::write(line, place, counted);
-            }
-        }
-        self.write(first, &base)
-    }
-
-    fn counters(&self) -> Result<Vec<Traffic>, ControlError> {
-        let count = counters::policy(self.header.rules, 0) + berth_common::abi::rules::chain::SLOTS;
-        let base = self.read(self.header.base)?;
-        let now = self.read(self.header.counters)?;
-        let sum = |counter: u32| {
-            let (line, place) = (
-                (counter / counters::COUNTERS_A_LINE) as usize,
-                (counter % counters::COUNTERS_A_LINE) as usize,
-            );
-            let of = |lines: &[Line]| {
-                lines.get(line).and_then(|line| counters::read(line, place)).unwrap_or_default()
-            };
-            let (before, now) = (of(&base), of(&now));
-            Traffic { packets: before.packets + now.packets, bytes: before.bytes + now.bytes }
-        };
-        Ok((0..count).map(sum).collect())
-    }
-
-    /// All lines of counters from `first` on.
-    fn read(&self, first: u32) -> Result<Vec<Line>, ControlError> {
-        let count = counters::lines(self.header.rules) as usize;
-        sys::read_array(self.descriptor(), first, count).context(|| "read the counters of rules".to_owned())
-    }
-
-    /// Writes lines from `first` on: thousands of them, so not one by one.
-    fn write(&mut self, first: u32, lines: &[Line]) -> Result<(), ControlError> {
-        sys::write_array(self.descriptor(), first, lines)
-            .context(|| "write a ruleset to the kernel".to_owned())
-    }
-
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        IterableMap::map(&self.lines).fd().as_fd()
-    }
 }

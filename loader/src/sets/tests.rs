@@ -10,7 +10,7 @@ use berth_common::{
         rules::{Dimension, Family, external},
         set::{Entry, Kind, MAX_LENGTHS},
     },
-    engine::classify::Question,
+    engine::{classify::Question, set::Search},
     memory::{generate::Random, holds},
 };
 
@@ -264,6 +264,10 @@ fn lookups_find_what_is_there() {
             let expected = slow(form, &entries, (ends, protocol, ports), asked);
             let found = holds(&lines, &question, asked);
             assert_eq!(found, expected, "{kind:?} {family:?} {ends:x?} {protocol} {ports:?} {asked:?}");
+            // Where lines are full, so are those that are looked at without a search.
+            let mut search = Search::EMPTY;
+            let searched = search.is_in(&&*lines, &question, asked);
+            assert_eq!(searched, expected, "{kind:?} {family:?} {ends:x?} {protocol} {ports:?} {asked:?}");
             met[usize::from(found)] += 1;
         }
         assert!(met.iter().all(|met| *met > 20), "{kind:?} {family:?}: {met:?}");

@@ -108,11 +108,11 @@ impl Stand {
             let names = Names { sets: vec![("s".to_owned(), 5, None)], ..Names::default() };
             let lowered = lower(&Source { ipv4: Some(&ruleset), ipv6: None }, &names)?;
             let lines = compile(&lowered.ruleset, &Bounds::DEFAULT)?.lines;
-            world.put_inner("RULESETS", PLAIN.0, &lines)?;
+            world.put_rules(PLAIN, &lines)?;
             world.add_flags(PLAIN, Container::HAS_RULES)?;
         }
         if let Some((kind, entries, lengths)) = case.set {
-            world.put_inner("SETS", 5, &table(kind, entries, lengths)?.lines(1))?;
+            world.put_set(5, &table(kind, entries, lengths)?.lines(1))?;
         }
         Ok(Self { turnstile: Turnstile::of_addresses(world.object().program("berth_up_in")?)?, world })
     }

@@ -91,8 +91,13 @@ impl World {
     }
 
     /// Puts an array of lines into a map of maps.
-    pub fn put_inner(&mut self, map: &str, index: u32, lines: &[Line]) -> Result<()> {
-        self.object.arrays(map)?.set(index, lines).map(drop)
+    pub fn put_set(&mut self, number: u32, lines: &[Line]) -> Result<()> {
+        self.object.arrays("SETS")?.set(number, lines).map(drop)
+    }
+
+    /// Puts rules in force for a container.
+    pub fn put_rules(&mut self, id: ContainerId, lines: &[Line]) -> Result<()> {
+        self.object.rulesets()?.set(id, lines).map(drop)
     }
 
     /// Sets flags of a container.

@@ -3,6 +3,7 @@
 mod flows;
 mod maps;
 mod plain;
+mod rulesets;
 
 use std::fs;
 use std::io;
@@ -16,6 +17,7 @@ use aya::{Btf, Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
 pub use flows::{FlowMaps, shape};
 pub use maps::{Array, Arrays, Hash, PerCpu, Storage};
 pub use plain::{Layout, Plain, zero};
+pub use rulesets::{Rulesets, Shelved};
 
 /// Bytes of a `struct __sk_buff`, and where in it the number of segments is.
 const CONTEXT_LENGTH: usize = 192;

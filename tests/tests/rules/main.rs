@@ -6,6 +6,7 @@ mod guards;
 mod helpers;
 mod logs;
 mod modes;
+mod neighbours;
 mod replaced;
 mod states;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! A compiled ruleset: what the rule compiler writes and the classifier walks.
 //!
-//! A ruleset is one array of lines of 64 bytes. Everything in it is a 64-bit word in host byte order, or two 32-bit
+//! A ruleset is a row of lines of 64 bytes, which lie on a [`shelf`]. Everything in it is a 64-bit word in host byte order, or two 32-bit
 //! halves of one, the first in the lower half. Line 0 is the [`header`]. It leads to one [`root`] for each family and
 //! built-in chain, which leads to
 //!
@@ -26,6 +26,7 @@ pub mod node;
 pub mod reference;
 pub mod reject;
 pub mod root;
+pub mod shelf;
 pub mod status;
 pub mod vector;
 

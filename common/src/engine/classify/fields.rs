@@ -11,6 +11,8 @@ use crate::abi::{
 
 /// What one packet has in every dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// So that it is filled by words, not by halves.
+#[repr(align(8))]
 pub struct Fields {
     /// As many as a reference can name, so that no number needs to be checked.
     parts: [u32; PART_NUMBERS],

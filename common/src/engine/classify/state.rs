@@ -114,7 +114,8 @@ impl State {
         }
         self.table = 0;
         self.matches = u64::MAX;
-        self.possible = u64::MAX;
+        // Hidden from the compiler, which would call a function to fill both words byte by byte (5 ns).
+        self.possible = core::hint::black_box(u64::MAX);
         self.next = 0;
         self.word = if root.small { 0 } else { NONE };
         self.group = NONE;

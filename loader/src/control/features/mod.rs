@@ -8,7 +8,7 @@ mod lsm;
 mod tc;
 mod trials;
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use aya::Btf;
 
@@ -16,7 +16,10 @@ pub use feature::{Feature, Need};
 pub use lsm::is_active as lsm_is_active;
 pub use tc::has_tcx;
 
-use super::{ControlError, object};
+use super::{
+    ControlError,
+    object::{self, Constants},
+};
 
 /// What was found of a feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +81,21 @@ fn all_there(
     })
 }
 
-/// Whether programs may have the kernel call them back, as it does only where it compiles them.
-pub(super) fn calls_back() -> bool {
-    // If it cannot be told, then as almost everywhere; the verifier has the last word.
-    jit::compiled().map_or(true, |compiled| compiled.is_some())
+/// What programs are told of the kernel.
+pub(super) fn constants() -> Constants {
+    Constants {
+        // If it cannot be told, then as almost everywhere; the verifier has the last word.
+        callbacks: jit::compiled().map_or(true, |compiled| compiled.is_some()),
+        preemptible: is_preemptible(fs::read_to_string(VERSION)),
+    }
+}
+
+/// What `uname -v` says.
+const VERSION: &str = "/proc/sys/kernel/version";
+
+/// Whether a kernel of this version may be `PREEMPT_RT`. What holds there holds everywhere, only more slowly.
+fn is_preemptible(version: io::Result<String>) -> bool {
+    version.map_or(true, |version| version.contains("PREEMPT_RT"))
 }
 
 #[cfg(test)]

@@ -57,3 +57,11 @@ fn the_first_thing_that_is_missing_is_named_in_one_line() {
     assert!(!text.contains('\n') && text.contains("berth doctor"), "{text}");
     all_there([Feature::KernelRead, Feature::Btf], find).unwrap();
 }
+
+#[test]
+fn a_kernel_for_real_time_is_known_by_its_version() {
+    let of = |version: &str| is_preemptible(Ok(version.to_owned()));
+    assert!(!of("#1 SMP PREEMPT_DYNAMIC Debian 6.12.9-1 (2025-01-10)\n"));
+    assert!(of("#1 SMP PREEMPT_RT Debian 6.12.9-1 (2025-01-10)\n"));
+    assert!(is_preemptible(Err(std::io::Error::other("no proc"))));
+}

@@ -1,0 +1,66 @@
+//! Rules of several containers lie side by side: those of one come, grow and go without a trace in those of another.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use berth_common::abi::rules::Line;
+use berth_tests::object::Arrays;
+use berth_tests::topology::{NODE_V4, REMOTE_V4, at};
+use berth_tests::{SharedNode, Sockets as _, privileged};
+
+use crate::helpers::{counted, filter};
+
+const PORT: u16 = 7_700;
+const SIZES: [usize; 9] = [1, 300, 2, 150, 600, 1, 40, 400, 5];
+
+/// So many rules, of which one in the middle accepts what goes to a port, and no other is met.
+fn rules(size: usize, port: u16) -> Result<String> {
+    let mut text = ":INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\n".to_owned();
+    for number in 0..size {
+        let port = if number == size / 2 { port } else { 10_000 + u16::try_from(number)? };
+        writeln!(text, "-A OUTPUT -p udp -m udp --dport {port} -j ACCEPT")?;
+    }
+    Ok(text)
+}
+
+/// Whether what a container sends there goes out.
+fn sends(node: &SharedNode, name: &str, port: u16) -> Result<bool> {
+    let tenant = if name == "a" { &node.a } else { &node.b };
+    let socket = tenant.udp_bind(at(NODE_V4, 0))?;
+    Ok(socket.send_to(b"x", at(REMOTE_V4, port)).is_ok())
+}
+
+fn shelves(node: &SharedNode) -> Result<Vec<u32>> {
+    let shelves = Arrays::<Line>::pinned(&node.berth.pin_dir().join("maps/SHELVES"))?;
+    Ok((0..4).filter(|number| shelves.inner(*number).is_ok()).collect())
+}
+
+#[test]
+fn rules_come_and_go_beside_those_of_others() -> Result<()> {
+    privileged!();
+    let mut node = SharedNode::new()?;
+    ensure!(shelves(&node)?.is_empty(), "there are no rules yet");
+    filter(&node, "a", &[], &rules(20, PORT)?)?;
+    for (turn, size) in (1..).zip(SIZES) {
+        filter(&node, "b", &[], &rules(size, PORT + 1)?)?;
+        assert!(sends(&node, "a", PORT)? && !sends(&node, "a", PORT + 1)?, "{size}");
+        assert!(sends(&node, "b", PORT + 1)? && !sends(&node, "b", PORT)?, "{size}");
+        if turn % 4 == 0 {
+            // What is taken is known from the kernel alone.
+            node.berth.kill9()?;
+            node.berth.restart()?;
+        }
+        let counts = counted(&node, "a", "OUTPUT")?;
+        assert_eq!((counts[10], counts[20]), (turn, turn), "{size}: {counts:?}");
+        assert_eq!(counts.iter().sum::<u64>(), 2 * turn, "{size}: {counts:?}");
+    }
+    assert_eq!(shelves(&node)?, [0]);
+    node.berth.ok(["rules", "flush", "b"])?;
+    assert!(sends(&node, "a", PORT)? && !sends(&node, "a", PORT + 1)? && sends(&node, "b", PORT)?);
+    assert_eq!(shelves(&node)?, [0]);
+    for name in ["a", "b"] {
+        node.berth.ok(["container", "rm", name])?;
+    }
+    ensure!(shelves(&node)?.is_empty(), "an empty shelf stays");
+    Ok(())
+}
