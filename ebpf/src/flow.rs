@@ -132,8 +132,8 @@ impl FlowEntry for MapFlow {
 
     #[inline(always)]
     fn change_responder(&self, old: ContainerId, new: ContainerId) {
-        // SAFETY: As above.
         self.forget_verdicts();
+        // SAFETY: As above.
         unsafe {
             atomic::swap((&raw mut (*self.pointer()).responder).cast(), old.0, new.0);
         }

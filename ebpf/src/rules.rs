@@ -139,7 +139,7 @@ pub fn answer(skb: Skb, container: ContainerId, place: u32) -> Turn {
         (&(*scratch).question, &mut (*scratch).state, &mut (*scratch).packet.hits, &mut (*scratch).first)
     };
     match Shelved::of(container) {
-        Some(lines) => {
+        Ok(Some(lines)) => {
             *first = lines.first;
             // Rules that were replaced while the walk waited are walked no further: the packet meets the new ones from the
             // beginning, so that what becomes of it is what one ruleset says.
@@ -155,7 +155,8 @@ pub fn answer(skb: Skb, container: ContainerId, place: u32) -> Turn {
             }
         }
         // They have just been taken away.
-        None => state.pass(question),
+        Ok(None) => state.pass(question),
+        Err(NoShelf) => state.fail(question),
     }
     if waits(place) {
         return Turn::Waits;
@@ -185,18 +186,19 @@ pub fn begin(container: ContainerId, place: u32) -> bool {
     let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return false };
     // SAFETY: As above.
     let (question, state) = unsafe { (&(*scratch).question, &mut (*scratch).state) };
-    let Some(lines) = Shelved::of(container) else {
-        state.pass(question);
-        return false;
-    };
-    classify::begin(&lines, question, state)
+    match Shelved::of(container) {
+        Ok(Some(lines)) => return classify::begin(&lines, question, state),
+        Ok(None) => state.pass(question),
+        Err(NoShelf) => state.fail(question),
+    }
+    false
 }
 
 /// Takes a step; tells whether the walk goes on, or [waits](State::is_waiting). Where the rules have been replaced meanwhile it ends without a decision,
 /// so that the packet is dropped: it must not meet halves of two rulesets.
 #[inline(always)]
 pub fn step(skb: Skb, container: ContainerId, place: u32) -> bool {
-    let (Some(Shelved { shelf, first }), Some(scratch)) =
+    let (Ok(Some(Shelved { shelf, first })), Some(scratch)) =
         (Shelved::of(container), SCRATCH.get_ptr_mut(place))
     else {
         return false;
@@ -321,7 +323,7 @@ pub fn replay(skb: Skb, headers: &Headers, case: &Case, flow: MapFlow) -> bool {
     if !keeps_verdicts(case) {
         return false;
     }
-    let Some(lines) = Shelved::of(case.container) else { return false };
+    let Ok(Some(lines)) = Shelved::of(case.container) else { return false };
     let length = || question::length(&skb, headers, skb.length(headers));
     cached::replay(&lines, &flow, &scope(skb, case), length)
 }
@@ -344,7 +346,7 @@ pub fn remember(skb: Skb, case: &Case, place: u32, flow: MapFlow) {
 pub fn publish(container: ContainerId, place: Place) -> bool {
     let Some(word) = RULESETS.get_ptr_mut(container.0) else { return false };
     // SAFETY: An aligned word of the value just looked up.
-    unsafe { word.write_volatile(place.0) };
+    unsafe { atomic::put(word, place.0) };
     true
 }
 
@@ -354,6 +356,9 @@ struct Shelved<F> {
     shelf: &'static Shelf,
     first: F,
 }
+
+/// There are rules, and nothing where they should be.
+struct NoShelf;
 
 /// Where on its shelf a ruleset begins.
 trait First: Copy {
@@ -382,14 +387,15 @@ impl First for InScratch {
 impl Shelved<u32> {
     /// That of a container, if it has any.
     #[inline(always)]
-    fn of(container: ContainerId) -> Option<Self> {
-        let word = RULESETS.get_ptr(container.0)?;
+    fn of(container: ContainerId) -> Result<Option<Self>, NoShelf> {
+        let Some(word) = RULESETS.get_ptr(container.0) else { return Ok(None) };
         // SAFETY: An aligned word of the value just looked up.
         let place = Place(unsafe { word.read_volatile() });
         if place == Place::NONE {
-            return None;
+            return Ok(None);
         }
-        Some(Self { shelf: SHELVES.get(place.shelf())?, first: place.first() })
+        let shelf = SHELVES.get(place.shelf()).ok_or(NoShelf)?;
+        Ok(Some(Self { shelf, first: place.first() }))
     }
 }
 

@@ -236,8 +236,8 @@ fn plain(header: &Line, question: &Question, asked: Set) -> Option<Entry> {
         return None;
     }
     let first = address(question, asked.destinations & 1 != 0);
-    // No entry stands for no address.
-    let prefix = if first == [0; 2] { 0 } else { 32 };
+    // As what no address is looked for is no set's entry; without a prefix it would be what is in a place that is free.
+    let prefix = if first == [0; 2] { 1 } else { 32 };
     Some(Entry::new(Kind::HashIp, family, &Parts { first, prefix, ..Parts::default() }))
 }
 

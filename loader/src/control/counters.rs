@@ -42,7 +42,8 @@ impl Kernel {
             .iter()
             .map(|name| {
                 let map = maps::open(&self.pins, name)?;
-                Ok((*name, memory(map.fd())? + self.maps.flow_table.memory(name)?))
+                let rules = if *name == "SHELVES" { self.maps.rulesets.memory()? } else { 0 };
+                Ok((*name, memory(map.fd())? + self.maps.flow_table.memory(name)? + rules))
             })
             .collect()
     }

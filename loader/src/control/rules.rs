@@ -14,17 +14,21 @@ use berth_common::abi::{
 
 use super::{
     ControlError, Kernel,
+    error::Context as _,
     maps::Table,
     objects::{Keeps, Kept},
     pins::Pins,
     plain::zero,
     shelves::Shelves,
+    sys,
 };
 
 /// The rulesets of all containers.
 pub struct Rulesets {
     places: Table<u64>,
     shelves: Shelves,
+    /// Whether nobody can be at work in lines that are free. A berth before this one may have replaced rules a moment ago.
+    is_quiet: bool,
 }
 
 /// A ruleset in the kernel.
@@ -37,7 +41,8 @@ struct Ruleset {
 impl Rulesets {
     /// What is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, ControlError> {
-        Ok(Self { places: Table::open(pins, "RULESETS")?, shelves: Shelves::open(pins)? })
+        let (places, shelves) = (Table::open(pins, "RULESETS")?, Shelves::open(pins)?);
+        Ok(Self { places, shelves, is_quiet: false })
     }
 
     fn place(&self, id: ContainerId) -> Result<Place, ControlError> {
@@ -63,8 +68,23 @@ impl Rulesets {
     /// Writes a ruleset that is in force for nobody yet.
     fn put(&mut self, lines: &[Line]) -> Result<Ruleset, ControlError> {
         let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
+        self.wait()?;
         let taken = self.taken()?;
         Ok(Ruleset { place: self.shelves.put(lines, &taken)?, header })
+    }
+
+    /// Returns when nobody is at work in lines that are free.
+    fn wait(&mut self) -> Result<(), ControlError> {
+        if !self.is_quiet {
+            sys::wait_for_programs().context(|| "wait for programs to end".to_owned())?;
+            self.is_quiet = true;
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn memory(&self) -> Result<u64, ControlError> {
+        self.shelves.memory()
     }
 
     /// Lets counters begin with what others have counted.
@@ -167,16 +187,10 @@ impl Kernel {
             rulesets.carry(&new, old, carried)?;
         }
         self.publish(id, new.place)?;
-        if before == Place::NONE {
-            return Ok(());
+        if before != Place::NONE {
+            self.take_leave(id, old.map(|old| (new, old)), carried);
         }
-        let rulesets = &mut self.maps.rulesets;
-        rulesets.shelves.wait()?;
-        if let Some(old) = &old {
-            // Nobody is at work in it any more: what it has counted now is all.
-            rulesets.carry(&new, old, carried)?;
-        }
-        self.tidy(before)
+        Ok(())
     }
 
     /// Takes a container's rules out of force.
@@ -185,20 +199,30 @@ impl Kernel {
         let before = self.maps.rulesets.place(id)?;
         if before != Place::NONE {
             self.publish(id, Place::NONE)?;
-            self.maps.rulesets.shelves.wait()?;
-            self.tidy(before)?;
+            self.take_leave(id, None, &[]);
         }
         self.set_connlimits(id, &[])?;
         self.keep_objects(id, &[])
     }
 
     fn publish(&mut self, container: ContainerId, rules: Place) -> Result<(), ControlError> {
+        self.maps.rulesets.places.check(container)?;
+        self.maps.rulesets.is_quiet = false;
         self.carry_out(Control { operation: Control::PUBLISH_RULES, container, rules, ..zero() }).map(drop)
     }
 
-    /// There was a ruleset that is in force no longer.
-    fn tidy(&self, place: Place) -> Result<(), ControlError> {
-        Shelves::tidy(&self.pins, place.shelf(), &self.maps.rulesets.taken()?)
+    /// A container's rules are in force no longer, whatever comes of this: what they have counted since others were made from them goes on in
+    /// those, and a shelf that is empty goes. Otherwise it goes at the next change.
+    fn take_leave(&mut self, id: ContainerId, replaced: Option<(Ruleset, Ruleset)>, carried: &[(u32, u32)]) {
+        let rulesets = &mut self.maps.rulesets;
+        let left = rulesets.wait().and_then(|()| {
+            // Nobody is at work in the old one any more: what it has counted now is all.
+            let carried = replaced.map_or(Ok(()), |(new, old)| rulesets.carry(&new, &old, carried));
+            carried.and_then(|()| rulesets.shelves.tidy(&self.pins, &rulesets.taken()?))
+        });
+        if let Err(failure) = left {
+            log::warn!("what the former rules of container {} have counted last is lost: {failure}", id.0);
+        }
     }
 
     /// Generation of the rules of a container that are in force; nothing where there are none.

@@ -1,6 +1,9 @@
 //! Shelves with rulesets in the kernel: where there is room, and when what has been taken off may be used again.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::{
+    collections::BTreeSet,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
 use aya::maps::{Array, ArrayOfMaps, IterableMap, Map, MapData, MapError};
 use berth_common::abi::rules::{
@@ -8,7 +11,7 @@ use berth_common::abi::rules::{
     shelf::{LINES, Place, SHELVES},
 };
 
-use super::{ControlError, error::Context as _, maps, pins::Pins, plain::Plain, sys};
+use super::{ControlError, counters::memory, error::Context as _, maps, pins::Pins, plain::Plain, sys};
 
 const MAP: &str = "SHELVES";
 
@@ -18,12 +21,10 @@ pub struct Shelves(ArrayOfMaps<MapData, Shelf>);
 type Shelf = Array<MapData, Plain<Line>>;
 
 impl Shelves {
-    /// What is pinned. Returns when nobody is at work any more in rulesets that a berth before this one has replaced.
+    /// What is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, ControlError> {
         let map = Map::from_map_data(maps::open(pins, MAP)?).map_err(ControlError::map(MAP, "open"))?;
-        let mut shelves = Self(map.try_into().map_err(ControlError::map(MAP, "open"))?);
-        shelves.wait()?;
-        Ok(shelves)
+        map.try_into().map(Self).map_err(ControlError::map(MAP, "open"))
     }
 
     /// Writes lines where there is room for them beside those at `taken`, on a new shelf if need be.
@@ -55,23 +56,25 @@ impl Shelves {
             .context(|| "read a ruleset from the kernel".to_owned())
     }
 
-    /// Returns when all programs have ended that are at work now: for that the kernel waits when a map of maps is changed.
-    pub(super) fn wait(&mut self) -> Result<(), ControlError> {
-        for number in 0..SHELVES {
-            if let Some(array) = self.get(number)? {
-                return self.0.set(number, &array, 0).map_err(ControlError::map(MAP, "write to"));
+    /// Throws the shelves away on which there is nothing but what is at `taken`, if there is nothing. Nobody may be at work there.
+    pub(super) fn tidy(&self, pins: &Pins, taken: &[Place]) -> Result<(), ControlError> {
+        let map = maps::open(pins, MAP)?;
+        let used: BTreeSet<u32> = taken.iter().map(|place| place.shelf()).collect();
+        for number in (0..SHELVES).filter(|number| !used.contains(number)) {
+            // Kernels before 6.8 wait for all programs even if there is nothing to delete.
+            if self.get(number)?.is_some() {
+                sys::delete(map.fd().as_fd(), &number).context(|| "throw an empty shelf away".to_owned())?;
             }
         }
         Ok(())
     }
 
-    /// Throws a shelf away on which there is nothing but what is at `taken`, if there is nothing.
-    pub(super) fn tidy(pins: &Pins, number: u32, taken: &[Place]) -> Result<(), ControlError> {
-        if taken.iter().any(|place| place.shelf() == number) {
-            return Ok(());
-        }
-        let map = maps::open(pins, MAP)?;
-        sys::delete(map.fd().as_fd(), &number).context(|| "throw an empty shelf away".to_owned())
+    /// Bytes of memory that they take.
+    pub(super) fn memory(&self) -> Result<u64, ControlError> {
+        (0..SHELVES).try_fold(0, |sum, number| match self.get(number)? {
+            Some(array) => Ok(sum + memory(IterableMap::map(&array).fd())?),
+            None => Ok(sum),
+        })
     }
 
     fn get(&self, number: u32) -> Result<Option<Shelf>, ControlError> {

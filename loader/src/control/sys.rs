@@ -4,11 +4,13 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_prog_info, bpf_prog_type};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_type, bpf_prog_info, bpf_prog_type,
+};
 
 use super::plain::{Layout, Plain};
 
@@ -145,12 +147,62 @@ pub fn create_socket_storage(types: BorrowedFd<'_>, flags: u32) -> io::Result<Ow
     let mut attr = empty();
     // SAFETY: all members are integers, for which zero is a value.
     let map = unsafe { &mut attr.__bindgen_anon_1 };
-    map.map_type = aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_SK_STORAGE as u32;
+    map.map_type = bpf_map_type::BPF_MAP_TYPE_SK_STORAGE as u32;
     (map.key_size, map.value_size) = (4, 4);
     map.map_flags = flags;
     map.btf_fd = number(types);
     (map.btf_key_type_id, map.btf_value_type_id) = (1, 1);
     descriptor(bpf_cmd::BPF_MAP_CREATE, &mut attr)
+}
+
+/// Makes an array of words.
+pub fn create_array(entries: u32) -> io::Result<OwnedFd> {
+    create_map(bpf_map_type::BPF_MAP_TYPE_ARRAY, 8, entries, 0)
+}
+
+/// Makes an array of one map, which is to be such a one.
+pub fn create_outer(inner: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    create_map(bpf_map_type::BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 1, number(inner))
+}
+
+fn create_map(kind: bpf_map_type, value_size: u32, entries: u32, inner: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    // SAFETY: all members are integers, for which zero is a value.
+    let map = unsafe { &mut attr.__bindgen_anon_1 };
+    map.map_type = kind as u32;
+    (map.key_size, map.value_size, map.max_entries) = (4, value_size, entries);
+    map.inner_map_fd = inner;
+    descriptor(bpf_cmd::BPF_MAP_CREATE, &mut attr)
+}
+
+/// Puts a map into the array that [`create_outer`] has made.
+pub fn put_inner(outer: BorrowedFd<'_>, inner: BorrowedFd<'_>) -> io::Result<()> {
+    let (key, value) = (0_u32, number(inner));
+    let mut attr = empty();
+    attr.__bindgen_anon_2.map_fd = number(outer);
+    attr.__bindgen_anon_2.key = std::ptr::from_ref(&key) as u64;
+    attr.__bindgen_anon_2.__bindgen_anon_1.value = std::ptr::from_ref(&value) as u64;
+    call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
+}
+
+/// Returns when all programs have ended that were at work when this was called: the kernel waits for them when a map of maps, any, is
+/// changed (kernel/bpf/syscall.c, `maybe_wait_bpf_programs`).
+pub fn wait_for_programs() -> io::Result<()> {
+    let inner = create_array(1)?;
+    let outer = create_outer(inner.as_fd())?;
+    put_inner(outer.as_fd(), inner.as_fd())
+}
+
+/// What a program returns that is run on a packet of zeros.
+pub fn result_of(program: BorrowedFd<'_>) -> io::Result<u32> {
+    let packet = [0_u8; 64];
+    let mut attr = empty();
+    attr.test.prog_fd = number(program);
+    attr.test.data_in = packet.as_ptr() as u64;
+    attr.test.data_size_in = u32::try_from(packet.len()).map_err(io::Error::other)?;
+    call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: the kernel has filled this member; all bytes make a value of it.
+    Ok(unsafe { attr.test.retval })
 }
 
 /// Lengths in bytes of a program's instructions as the kernel has them: as it rewrote them, and compiled (zero if they

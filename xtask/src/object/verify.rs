@@ -29,7 +29,12 @@ pub fn verify(object: &[u8], programs: &[Program]) -> Result<Vec<(String, Verdic
     // As the loader does it: without the JIT, the kernel does not call back. Fixtures have no such constant.
     let callbacks = u32::from(has_jit());
     let mut loader = EbpfLoader::new();
-    let loader = loader.btf(Some(&btf)).override_global("CALLBACKS", &callbacks, false);
+    let preemptible = u32::from(is_preemptible());
+    let loader = loader.btf(Some(&btf)).override_global("CALLBACKS", &callbacks, false).override_global(
+        "PREEMPTIBLE",
+        &preemptible,
+        false,
+    );
     let mut ebpf = loader.load(object).context("cannot create the object's maps")?;
     Ok(programs.iter().map(|program| (program.name.clone(), one(&mut ebpf, program, &btf))).collect())
 }
@@ -42,6 +47,11 @@ pub fn pinned(path: &Path) -> Result<Verdict> {
 
 fn verified(info: &ProgramInfo) -> Verdict {
     Verdict::Verified { walked: info.verified_instruction_count(), jited_bytes: info.size_jitted() }
+}
+
+/// By `PREEMPTIBLE`, to verify here what kernels of other kinds would run.
+fn is_preemptible() -> bool {
+    std::env::var_os("PREEMPTIBLE").is_some()
 }
 
 fn has_jit() -> bool {

@@ -140,6 +140,12 @@ impl State {
         self.conclude(&Outcome { mark: question.mark, ..Outcome::NO_RULES });
     }
 
+    /// There is no walk, since the rules cannot be found.
+    #[inline(always)]
+    pub fn fail(&mut self, question: &Question) {
+        self.conclude(&Outcome { mark: question.mark, ..Outcome::CORRUPT });
+    }
+
     /// There was no walk, but an outcome.
     #[inline(always)]
     pub(super) fn conclude(&mut self, outcome: &Outcome) {

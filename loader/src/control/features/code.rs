@@ -1,5 +1,7 @@
 //! Programs of a few instructions (RFC 9669), to see whether the kernel takes them.
 
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
 use aya::sys::BpfHelper;
 
 use crate::control::sys::Instruction;
@@ -60,9 +62,31 @@ impl Code {
         self.then(0x15, 0, 0, instructions, 0)
     }
 
+    /// `to = map`
+    pub fn map(self, to: Register, map: BorrowedFd<'_>) -> Self {
+        /// The constant is a map's descriptor (linux/bpf.h).
+        const BPF_PSEUDO_MAP_FD: Register = 1;
+        self.then(0x18, to, BPF_PSEUDO_MAP_FD, 0, map.as_raw_fd()).then(0, 0, 0, 0, 0)
+    }
+
+    /// `four bytes of the stack = value`
+    pub fn put(self, below: i16, value: i32) -> Self {
+        self.then(0x62, FRAME, 0, -below, value)
+    }
+
+    /// `to = four bytes where from points`
+    pub fn load(self, to: Register, from: Register) -> Self {
+        self.then(0x61, to, from, 0, 0)
+    }
+
+    /// Ends with what is in r0.
+    pub fn exit(self) -> Vec<Instruction> {
+        self.then(0x95, 0, 0, 0, 0).0
+    }
+
     /// Ends with this result.
     pub fn end(self, result: i32) -> Vec<Instruction> {
-        self.set(0, result).then(0x95, 0, 0, 0, 0).0
+        self.set(0, result).exit()
     }
 
     fn then(mut self, operation: u8, to: Register, from: Register, offset: i16, value: i32) -> Self {

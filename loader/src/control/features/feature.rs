@@ -33,6 +33,8 @@ pub enum Feature {
     CoarseClock,
     /// Events to user space.
     RingBuffer,
+    /// Looks into arrays that lie in a map of maps.
+    InnerArrays,
     /// Links to interfaces, in an order of their own.
     Tcx,
     /// The qdisc that takes programs as filters.
@@ -79,7 +81,7 @@ struct Description {
 
 impl Feature {
     /// In the order in which they are shown: what is required first, what others stand on before them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Cgroup2,
         Self::Bpffs,
         Self::Btf,
@@ -95,6 +97,7 @@ impl Feature {
         Self::KernelRead,
         Self::CoarseClock,
         Self::RingBuffer,
+        Self::InnerArrays,
         Self::Tcx,
         Self::Clsact,
         Self::Jit,
@@ -147,7 +150,8 @@ impl Feature {
             | Self::NetnsCookie
             | Self::KernelRead
             | Self::CoarseClock
-            | Self::RingBuffer => true,
+            | Self::RingBuffer
+            | Self::InnerArrays => true,
             Self::Cgroup2
             | Self::Bpffs
             | Self::Btf
@@ -186,6 +190,7 @@ impl Feature {
             }
             Self::CoarseClock => required("coarse-clock", "tells when flows end"),
             Self::RingBuffer => required("ring-buffer", "carries events"),
+            Self::InnerArrays => required("inner-arrays", "keep rules"),
             Self::Tcx => used(
                 "tcx",
                 "keeps programs on interfaces",

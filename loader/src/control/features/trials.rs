@@ -65,6 +65,7 @@ impl Trial<'_> {
             Feature::CoarseClock => all([ProgramType::SchedClassifier, ProgramType::CgroupSkb]
                 .map(|kind| helper(kind, BpfHelper::BPF_FUNC_ktime_get_coarse_ns))),
             Feature::RingBuffer => map(MapType::RingBuf),
+            Feature::InnerArrays => inner_arrays(),
             Feature::Tcx => known(tc::has_tcx()),
             Feature::Clsact => tc::clsact(),
             Feature::Jit => jit::presence(),
@@ -171,6 +172,31 @@ fn netns_cookie() -> Presence {
         loads(BPF_PROG_TYPE_CGROUP_SOCK, Some(BPF_CGROUP_INET_SOCK_CREATE), &code),
         loads(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, Some(BPF_CGROUP_INET4_BIND), &code),
     ])
+}
+
+/// Kernels from 6.0 to 6.1.33 and 6.3.7 find the first entry in the place of any other (mended by "bpf: Fix elem_size not being set for
+/// inner maps").
+fn inner_arrays() -> Presence {
+    const RIGHT: u32 = 7;
+    let found = sys::create_array(2).and_then(|inner| {
+        sys::write_array(inner.as_fd(), 0, &[u64::from(RIGHT - 1), u64::from(RIGHT)])?;
+        let outer = sys::create_outer(inner.as_fd())?;
+        sys::put_inner(outer.as_fd(), inner.as_fd())?;
+        let code =
+            Code::new().map(1, outer.as_fd()).put(8, 0).stack(2, 8).call(BpfHelper::BPF_FUNC_map_lookup_elem);
+        let code =
+            code.skip_if_none(7).copy(1, 0).put(8, 1).stack(2, 8).call(BpfHelper::BPF_FUNC_map_lookup_elem);
+        let program = sys::load(
+            Kind { program: BPF_PROG_TYPE_SCHED_CLS, attach: None, function: 0 },
+            &code.skip_if_none(1).load(0, 0).exit(),
+        )?;
+        sys::result_of(program.as_fd())
+    });
+    match found {
+        Ok(RIGHT) => Presence::Present(None),
+        Ok(_) => Presence::Absent("it finds another entry than it is asked for".to_owned()),
+        Err(error) => outcome::<()>(Err(error)),
+    }
 }
 
 fn loads(program: bpf_prog_type, attach: Option<bpf_attach_type>, code: &[sys::Instruction]) -> Presence {
