@@ -5,7 +5,10 @@ use berth_common::{
         fragment::{Fragment, FragmentKey, FragmentPlace, PLACES},
         units::{ContainerId, Nanos, Zone},
     },
-    engine::{Headers, fragments},
+    engine::{
+        Headers, fragments,
+        places::{Key, Place},
+    },
 };
 
 use crate::{atomic::MapWord, seams::NoContext, tables::Maps};
@@ -24,8 +27,9 @@ impl MapFragment {
     }
 }
 
-impl fragments::FragmentPlace for MapFragment {
+impl Place for MapFragment {
     type Word = MapWord;
+    type Kept = Fragment;
 
     #[inline(always)]
     fn turn(&self) -> MapWord {
@@ -43,16 +47,28 @@ impl fragments::FragmentPlace for MapFragment {
     }
 
     #[inline(always)]
-    fn fragment(&self) -> Fragment {
+    fn owner(&self) -> ContainerId {
+        self.kept().owner
+    }
+
+    #[inline(always)]
+    fn expires(&self) -> Nanos {
+        self.kept().expires
+    }
+
+    #[inline(always)]
+    fn kept(&self) -> Fragment {
         // SAFETY: As above. Others may write meanwhile, which the turn tells.
         unsafe { (&raw const (*self.0).fragment).read_volatile() }
     }
 
     #[inline(always)]
-    fn keep(&self, key: &FragmentKey, fragment: &Fragment) {
+    fn keep(&self, key: &impl Key, fragment: &Fragment) {
         // SAFETY: As above.
         unsafe {
-            (&raw mut (*self.0).key).write_volatile(*key);
+            for number in 0..FragmentKey::WORDS {
+                (&raw mut (*self.0).key).cast::<u32>().add(number).write_volatile(key.word(number));
+            }
             (&raw mut (*self.0).fragment).write_volatile(*fragment);
         }
     }

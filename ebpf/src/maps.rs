@@ -22,7 +22,7 @@ use berth_common::abi::{
     flow_table::{IndexBucket, Pool, Ring, SEGMENTS, SIDES, Side},
     fragment::{self, FragmentKey, FragmentPlace},
     guard::{Bucket, BucketKey, Connlimits, CountKey, Counted, CountedKey, ObjectKey, RecentList},
-    nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
+    nat::{self, NatAddresses, NatFragment, NatOwner, NatPendingPlace, NatSource, Published, Translation},
     port::{PortEntry, PortKey, SUMMARY_ENTRIES},
     rules, set,
     socket::{Adoption, Aliases, Bound, CgroupEntry, SocketOwner},
@@ -32,8 +32,9 @@ use berth_common::abi::{
 use crate::{
     flow_table::{FreeSlots, Index, Segment},
     notice::Draft,
-    rules::{SCRATCHES, Scratch, Shelf},
+    rules::{SCRATCHES, Scratch},
     sets::Table,
+    shelves::Shelf,
 };
 
 /// What records of `EVENTS` are: either. (So that type information has both.)
@@ -148,7 +149,7 @@ pub static NAT_FLOWS: HashMap<u32, Translation, FLOW_ENTRIES, { BPF_F_NO_PREALLO
 #[btf_map]
 pub static NAT_OUTER: HashMap<FlowKey, u64, FLOW_ENTRIES, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
 #[btf_map]
-pub static NAT_PENDING: LruHashMap<FlowKey, NatPending, 16_384> = LruHashMap::new();
+pub static NAT_PENDING: Array<NatPendingPlace, { nat::PENDING_PLACES as usize }> = Array::new();
 #[btf_map]
 pub static NAT_FRAGMENTS: LruHashMap<FragmentKey, NatFragment, 4_096> = LruHashMap::new();
 #[btf_map]

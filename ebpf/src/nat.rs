@@ -25,6 +25,7 @@ use crate::{
     atomic::MapWord,
     maps::{NAT_ADDRESSES, NAT_FLOWS, NAT_FRAGMENTS, NAT_OUTER, NAT_PENDING, NAT_PUBLISHED, NAT_SOURCES},
     packet::Skb,
+    pending::{self, MapPending},
     seams::{BySkb, NoContext},
     tables::{Context, Maps, config, insert_error},
 };
@@ -97,6 +98,7 @@ impl TranslationEntry for MapTranslation {
 /// With a context only what asks for sockets needs one.
 impl<C: Context> NatTables for Maps<C> {
     type Translation = MapTranslation;
+    type PendingPlace = MapPending;
 
     #[inline(always)]
     fn name(&self, outer: &FlowKey) -> Option<MapWord> {
@@ -150,14 +152,14 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn pending(&self, key: &FlowKey) -> Option<NatPending> {
-        // SAFETY: A value that is half of one and half of another sends a packet astray, and is right with the next.
-        unsafe { NAT_PENDING.get(key) }.copied()
+    fn pending_place(&self, number: u32) -> Option<MapPending> {
+        // SAFETY: A value of the map.
+        NAT_PENDING.get_ptr_mut(number).map(|place| unsafe { MapPending::new(place) })
     }
 
     #[inline(always)]
     fn note_pending(&self, key: &FlowKey, pending: &NatPending) {
-        let _ = NAT_PENDING.insert(key, pending, BPF_ANY.into());
+        pending::note(key, pending, self.now());
     }
 
     #[inline(always)]

@@ -8,9 +8,6 @@ use super::{
 /// Places of the `FRAGMENTS` array.
 pub const PLACES: u32 = 8_192;
 
-/// Places that a key may be in, side by side.
-pub const WAYS: u32 = 8;
-
 /// Value of the `FRAGMENTS` array: see [`crate::engine::fragments`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::{
     address::Address,
     flow::{End, FlowKey},
-    units::{ContainerId, Port},
+    units::{ContainerId, Nanos, Port},
 };
 
 /// An [`End`] without padding.
@@ -139,17 +139,32 @@ impl Translation {
     }
 }
 
-/// Value of the `NAT_PENDING` map (key: a flow's in its container's zone): what a flow is to be called outside that has come by a
+/// Places of the `NAT_PENDING` array.
+pub const PENDING_PLACES: u32 = 16_384;
+
+/// Value of the `NAT_PENDING` array, a [table of places](crate::engine::places): what a flow is to be called outside that has come by a
 /// published port.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatPendingPlace {
+    /// Odd while somebody writes there, and another each time.
+    pub turn: u64,
+    /// The flow's key in its container's zone.
+    pub key: FlowKey,
+    /// What it is to be called.
+    pub pending: NatPending,
+}
+
+/// What a flow is to be called outside.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NatPending {
-    /// When it does not hold any more, in nanoseconds as [`super::units::Nanos`].
-    pub expires: u64,
+    /// Until when that holds.
+    pub expires: Nanos,
     /// The container's end outside.
     pub end: NatEnd,
-    /// Unused.
-    pub padding: u32,
+    /// The container.
+    pub owner: ContainerId,
 }
 
 /// Value of the `NAT_FRAGMENTS` map (key: [`super::fragment::FragmentKey`], as the packets come): the address that later fragments

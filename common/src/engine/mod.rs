@@ -32,6 +32,7 @@ pub mod lock;
 pub mod nat;
 pub mod notice;
 pub mod parse;
+pub mod places;
 pub mod ports;
 pub mod question;
 pub mod quota;

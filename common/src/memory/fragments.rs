@@ -10,7 +10,7 @@ use crate::{
         fragment::{Fragment, FragmentKey, FragmentPlace, PLACES},
         units::{ContainerId, Nanos},
     },
-    engine::fragments,
+    engine::places::{Key, Place},
 };
 
 /// All places.
@@ -55,7 +55,7 @@ impl Fragments {
 
 impl FragmentCell {
     fn get(&self) -> FragmentPlace {
-        let word = |place| fragments::FragmentPlace::key_word(&self, place);
+        let word = |place| Place::key_word(&self, place);
         FragmentPlace {
             turn: self.turn.load(SeqCst),
             key: FragmentKey {
@@ -64,18 +64,19 @@ impl FragmentCell {
                 id: word(8),
                 zone_protocol: word(9),
             },
-            fragment: fragments::FragmentPlace::fragment(&self),
+            fragment: Place::kept(&self),
         }
     }
 
     fn set(&self, place: &FragmentPlace) {
-        fragments::FragmentPlace::keep(&self, &place.key, &place.fragment);
+        Place::keep(&self, &place.key, &place.fragment);
         self.turn.store(place.turn, SeqCst);
     }
 }
 
-impl<'a> fragments::FragmentPlace for &'a FragmentCell {
+impl<'a> Place for &'a FragmentCell {
     type Word = MemoryWord<'a>;
+    type Kept = Fragment;
 
     fn turn(&self) -> MemoryWord<'a> {
         MemoryWord::atomic(&self.turn)
@@ -85,7 +86,15 @@ impl<'a> fragments::FragmentPlace for &'a FragmentCell {
         self.key.get(place).map_or(0, |word| word.load(SeqCst))
     }
 
-    fn fragment(&self) -> Fragment {
+    fn owner(&self) -> ContainerId {
+        ContainerId(self.owner.load(SeqCst))
+    }
+
+    fn expires(&self) -> Nanos {
+        Nanos(self.expires.load(SeqCst))
+    }
+
+    fn kept(&self) -> Fragment {
         Fragment {
             expires: Nanos(self.expires.load(SeqCst)),
             owner: ContainerId(self.owner.load(SeqCst)),
@@ -93,7 +102,7 @@ impl<'a> fragments::FragmentPlace for &'a FragmentCell {
         }
     }
 
-    fn keep(&self, key: &FragmentKey, fragment: &Fragment) {
+    fn keep(&self, key: &impl Key, fragment: &Fragment) {
         for (place, word) in self.key.iter().enumerate() {
             word.store(key.word(place), SeqCst);
         }

@@ -3,17 +3,22 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::{collections::BTreeMap, sync::Mutex, vec::Vec};
 
-use super::{MemoryTables, MemoryWord, arena::Table, lock};
+use super::{MemoryTables, MemoryWord, arena::Table, cells::Cells, lock};
 use crate::{
     abi::{
         address::Address,
         flow::{End, FlowKey},
         fragment::FragmentKey,
-        nat::{NatAddresses, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
+        nat::{
+            NatAddresses, NatEnd, NatFragment, NatOwner, NatPending, NatSource, PENDING_PLACES, Published,
+            Translation,
+        },
         port::PortKey,
+        units::{ContainerId, Nanos},
     },
     engine::{
         nat::{NatTables, TranslationEntry},
+        places::{KEY_WORDS, Key, Place},
         tables::InsertError,
     },
 };
@@ -25,7 +30,7 @@ pub(super) struct Nat {
     published: Mutex<BTreeMap<PortKey, Published>>,
     sources: Mutex<BTreeMap<NatSource, NatOwner>>,
     addresses: Mutex<BTreeMap<u32, NatAddresses>>,
-    pending: Mutex<BTreeMap<FlowKey, NatPending>>,
+    pending: Cells<PendingCell>,
     fragments: Mutex<Vec<(FragmentKey, NatFragment)>>,
     ports: Mutex<[u16; 2]>,
     random: AtomicU32,
@@ -51,7 +56,7 @@ impl Nat {
             published: Mutex::default(),
             sources: Mutex::default(),
             addresses: Mutex::default(),
-            pending: Mutex::default(),
+            pending: Cells::new(PENDING_PLACES as usize),
             fragments: Mutex::default(),
             ports: Mutex::new([61_000, 65_535]),
             random: AtomicU32::new(1),
@@ -92,6 +97,48 @@ impl MemoryTables {
     }
 }
 
+/// A place of what is pending.
+pub struct PendingCell {
+    turn: AtomicU64,
+    rest: Mutex<([u32; KEY_WORDS], NatPending)>,
+}
+
+impl Default for PendingCell {
+    fn default() -> Self {
+        let pending = NatPending { expires: Nanos(0), end: NatEnd::NOWHERE, owner: ContainerId::HOST };
+        Self { turn: AtomicU64::new(0), rest: Mutex::new(([0; KEY_WORDS], pending)) }
+    }
+}
+
+impl<'a> Place for &'a PendingCell {
+    type Word = MemoryWord<'a>;
+    type Kept = NatPending;
+
+    fn turn(&self) -> MemoryWord<'a> {
+        MemoryWord::atomic(&self.turn)
+    }
+
+    fn key_word(&self, number: usize) -> u32 {
+        lock(&self.rest).0.get(number).copied().unwrap_or_default()
+    }
+
+    fn owner(&self) -> ContainerId {
+        lock(&self.rest).1.owner
+    }
+
+    fn expires(&self) -> Nanos {
+        lock(&self.rest).1.expires
+    }
+
+    fn kept(&self) -> NatPending {
+        lock(&self.rest).1
+    }
+
+    fn keep(&self, key: &impl Key, kept: &NatPending) {
+        *lock(&self.rest) = (core::array::from_fn(|number| key.word(number)), *kept);
+    }
+}
+
 impl TranslationEntry for &TranslationCell {
     type Word = Self;
 
@@ -129,6 +176,7 @@ impl crate::engine::tables::Word for &TranslationCell {
 
 impl<'a> NatTables for &'a MemoryTables {
     type Translation = &'a TranslationCell;
+    type PendingPlace = &'a PendingCell;
 
     fn name(&self, outer: &FlowKey) -> Option<MemoryWord<'a>> {
         self.nat.names.get(outer).map(MemoryWord::atomic)
@@ -165,12 +213,8 @@ impl<'a> NatTables for &'a MemoryTables {
         Some(if is_v4 { addresses.v4 } else { addresses.v6 }).filter(|address| !address.is_wildcard())
     }
 
-    fn pending(&self, key: &FlowKey) -> Option<NatPending> {
-        lock(&self.nat.pending).get(key).copied()
-    }
-
-    fn note_pending(&self, key: &FlowKey, pending: &NatPending) {
-        lock(&self.nat.pending).insert(*key, *pending);
+    fn pending_place(&self, number: u32) -> Option<&'a PendingCell> {
+        self.nat.pending.get(number as usize)
     }
 
     fn fragment(&self, key: &FragmentKey) -> Option<NatFragment> {

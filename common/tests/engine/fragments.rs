@@ -7,10 +7,10 @@ use std::thread;
 use berth_common::{
     abi::{
         address::Address,
-        fragment::{Fragment, FragmentKey, PLACES, WAYS},
+        fragment::{Fragment, FragmentKey, PLACES},
         units::{ContainerId, Nanos},
     },
-    engine::fragments,
+    engine::{fragments, places::WAYS},
 };
 
 use crate::support::{A, B, Node, UDP};
@@ -61,7 +61,7 @@ fn a_flood_pushes_out_its_own() {
     const OURS: u32 = 4_000;
     const FLOOD: u32 = 200_000;
     let node = Node::new();
-    let bucket = |id: u32| fragments::bucket(&&node.tables, &key(id));
+    let bucket = |id: u32| fragments::bucket(&&node.tables, &key(id)).map(|bucket| bucket.first);
     let mut held: BTreeMap<_, u32> = BTreeMap::new();
     let mut has_room = |id: &u32| {
         let held = held.entry(bucket(*id)).or_default();
@@ -98,7 +98,7 @@ fn nobody_is_told_half_of_it() {
     const WRITES: u32 = 200_000;
     let node = Node::new();
     // All in one bucket.
-    let bucket = |id: u32| fragments::bucket(&&node.tables, &key(id));
+    let bucket = |id: u32| fragments::bucket(&&node.tables, &key(id)).map(|bucket| bucket.first);
     let busy: Vec<u32> = (0..100_000).filter(|id| bucket(*id) == bucket(0)).take(16).collect();
     let (node, busy, stop) = (&node, &busy, &AtomicBool::new(false));
     let owner = |id: u32| ContainerId(id & 0xfff);

@@ -13,9 +13,8 @@ use berth_common::{
 
 use crate::{
     maps::CONTROL,
-    rules,
     seams::{self, NoContext},
-    sweep,
+    shelves, sweep,
     tables::Maps,
 };
 
@@ -42,7 +41,7 @@ pub fn berth_control(ctx: TcContext) -> i32 {
         Control::CARRY_FLOWS => (0, result.wrapping_add(sweep::carry(maps, cursor))),
         Control::DRAIN_SLOTS => (0, result.wrapping_add(sweep::drain(maps))),
         Control::GUARANTEE => (0, account::guarantee(&maps, container, flows) as u32),
-        Control::PUBLISH_RULES => (0, rules::publish(container, place) as u32),
+        Control::PUBLISH_RULES => (0, shelves::publish(container, place) as u32),
         Control::FORGET_USAGE => {
             quota::forget(&maps, container);
             (0, 0)

@@ -5,6 +5,7 @@
 mod checksums;
 mod differential;
 mod errors;
+mod flood;
 mod fragments;
 mod from_node;
 mod hairpin;

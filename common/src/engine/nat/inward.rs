@@ -143,8 +143,8 @@ pub fn go_in<T: NatTables>(tables: &T, headers: &mut Headers, inner: &NatEnd, id
         slot.flow.expires().released() > tables.now() && is_of_key(stamp, stamp_of_flow(&slot.flow))
     });
     if !is_taken {
-        let expires = tables.now().after(PENDING_LIFETIME).0;
-        tables.note_pending(&place.key(headers), &NatPending { expires, end: to.into(), padding: 0 });
+        let expires = tables.now().after(PENDING_LIFETIME);
+        tables.note_pending(&place.key(headers), &NatPending { expires, end: to.into(), owner: id });
     }
     headers.put(Which::Destination, to);
     if is_taken { Answer::Dropped(id, Reason::NatPorts) } else { Answer::Translated }

@@ -14,6 +14,7 @@ mod from_node;
 mod inward;
 mod name;
 mod outward;
+pub mod pending;
 mod reflect;
 mod tables;
 

@@ -6,7 +6,7 @@ use super::{
         headers::{Headers, Kind, Part, Place},
         tables::{FlowEntry, Which},
     },
-    Answer, NatTables, name,
+    Answer, NatTables, name, pending,
 };
 use crate::abi::{
     address::Address,
@@ -233,13 +233,12 @@ pub fn by_node<T: NatTables>(tables: &T, headers: &Headers) -> Reason {
 /// As [`NatTables::awaits`].
 #[inline(always)]
 pub fn awaits<T: NatTables>(tables: &T, headers: &Headers, id: ContainerId, outer: &mut NatEnd) -> bool {
-    match tables.pending(&Place::in_zone(Zone::of(id)).key(headers)) {
-        Some(pending) if pending.expires > tables.now().0 => {
-            *outer = pending.end;
-            true
-        }
-        _ => false,
+    let pending = pending::find(tables, &Place::in_zone(Zone::of(id)).key(headers));
+    match pending {
+        Some(pending) => *outer = pending.end,
+        None => return false,
     }
+    true
 }
 
 #[inline(always)]

@@ -5,7 +5,9 @@ use super::{
         headers::Headers,
         tables::{InsertError, Tables, Which, Word},
     },
-    Answer, Ends, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward, reflect,
+    Answer, Ends, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward,
+    pending::{self, PendingPlace},
+    reflect,
 };
 use crate::abi::{
     address::Address,
@@ -41,6 +43,8 @@ pub trait TranslationEntry: Copy {
 pub trait NatTables: Tables {
     /// Handle to a translation.
     type Translation: TranslationEntry;
+    /// Handle to a place of what is pending.
+    type PendingPlace: PendingPlace;
 
     /// Who has the name: the slot's number, and above it some bits that another time would be others.
     fn name(&self, outer: &FlowKey) -> Option<Self::Word>;
@@ -58,10 +62,8 @@ pub trait NatTables: Tables {
     fn source(&self, source: &NatSource) -> Option<NatOwner>;
     /// The address that flows of a family come from which leave by an uplink.
     fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address>;
-    /// What the flow with this key, in its container's zone, is to be called outside.
-    fn pending(&self, key: &FlowKey) -> Option<NatPending>;
-    /// Notes that. Who is noted too many forget the oldest.
-    fn note_pending(&self, key: &FlowKey, pending: &NatPending);
+    /// A place of what is pending.
+    fn pending_place(&self, number: u32) -> Option<Self::PendingPlace>;
     /// What was done with the first fragment of a packet.
     fn fragment(&self, key: &FragmentKey) -> Option<NatFragment>;
     /// Remembers that.
@@ -70,6 +72,14 @@ pub trait NatTables: Tables {
     fn ports(&self) -> [u16; 2];
     /// Some number.
     fn random(&self) -> u32;
+
+    /// Notes what the flow with this key, in its container's zone, is to be called outside.
+    #[inline(always)]
+    fn note_pending(&self, key: &FlowKey, pending: &NatPending) {
+        if let Some(number) = pending::choose(self, key, pending.owner) {
+            pending::keep(self, number, key, pending);
+        }
+    }
 
     /// Who sends from an address by an interface, if it is somebody whose flows may be translated. As in [`Tables`], methods with a body
     /// are there for the kernel's tables to cut the engine in two.

@@ -1,5 +1,7 @@
 //! What arrives at a published port goes on to a container.
 
+use berth_common::abi::units::Nanos;
+
 use super::*;
 
 const CLIENT: &str = "198.51.100.7:40000";
@@ -126,4 +128,33 @@ fn one_that_leaves_mode_full_is_translated_neither_way() {
     assert_eq!(node.out(WAY_X, &tcp(INSIDE, CLIENT, SYN | ACK)), Ok(flow_end("192.0.2.1:8080")));
     node.container(X, Mode::Stateful, 1_000, 100);
     assert_eq!(node.goes_to(&tcp(CLIENT, "192.0.2.1:8080", ACK)), Ok(flow_end("192.0.2.1:8080")));
+}
+
+#[test]
+fn what_comes_for_one_takes_nothing_from_what_waits_for_another() {
+    let node = Translating::new(NatOwner::UNTRANSLATED);
+    node.publish(TCP, "192.0.2.1:8080", INSIDE);
+    node.tables.publish(
+        port_key(TCP, "192.0.2.1:9090"),
+        Published {
+            end: NatEnd { address: ip_address(INNER4).into(), port: 80 },
+            container: Y,
+            generation: 1,
+        },
+    );
+    let client =
+        |number: u32| format!("198.51.{}.{}:{}", number >> 16, number >> 8 & 0xff, 1_000 + (number & 0xff));
+    for number in 0..50 {
+        node.tables.advance(Nanos(1_000));
+        assert_eq!(node.goes_to(&tcp(&client(number), "192.0.2.1:8080", SYN)), Ok(flow_end(INSIDE)));
+        assert_eq!(node.on_interface(X, true, &tcp(&client(number), INSIDE, SYN)), Reason::None);
+    }
+    for number in 0..100_000 {
+        node.tables.advance(Nanos(1_000));
+        assert_eq!(node.goes_to(&tcp(&client(number), "192.0.2.1:9090", SYN)), Ok(flow_end(INSIDE)));
+    }
+    for number in 0..50 {
+        let answer = tcp(INSIDE, &client(number), SYN | ACK);
+        assert_eq!(node.out(WAY_X, &answer), Ok(flow_end("192.0.2.1:8080")), "{number}");
+    }
 }

@@ -1,0 +1,173 @@
+//! Rulesets on their shelves (adr/0028).
+
+use aya_ebpf::btf_maps::Array;
+use berth_common::{
+    abi::{
+        rules::{
+            Line, WORDS,
+            counters::COUNTER_WORDS,
+            reference::Reference,
+            shelf::{self, Place},
+        },
+        units::ContainerId,
+    },
+    engine::classify::{Fields, Lines, lookup},
+};
+
+use crate::{
+    atomic::{self, MapWord},
+    maps::{RULESETS, SHELVES},
+    rules::Scratch,
+};
+
+/// Lines with rulesets.
+pub type Shelf = Array<Line, { shelf::LINES as usize }>;
+
+/// Has a container meet the rules that are there; tells whether there is such a container.
+#[inline(always)]
+pub fn publish(container: ContainerId, place: Place) -> bool {
+    let Some(word) = RULESETS.get_ptr_mut(container.0) else { return false };
+    // SAFETY: An aligned word of the value just looked up.
+    unsafe { atomic::put(word, place.0) };
+    true
+}
+
+/// A ruleset on its shelf.
+#[derive(Clone, Copy)]
+pub struct Shelved<F> {
+    /// The shelf.
+    pub shelf: &'static Shelf,
+    /// Where it begins there.
+    pub first: F,
+}
+
+/// There are rules, and nothing where they should be.
+pub struct NoShelf;
+
+/// Where on its shelf a ruleset begins.
+pub trait First: Copy {
+    /// Its first line.
+    fn line(self) -> u32;
+}
+
+impl First for u32 {
+    #[inline(always)]
+    fn line(self) -> u32 {
+        self
+    }
+}
+
+/// As a walk keeps it, which has no room for it on its stack.
+#[derive(Clone, Copy)]
+pub struct InScratch(pub *const Scratch);
+
+impl First for InScratch {
+    #[inline(always)]
+    fn line(self) -> u32 {
+        // SAFETY: A value of a map. Volatile, so that the compiler does not put it on the stack after all.
+        unsafe { (&raw const (*self.0).first).read_volatile() }
+    }
+}
+
+impl Shelved<u32> {
+    /// That of a container, if it has any.
+    #[inline(always)]
+    pub fn of(container: ContainerId) -> Result<Option<Self>, NoShelf> {
+        let Some(word) = RULESETS.get_ptr(container.0) else { return Ok(None) };
+        // SAFETY: An aligned word of the value just looked up.
+        let place = Place(unsafe { word.read_volatile() });
+        if place == Place::NONE {
+            return Ok(None);
+        }
+        let shelf = SHELVES.get(place.shelf()).ok_or(NoShelf)?;
+        Ok(Some(Self { shelf, first: place.first() }))
+    }
+}
+
+impl<F: First> Shelved<F> {
+    #[inline(always)]
+    fn pointer(&self, index: u32) -> Option<*mut Line> {
+        self.shelf.get_ptr_mut(self.first.line().wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn changing(&self, index: u32) -> Option<MapWord> {
+        let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
+        // The verifier does not see what the compiler knows of the remainder.
+        let place = core::hint::black_box(index) as usize & (WORDS - 1);
+        // SAFETY: The mask keeps the place in the line.
+        Some(unsafe { MapWord::new(line.cast::<u64>().add(place)) })
+    }
+
+    /// Both words are in one line, so it is looked up once.
+    #[inline(always)]
+    fn count_at(&self, index: u32, bytes: u32) -> Option<()> {
+        let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
+        let place = core::hint::black_box(index) as usize & (WORDS - COUNTER_WORDS as usize);
+        // SAFETY: The mask keeps the place in the line, and even, so that another word follows.
+        unsafe {
+            let packets = line.cast::<u64>().add(place);
+            atomic::add(packets, 1);
+            atomic::add(packets.add(1), bytes as u64);
+        }
+        Some(())
+    }
+}
+
+impl Lines for Shelved<u32> {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
+        self.changing(index)
+    }
+
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        self.count_at(index, bytes)
+    }
+}
+
+impl Lines for Shelved<InScratch> {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.line().wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn vector(&self, _: &Fields, start: Reference) -> Option<u32> {
+        match vector_at(self.shelf, self.first.0, start.0) {
+            NO_VECTOR => None,
+            place => Some(place),
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
+        self.changing(index)
+    }
+
+    #[inline(always)]
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
+        self.count_at(index, bytes)
+    }
+}
+
+/// No vector is there: the highest bit of a place is never set.
+const NO_VECTOR: u32 = u32::MAX;
+
+/// As [`classify::lookup::vector`], on a stack of its own.
+#[inline(never)]
+fn vector_at(shelf: &'static Shelf, scratch: *const Scratch, start: u32) -> u32 {
+    let lines = Shelved { shelf, first: InScratch(scratch) };
+    // SAFETY: A value of a map, which nobody else on this processor uses while the walk has it.
+    let fields = unsafe { &(*scratch).question.fields };
+    lookup::vector(&lines, fields, Reference(start)).unwrap_or(NO_VECTOR)
+}
