@@ -48,6 +48,12 @@ pub struct NoShelf;
 pub trait First: Copy {
     /// Its first line.
     fn line(self) -> u32;
+
+    /// As [`lookup::vector`], if it is there.
+    #[inline(always)]
+    fn vector(self, shelf: &'static Shelf, fields: &Fields, start: Reference) -> Option<u32> {
+        lookup::vector(&Shelved { shelf, first: self }, fields, start)
+    }
 }
 
 impl First for u32 {
@@ -66,6 +72,14 @@ impl First for InScratch {
     fn line(self) -> u32 {
         // SAFETY: A value of a map. Volatile, so that the compiler does not put it on the stack after all.
         unsafe { (&raw const (*self.0).first).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn vector(self, shelf: &'static Shelf, _: &Fields, start: Reference) -> Option<u32> {
+        match vector_at(shelf, self.0, start.0) {
+            NO_VECTOR => None,
+            place => Some(place),
+        }
     }
 }
 
@@ -89,9 +103,23 @@ impl<F: First> Shelved<F> {
     fn pointer(&self, index: u32) -> Option<*mut Line> {
         self.shelf.get_ptr_mut(self.first.line().wrapping_add(index))
     }
+}
+
+impl<F: First> Lines for Shelved<F> {
+    type Word = MapWord;
 
     #[inline(always)]
-    fn changing(&self, index: u32) -> Option<MapWord> {
+    fn line(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.line().wrapping_add(index))
+    }
+
+    #[inline(always)]
+    fn vector(&self, fields: &Fields, start: Reference) -> Option<u32> {
+        self.first.vector(self.shelf, fields, start)
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<MapWord> {
         let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
         // The verifier does not see what the compiler knows of the remainder.
         let place = core::hint::black_box(index) as usize & (WORDS - 1);
@@ -101,7 +129,7 @@ impl<F: First> Shelved<F> {
 
     /// Both words are in one line, so it is looked up once.
     #[inline(always)]
-    fn count_at(&self, index: u32, bytes: u32) -> Option<()> {
+    fn count(&self, index: u32, bytes: u32) -> Option<()> {
         let line: *mut Line = self.pointer(index.wrapping_div(WORDS as u32))?;
         let place = core::hint::black_box(index) as usize & (WORDS - COUNTER_WORDS as usize);
         // SAFETY: The mask keeps the place in the line, and even, so that another word follows.
@@ -111,52 +139,6 @@ impl<F: First> Shelved<F> {
             atomic::add(packets.add(1), bytes as u64);
         }
         Some(())
-    }
-}
-
-impl Lines for Shelved<u32> {
-    type Word = MapWord;
-
-    #[inline(always)]
-    fn line(&self, index: u32) -> Option<&Line> {
-        self.shelf.get(self.first.wrapping_add(index))
-    }
-
-    #[inline(always)]
-    fn word(&self, index: u32) -> Option<MapWord> {
-        self.changing(index)
-    }
-
-    #[inline(always)]
-    fn count(&self, index: u32, bytes: u32) -> Option<()> {
-        self.count_at(index, bytes)
-    }
-}
-
-impl Lines for Shelved<InScratch> {
-    type Word = MapWord;
-
-    #[inline(always)]
-    fn line(&self, index: u32) -> Option<&Line> {
-        self.shelf.get(self.first.line().wrapping_add(index))
-    }
-
-    #[inline(always)]
-    fn vector(&self, _: &Fields, start: Reference) -> Option<u32> {
-        match vector_at(self.shelf, self.first.0, start.0) {
-            NO_VECTOR => None,
-            place => Some(place),
-        }
-    }
-
-    #[inline(always)]
-    fn word(&self, index: u32) -> Option<MapWord> {
-        self.changing(index)
-    }
-
-    #[inline(always)]
-    fn count(&self, index: u32, bytes: u32) -> Option<()> {
-        self.count_at(index, bytes)
     }
 }
 
