@@ -51,8 +51,8 @@ pub trait First: Copy {
 
     /// As [`lookup::vector`], if it is there.
     #[inline(always)]
-    fn vector(self, shelf: &'static Shelf, fields: &Fields, start: Reference) -> Option<u32> {
-        lookup::vector(&Shelved { shelf, first: self }, fields, start)
+    fn vector(self, lines: &'static Shelf, fields: &Fields, start: Reference) -> Option<u32> {
+        lookup::vector(&Shelved { shelf: lines, first: self }, fields, start)
     }
 }
 
@@ -75,8 +75,8 @@ impl First for InScratch {
     }
 
     #[inline(always)]
-    fn vector(self, shelf: &'static Shelf, _: &Fields, start: Reference) -> Option<u32> {
-        match vector_at(shelf, self.0, start.0) {
+    fn vector(self, lines: &'static Shelf, _: &Fields, start: Reference) -> Option<u32> {
+        match vector_at(lines, self.0, start.0) {
             NO_VECTOR => None,
             place => Some(place),
         }
