@@ -116,9 +116,9 @@ pub unsafe fn take_alone(word: *mut u64) -> bool {
     }
 }
 
-/// Adds to a counter of this processor's own. For TC programs: softirqs are off while these run (but in test runs before 6.3), so
+/// Adds to a counter of this processor's own. For TC programs: softirqs are off while these run (but in test runs of older kernels), so
 /// nobody else counts on this processor between the two halves of this, and who was interrupted by it counts by [`add`], which has no
-/// halves. That is worth 8 ns each time.
+/// halves.
 ///
 /// # Safety
 ///

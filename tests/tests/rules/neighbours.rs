@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
-use berth_common::abi::rules::Line;
-use berth_tests::object::Arrays;
+use berth_common::abi::rules::{Line, shelf::Place};
+use berth_tests::object::{Array, Arrays};
 use berth_tests::topology::{NODE_V4, REMOTE_V4, at};
 use berth_tests::{SharedNode, Sockets as _, privileged};
 
@@ -62,5 +62,22 @@ fn rules_come_and_go_beside_those_of_others() -> Result<()> {
         node.berth.ok(["container", "rm", name])?;
     }
     ensure!(shelves(&node)?.is_empty(), "an empty shelf stays");
+    Ok(())
+}
+
+/// Something has gone wrong: there are rules, and nothing where they should be.
+#[test]
+fn what_cannot_be_found_lets_nothing_through() -> Result<()> {
+    privileged!();
+    let node = SharedNode::new()?;
+    filter(&node, "a", &[], &rules(20, PORT)?)?;
+    assert!(sends(&node, "a", PORT)?);
+    let mut places = Array::<u64>::pinned(&node.berth.pin_dir().join("maps/RULESETS"))?;
+    places.set(node.berth.container("a")?.id, Place::new(9, 0, 30).0)?;
+    assert!(!sends(&node, "a", PORT)?);
+    assert_eq!(node.berth.container("a")?.plane.drops_for("rules-damaged"), 1);
+    // As the daemon says when it is asked for them.
+    filter(&node, "a", &[], &rules(30, PORT)?)?;
+    assert!(sends(&node, "a", PORT)? && !sends(&node, "a", PORT + 1)?);
     Ok(())
 }

@@ -174,7 +174,7 @@ fn netns_cookie() -> Presence {
     ])
 }
 
-/// Kernels from 6.0 to 6.1.33 and 6.3.7 find the first entry in the place of any other (mended by "bpf: Fix elem_size not being set for
+/// Some kernels, as 6.1 before about 6.1.34, find the first entry in the place of any other (mended by "bpf: Fix elem_size not being set for
 /// inner maps").
 fn inner_arrays() -> Presence {
     const RIGHT: u32 = 7;
