@@ -29,6 +29,7 @@ mod judged;
 mod maps;
 mod nat;
 mod notice;
+mod own;
 mod packet;
 mod pending;
 mod rewrite;

@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use berth_common::abi::{
     address::{Address, AddressEntry, OwnAddress},
-    config::{Config, Interface, MAX_UPLINKS, Runtime},
+    config::{Config, Interface, Runtime},
     container::{Container, Usage},
     control::Control,
     counters::Counters,
@@ -139,10 +139,10 @@ pub static NAT_PUBLISHED: HashMap<PortKey, Published, 65_536, { BPF_F_NO_PREALLO
     HashMap::new();
 #[btf_map]
 pub static NAT_SOURCES: HashMap<NatSource, NatOwner, 16_384, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
-/// By uplink: those to come are in it before the others have gone.
+/// By interface: those to come are in it before the others have gone.
 #[btf_map]
-pub static NAT_ADDRESSES: HashMap<u32, NatAddresses, { 8 * MAX_UPLINKS }> = HashMap::new();
-/// By slot of the flow table. What is in it stays.
+pub static NAT_ADDRESSES: HashMap<u32, NatAddresses, 16_384, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();
+/// By the number of a name: of a slot of the flow table, and of a layer. What is in it stays.
 #[btf_map]
 pub static NAT_FLOWS: HashMap<u32, Translation, FLOW_ENTRIES, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();

@@ -7,6 +7,7 @@ use aya_ebpf::{
 use berth_common::{
     abi::{
         address::Address,
+        config::Config,
         flow::{End, FlowKey},
         fragment::FragmentKey,
         nat::{NatEnd, NatFragment, NatOwner, NatPending, NatSource, Published, Translation},
@@ -16,7 +17,10 @@ use berth_common::{
     },
     engine::{
         Headers,
-        nat::{self, Answer, Ends, Look, NatTables, Path, Proposal, Sender, Taken, TranslationEntry},
+        nat::{
+            self, Answer, Beginning, Ends, Look, Naming, NatTables, Path, Proposal, Sender, Taken,
+            TranslationEntry, own::Whose,
+        },
         tables::{InsertError, Which},
     },
 };
@@ -24,6 +28,7 @@ use berth_common::{
 use crate::{
     atomic::MapWord,
     maps::{NAT_ADDRESSES, NAT_FLOWS, NAT_FRAGMENTS, NAT_OUTER, NAT_PENDING, NAT_PUBLISHED, NAT_SOURCES},
+    own,
     packet::Skb,
     pending::{self, MapPending},
     seams::{BySkb, NoContext},
@@ -35,6 +40,10 @@ const AS_IT_IS: u64 = 0;
 const TRANSLATED: u64 = 1;
 const DROPPED: u64 = 2;
 const NAMELESS: u64 = 3;
+
+/// What [`seam_begin_name`] returns, if no reason.
+const NAMED: u32 = 1 << 8;
+const NAMELESS_YET: u32 = 1 << 9;
 
 /// What [`seam_sender`] returns beside a container's id, or in its place.
 const MASQUERADED: u64 = 1 << 32;
@@ -86,6 +95,21 @@ impl TranslationEntry for MapTranslation {
     }
 
     #[inline(always)]
+    fn faces(&self, address: &Address, zone: Zone) -> bool {
+        // SAFETY: As above; the key is so many aligned halves of words.
+        unsafe {
+            let words = (&raw const (*self.0).outer).cast::<u32>();
+            let is_low = (&raw const (*self.0).is_low).read_volatile() != 0;
+            let other = words.add(if is_low { 4 } else { 0 });
+            let mut differs = words.add(FlowKey::ZONE_PROTOCOL).read_volatile() >> 8 ^ zone.0;
+            for (place, word) in address.0.iter().enumerate() {
+                differs |= other.add(place).read_volatile() ^ word;
+            }
+            differs == 0
+        }
+    }
+
+    #[inline(always)]
     fn set_outer(&self, key: &FlowKey, is_low: bool) {
         // SAFETY: As above.
         unsafe {
@@ -117,18 +141,18 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn translation(&self, slot: u32) -> Option<MapTranslation> {
-        NAT_FLOWS.get_ptr_mut(slot).map(MapTranslation)
+    fn translation(&self, number: u32) -> Option<MapTranslation> {
+        NAT_FLOWS.get_ptr_mut(number).map(MapTranslation)
     }
 
     #[inline(always)]
-    fn make_translation(&self, slot: u32) -> Option<MapTranslation> {
-        if let Some(there) = self.translation(slot) {
+    fn make_translation(&self, number: u32) -> Option<MapTranslation> {
+        if let Some(there) = self.translation(number) {
             return Some(there);
         }
         // Whoever was faster has made the same.
-        let _ = NAT_FLOWS.insert(slot, Translation::NONE, BPF_NOEXIST.into());
-        self.translation(slot)
+        let _ = NAT_FLOWS.insert(number, Translation::NONE, BPF_NOEXIST.into());
+        self.translation(number)
     }
 
     #[inline(always)]
@@ -144,7 +168,7 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address> {
+    fn interface_address(&self, ifindex: u32, is_v4: bool) -> Option<Address> {
         // SAFETY: As above.
         let addresses = unsafe { NAT_ADDRESSES.get(ifindex) }?;
         let address = if is_v4 { addresses.v4 } else { addresses.v6 };
@@ -185,6 +209,41 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
+    fn is_own_on(&self) -> bool {
+        config().is_some_and(|config| config.nat & Config::NAT_OWN != 0)
+    }
+
+    #[inline(always)]
+    fn own_end(&self, slot: u32, remote: &Address, zone: Zone, end: &mut NatEnd) -> bool {
+        own::seam_own_end(slot, remote, zone.0, end) != 0
+    }
+
+    #[inline(always)]
+    fn own_slot(&self, headers: &Headers, zone: Zone) -> u32 {
+        own::seam_own_slot(headers, zone.0)
+    }
+
+    #[inline(always)]
+    fn own_is_free(&self, headers: &Headers, whose: Whose) -> bool {
+        own::seam_own_is_free(headers, whose.to_number()) != 0
+    }
+
+    #[inline(always)]
+    fn own_take(&self, outer: &Headers, naming: Naming) -> Taken {
+        Taken::from_number(own::seam_own_take(outer, naming.to_number()))
+    }
+
+    #[inline(always)]
+    fn own_keep(&self, outer: &Headers, naming: Naming) -> Taken {
+        Taken::from_number(own::seam_own_keep(outer, naming.to_number()))
+    }
+
+    #[inline(always)]
+    fn own_is_live(&self, outer: &Headers, naming: Naming) -> bool {
+        own::seam_own_is_live(outer, naming.to_number()) != 0
+    }
+
+    #[inline(always)]
     fn sender(&self, address: &Address, came_by: u32) -> Option<Sender> {
         match seam_sender(address, came_by) {
             NOBODY => None,
@@ -205,8 +264,8 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn keeps_name(&self, slot: u32) -> bool {
-        seam_keeps_name(slot) != 0
+    fn keeps_name(&self, number: u32) -> bool {
+        seam_keeps_name(number) != 0
     }
 
     #[inline(always)]
@@ -250,18 +309,32 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn name_flow(&self, outer: &mut Headers, slot: u32, is_given: bool) -> Reason {
-        Reason::from_number(seam_name_flow(self.context().skb(), outer, slot, is_given as u32) as u8)
+    fn name_flow(&self, outer: &mut Headers, naming: Naming) -> Reason {
+        Reason::from_number(seam_name_flow(self.context().skb(), outer, naming.to_number()) as u8)
     }
 
     #[inline(always)]
-    fn retire(&self, slot: u32) {
-        seam_retire_name(slot);
+    fn begin_name(&self, outer: &mut Headers, naming: Naming) -> Beginning {
+        match seam_begin_name(outer, naming.to_number()) {
+            NAMED => Beginning::Named,
+            NAMELESS_YET => Beginning::Nameless,
+            reason => Beginning::Refused(Reason::from_number(reason as u8)),
+        }
     }
 
     #[inline(always)]
-    fn take(&self, outer: &Headers, slot: u32, is_given: bool) -> Taken {
-        Taken::from_number(seam_take(self.context().skb(), outer, slot, is_given as u32))
+    fn end_name(&self, number: u32, is_named: bool) {
+        seam_end_name(number, is_named as u32);
+    }
+
+    #[inline(always)]
+    fn retire(&self, number: u32) {
+        seam_retire_name(number);
+    }
+
+    #[inline(always)]
+    fn take(&self, outer: &Headers, naming: Naming) -> Taken {
+        Taken::from_number(seam_take(self.context().skb(), outer, naming.to_number()))
     }
 }
 
@@ -346,8 +419,8 @@ extern "C" fn seam_note_first(headers: *const Headers, zone: u32, end: *const Na
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_keeps_name(slot: u32) -> u32 {
-    nat::keeps(&Maps::new(NoContext), slot) as u32
+extern "C" fn seam_keeps_name(number: u32) -> u32 {
+    nat::keeps(&Maps::new(NoContext), number) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -430,18 +503,39 @@ extern "C" fn seam_awaits(headers: *const Headers, id: u32, outer: *mut NatEnd) 
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_name_flow(skb: *mut __sk_buff, outer: *mut Headers, slot: u32, given: u32) -> u32 {
+extern "C" fn seam_name_flow(skb: *mut __sk_buff, outer: *mut Headers, naming: u64) -> u32 {
     if outer.is_null() {
         return Reason::Malformed as u32;
     }
     // SAFETY: As above.
-    nat::name_flow(&Maps::new(BySkb(Skb(skb))), unsafe { &mut *outer }, slot, given != 0) as u32
+    nat::name_flow(&Maps::new(BySkb(Skb(skb))), unsafe { &mut *outer }, Naming::from_number(naming)) as u32
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_retire_name(slot: u32) -> u32 {
-    nat::retire(&Maps::new(NoContext), slot);
+extern "C" fn seam_begin_name(outer: *mut Headers, naming: u64) -> u32 {
+    if outer.is_null() {
+        return Reason::Malformed as u32;
+    }
+    // SAFETY: As above.
+    match nat::begin(&Maps::new(NoContext), unsafe { &mut *outer }, Naming::from_number(naming)) {
+        Beginning::Named => NAMED,
+        Beginning::Nameless => NAMELESS_YET,
+        Beginning::Refused(reason) => reason as u32,
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_end_name(number: u32, named: u32) -> u32 {
+    nat::end(&Maps::new(NoContext), number, named != 0);
+    0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_retire_name(number: u32) -> u32 {
+    nat::retire(&Maps::new(NoContext), number);
     0
 }
 
@@ -468,12 +562,12 @@ extern "C" fn seam_by_node(headers: *const Headers) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_take(skb: *mut __sk_buff, outer: *const Headers, slot: u32, given: u32) -> u32 {
+extern "C" fn seam_take(skb: *mut __sk_buff, outer: *const Headers, naming: u64) -> u32 {
     if outer.is_null() {
         return Taken::No as u32;
     }
     // SAFETY: As above.
-    nat::take(&Maps::new(BySkb(Skb(skb))), unsafe { &*outer }, slot, given != 0) as u32
+    nat::take(&Maps::new(BySkb(Skb(skb))), unsafe { &*outer }, Naming::from_number(naming)) as u32
 }
 
 #[unsafe(no_mangle)]

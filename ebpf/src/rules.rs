@@ -10,15 +10,16 @@ use berth_common::{
     abi::{
         guard::BucketKey,
         rules::{
+            Line, MAX_LINES,
             external::{self, SET},
-            interface,
+            header, interface,
         },
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
         Headers,
         cached::{self, Hits, Scope},
-        classify::{self, Answer, External, MAX_STEPS, Question, State, Surroundings, Walk},
+        classify::{self, Answer, External, Lines as _, MAX_STEPS, Question, State, Surroundings, Walk},
         external::{
             connlimit::Connection,
             recent::{Look, Sight},
@@ -225,13 +226,67 @@ pub fn tell(place: u32, answer: Answer) {
     }
 }
 
+/// Where the ruleset that a walk has gone through has what a flow is translated to: the line, and some bits of the ruleset's stamp.
+#[derive(Clone, Copy)]
+pub struct Aim(u64);
+
+impl Aim {
+    /// Nothing is translated.
+    pub const NONE: Self = Self(0);
+
+    const LINE_BITS: u32 = MAX_LINES.trailing_zeros();
+    /// How many bits it takes.
+    pub const BITS: u32 = 47;
+
+    #[inline(always)]
+    const fn new(line: u32, stamp: u64) -> Self {
+        if line == 0 { Self::NONE } else { Self(line as u64 | Self::stamp_bits(stamp) << Self::LINE_BITS) }
+    }
+
+    #[inline(always)]
+    const fn stamp_bits(stamp: u64) -> u64 {
+        stamp & ((1 << (Self::BITS - Self::LINE_BITS)) - 1)
+    }
+
+    /// Whether nothing is.
+    #[inline(always)]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As a number of so many bits.
+    #[inline(always)]
+    pub const fn to_number(self) -> u64 {
+        self.0
+    }
+
+    /// From such a number.
+    #[inline(always)]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its line in a container's rules; nothing if they have been replaced since.
+    #[inline(always)]
+    pub fn line(self, container: ContainerId) -> Option<&'static Line> {
+        let Ok(Some(lines)) = Shelved::of(container) else { return None };
+        let stamp = header::generation(lines.line(0)?);
+        if Self::stamp_bits(stamp) != self.0 >> Self::LINE_BITS {
+            return None;
+        }
+        lines.shelf.get(lines.first.wrapping_add(self.0 as u32 & (MAX_LINES - 1)))
+    }
+}
+
 /// Ends the walk: the packet gets its mark, and the scratch is free again.
 #[inline(always)]
-pub fn finish(skb: Skb, place: u32) -> Ruling {
-    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return Ruling::BUSY };
+pub fn finish(skb: Skb, place: u32) -> (Ruling, Aim) {
+    let Some(scratch) = SCRATCH.get_ptr_mut(place) else { return (Ruling::BUSY, Aim::NONE) };
     // SAFETY: As above.
     let (outcome, mark, is_counted) =
         unsafe { ((*scratch).state.finish(), (*scratch).question.mark, (*scratch).is_counted != 0) };
+    // SAFETY: As above.
+    let aim = Aim::new(outcome.target, unsafe { (*scratch).state.generation() });
     let ruling = Ruling { is_counted, ..outcome.ruling() };
     if outcome.mark != mark {
         // SAFETY: A field of the program's context.
@@ -239,7 +294,7 @@ pub fn finish(skb: Skb, place: u32) -> Ruling {
     }
     // SAFETY: As above.
     unsafe { (&raw mut (*scratch).taken).write_volatile(0) };
-    ruling
+    (ruling, aim)
 }
 
 /// Takes a scratch and puts the question into it. Its place; none that there is if all are taken.

@@ -37,7 +37,7 @@ use crate::{
     maps::PORTS,
     notice,
     packet::{Copied, Skb},
-    rules::{self, Turn},
+    rules::{self, Aim, Turn},
     segment, socket, spoof,
     tables::{Context, Maps},
 };
@@ -174,6 +174,16 @@ pub fn make_notice(skb: Skb, headers: &Headers, rejection: u8) -> bool {
     seam_notice(skb.0, headers, rejection as u32) != 0
 }
 
+/// What the rules of a chain of table nat say of a packet that begins a flow, in a case that is given as a number.
+#[inline(always)]
+pub fn ask_translation(skb: Skb, headers: &Headers, case: u64) -> Result<Aim, Reason> {
+    let told = seam_rule(skb.0, headers, case, core::ptr::null_mut());
+    match Reason::from_number(told as u8) {
+        Reason::None => Ok(Aim::from_number(told >> AIM_SHIFT)),
+        reason => Err(reason),
+    }
+}
+
 /// The context of programs that run on socket buffers.
 #[derive(Clone, Copy)]
 pub struct BySkb(pub Skb);
@@ -304,7 +314,9 @@ const GOES_ON: u32 = 1;
 const WAITS: u32 = 2;
 
 /// Of what [`seam_rule`] returns: the packet's flow, which is new, has been counted.
-const COUNTED: u32 = 1 << 16;
+const COUNTED: u64 = 1 << 16;
+/// The same: an [`Aim`] from this bit on.
+const AIM_SHIFT: u32 = 64 - Aim::BITS;
 
 const NOBODY: u64 = 1 << 32;
 const OTHER: u64 = 1 << 33;
@@ -428,12 +440,12 @@ extern "C" fn seam_answer(skb: *mut __sk_buff, container: u32, place: u32) -> u3
 
 /// What rules say, and between whiles what they ask of others, which has the stack for itself then.
 #[unsafe(no_mangle)]
-extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64, flow: *mut Flow) -> u32 {
+extern "C" fn seam_rule(skb: *mut __sk_buff, headers: *const Headers, case: u64, flow: *mut Flow) -> u64 {
     if headers.is_null() {
-        return Reason::Malformed as u32;
+        return Reason::Malformed as u64;
     }
     if !flow.is_null() && seam_replay(skb, headers, case, flow) != 0 {
-        return Reason::None as u32;
+        return Reason::None as u64;
     }
     let container = case as u32;
     let place = seam_question(skb, headers, case);
@@ -510,9 +522,10 @@ extern "C" fn seam_begin(container: u32, place: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn seam_finish(skb: *mut __sk_buff, place: u32) -> u32 {
-    let ruling = rules::finish(Skb(skb), place);
-    ruling.reason as u32 | (ruling.code as u32) << 8 | if ruling.is_counted { COUNTED } else { 0 }
+extern "C" fn seam_finish(skb: *mut __sk_buff, place: u32) -> u64 {
+    let (ruling, aim) = rules::finish(Skb(skb), place);
+    let counted = if ruling.is_counted { COUNTED } else { 0 };
+    ruling.reason as u64 | (ruling.code as u64) << 8 | counted | aim.to_number() << AIM_SHIFT
 }
 
 #[unsafe(no_mangle)]

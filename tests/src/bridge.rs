@@ -84,20 +84,30 @@ impl Bridge {
 
     /// Makes a guest, whose default routes lead to the node; `number` is the end of its addresses.
     pub fn guest(&self, number: u8) -> Result<Guest> {
+        self.guest_with(number, &[])
+    }
+
+    /// Makes one that has more addresses beside its first ones: those that end in other numbers.
+    pub fn guest_with(&self, number: u8, others: &[u8]) -> Result<Guest> {
         let addresses = self.at(number);
         let host = topology::host(&name::unique())?;
         let (port, mac) = (format!("{}p{number}", self.name), self.mac(number));
         let node_side = End { netns: &self.node, name: &port, mac: [2, 0x70, 0, 0, self.net, number] };
         link::wire(node_side, End { netns: host.netns(), name: INSIDE, mac }, 1500)?;
         link::enslave(&self.node, &port, &self.name)?;
-        for (address, prefix) in addresses.into_iter().zip(PREFIXES) {
-            link::add_address(host.netns(), INSIDE, address, prefix)?;
+        let mut all: Vec<_> = std::iter::once(number).chain(others.iter().copied()).collect();
+        for (family, prefix) in PREFIXES.into_iter().enumerate() {
+            for &number in &all {
+                link::add_address(host.netns(), INSIDE, self.at(number)[family], prefix)?;
+            }
+            // The first one is the one it sends from: the oldest of IPv4, the youngest of IPv6.
+            all.reverse();
         }
         for gateway in self.addresses() {
             link::add_route(host.netns(), INSIDE, (unspecified(gateway, 0).ip(), 0), gateway)?;
         }
         wait::until_true("the bridge to carry", LIMIT, || link::is_running(&self.node, &self.name))?;
-        for address in addresses {
+        for address in all.into_iter().flat_map(|number| self.at(number)) {
             wait::until_true("an address to be in use", LIMIT, || link::is_local(host.netns(), address))?;
         }
         Ok(Guest { host, port, mac, addresses })

@@ -43,6 +43,17 @@ impl Objects {
 
     /// Those pinned in a directory or below it, with the programs of its links and the maps of all its programs.
     pub fn pinned_under(directory: &Path) -> Result<Self> {
+        // bpftool walks through all file systems of pins, and leaves out the rest where one goes away meanwhile, as other tests' do.
+        let mut last = Self::seen_under(directory)?;
+        wait::until("bpftool to see the same twice", LIMIT, || {
+            let now = Self::seen_under(directory)?;
+            let same = (now == last).then(|| now.clone());
+            last = now;
+            Ok(same)
+        })
+    }
+
+    fn seen_under(directory: &Path) -> Result<Self> {
         let pinned = |entry: &Entry| entry.pinned.iter().any(|pin| Path::new(pin).starts_with(directory));
         let entries = entries()?;
         let of_links = entries[2].iter().filter(|link| pinned(link)).filter_map(|link| link.prog_id);

@@ -6,6 +6,7 @@
 //! removed when its value is dropped, and is swept by a later run if this one is killed ([`sweep`]). Nothing is sent
 //! outside the namespaces made here.
 
+pub mod behind;
 pub mod bench;
 pub mod berth;
 pub mod bpf;

@@ -38,7 +38,7 @@ pub struct Config {
     pub keep_verdicts: u32,
     /// How strictly TCP is looked at: bits of [`Config::TCP_LIBERAL`] and its neighbours.
     pub tcp: u32,
-    /// Not zero if there are containers whose flows may be translated ([`crate::engine::nat`]).
+    /// Not zero if there are containers whose flows may be translated ([`crate::engine::nat`]): bits of [`Config::NAT_ON`] and its neighbour.
     pub nat: u32,
     /// The ports that masquerading takes: the first and the last.
     pub nat_ports: [u16; 2],
@@ -64,6 +64,11 @@ impl Config {
     /// Packets for nobody are dropped, counted.
     pub const UNOWNED_DROP: u32 = 1;
 
+    /// On the uplinks, and between containers.
+    pub const NAT_ON: u32 = 1;
+    /// By containers' own rules ([`crate::engine::nat::own`]), beside that.
+    pub const NAT_OWN: u32 = 2;
+
     /// No segment is outside of its connection's window (`nf_conntrack_tcp_be_liberal`).
     pub const TCP_LIBERAL: u32 = 1;
     /// No connection is met in mid-stream (`nf_conntrack_tcp_loose` at zero).
@@ -86,6 +91,19 @@ pub struct Interface {
     pub container: ContainerId,
     /// Its generation when the entry was made.
     pub generation: u32,
-    /// Not zero if its packets begin with the IP header (TUN).
-    pub is_bare: u32,
+    /// Bits of [`Interface::BARE`] and its neighbour.
+    pub flags: u32,
+}
+
+impl Interface {
+    /// Its packets begin with the IP header (TUN).
+    pub const BARE: u32 = 1;
+    /// The container's own rules translate flows, or have done so.
+    pub const TRANSLATES: u32 = 2;
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
 }

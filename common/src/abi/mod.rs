@@ -26,7 +26,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 17;
+pub const VERSION: u32 = 18;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ layouts! {
         flows,
     },
     config::Runtime = 8 { port_epoch },
-    config::Interface = 12 { container, generation, is_bare },
+    config::Interface = 12 { container, generation, flags },
     container::PortRange = 4 { first, last },
     container::Container = 56 {
         generation,

@@ -81,8 +81,8 @@ impl NatOwner {
     pub const TO: u32 = 2;
 }
 
-/// Value of the `NAT_ADDRESSES` map (key: an uplink's index): the address of each family that flows come from which leave by it. The
-/// wildcard of the family where it has none.
+/// Value of the `NAT_ADDRESSES` map (key: index of an uplink, or of a container's own interface): the address of each family that flows come
+/// from which leave by it; of a container's, those inside. The wildcard of the family where it has none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NatAddresses {
@@ -92,16 +92,17 @@ pub struct NatAddresses {
     pub v6: Address,
 }
 
-/// Value of the `NAT_FLOWS` map (key: number of a slot of the flow table): how the flow in the slot is translated.
+/// Value of the `NAT_FLOWS` map (key: number of a slot of the flow table, and above it of a [layer](crate::engine::nat::own::Layer)): how the flow
+/// in the slot is translated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
     /// Which of the flows that the slot has had ([`crate::engine::nat::stamp`]): zero for none, [`Translation::BUSY`] while one is
     /// about to get a translation. Changed by compare-and-swap.
     pub stamp: u64,
-    /// Its key as packets on the uplinks have it.
+    /// Its key as packets have it that bear the name.
     pub outer: FlowKey,
-    /// Not zero if the container's end is the smaller one there.
+    /// Not zero if the end that is another there is the smaller one.
     pub is_low: u32,
     /// Unused.
     pub padding: u32,
@@ -128,7 +129,7 @@ impl Translation {
     /// Of [`Self::stamp`]: somebody is at it.
     pub const BUSY: u64 = u64::MAX;
 
-    /// The container's end, as seen from outside.
+    /// The end that is another there: on the uplinks the container's.
     #[inline(always)]
     pub const fn outer_end(&self) -> End {
         if self.is_low != 0 {

@@ -54,9 +54,32 @@ pub enum Chain {
     Entering = 2,
     /// FORWARD, of one that leaves it.
     Leaving = 3,
+    /// Nat's PREROUTING.
+    NatPrerouting = 4,
+    /// Nat's INPUT.
+    NatInput = 5,
+    /// Nat's OUTPUT.
+    NatOutput = 6,
+    /// Nat's POSTROUTING.
+    NatPostrouting = 7,
 }
 
 impl Chain {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Input,
+            1 => Self::Output,
+            2 => Self::Entering,
+            3 => Self::Leaving,
+            4 => Self::NatPrerouting,
+            5 => Self::NatInput,
+            6 => Self::NatOutput,
+            _ => Self::NatPostrouting,
+        }
+    }
+
     /// By its name.
     #[inline(always)]
     pub const fn built_in(self) -> BuiltIn {
@@ -64,13 +87,17 @@ impl Chain {
             Self::Input => BuiltIn::Input,
             Self::Output => BuiltIn::Output,
             Self::Entering | Self::Leaving => BuiltIn::Forward,
+            Self::NatPrerouting => BuiltIn::NatPrerouting,
+            Self::NatInput => BuiltIn::NatInput,
+            Self::NatOutput => BuiltIn::NatOutput,
+            Self::NatPostrouting => BuiltIn::NatPostrouting,
         }
     }
 
     /// Whether the packet comes to the container.
     #[inline(always)]
     pub const fn is_inward(self) -> bool {
-        matches!(self, Self::Input | Self::Entering)
+        matches!(self, Self::Input | Self::Entering | Self::NatPrerouting | Self::NatInput)
     }
 }
 
@@ -97,7 +124,6 @@ impl Case {
     #[inline(always)]
     pub const fn to_number(&self) -> u64 {
         self.container.0 as u64
-            | (self.chain as u64) << 32
             | (self.state as u64) << 34
             | (self.direction as u64) << 38
             | (self.asks_types as u64) << 39
@@ -105,6 +131,7 @@ impl Case {
             | (self.is_inside as u64) << 42
             | (self.ends as u64) << 43
             | (self.status as u64) << 48
+            | (self.chain as u64) << 56
     }
 
     /// From such a number.
@@ -112,12 +139,7 @@ impl Case {
     pub const fn from_number(number: u64) -> Self {
         Self {
             container: ContainerId(number as u32),
-            chain: match number >> 32 & 3 {
-                0 => Chain::Input,
-                1 => Chain::Output,
-                2 => Chain::Entering,
-                _ => Chain::Leaving,
-            },
+            chain: Chain::from_number((number >> 56) as u8),
             state: (number >> 34 & 0xf) as u8,
             direction: (number >> 38 & 1) as u8,
             asks_types: number >> 39 & 1 != 0,

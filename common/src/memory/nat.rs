@@ -1,6 +1,6 @@
 //! Translation.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::{collections::BTreeMap, sync::Mutex, vec::Vec};
 
 use super::{MemoryTables, MemoryWord, arena::Table, cells::Cells, lock};
@@ -14,7 +14,7 @@ use crate::{
             Translation,
         },
         port::PortKey,
-        units::{ContainerId, Nanos},
+        units::{ContainerId, Nanos, Zone},
     },
     engine::{
         nat::{NatTables, TranslationEntry},
@@ -34,6 +34,7 @@ pub(super) struct Nat {
     fragments: Mutex<Vec<(FragmentKey, NatFragment)>>,
     ports: Mutex<[u16; 2]>,
     random: AtomicU32,
+    is_own_on: AtomicBool,
 }
 
 /// A translation.
@@ -60,6 +61,7 @@ impl Nat {
             fragments: Mutex::default(),
             ports: Mutex::new([61_000, 65_535]),
             random: AtomicU32::new(1),
+            is_own_on: AtomicBool::new(false),
         }
     }
 }
@@ -80,8 +82,13 @@ impl MemoryTables {
         lock(&self.nat.sources).insert(source, owner);
     }
 
-    /// Gives an uplink its addresses.
-    pub fn set_uplink_addresses(&self, ifindex: u32, addresses: NatAddresses) {
+    /// Has it that containers' own rules translate.
+    pub fn set_own_translation(&self) {
+        self.nat.is_own_on.store(true, SeqCst);
+    }
+
+    /// Gives an uplink, or a container's interface, its addresses.
+    pub fn set_interface_addresses(&self, ifindex: u32, addresses: NatAddresses) {
         lock(&self.nat.addresses).insert(ifindex, addresses);
     }
 
@@ -155,6 +162,11 @@ impl TranslationEntry for &TranslationCell {
         Translation { outer, is_low: is_low.into(), ..Translation::NONE }.outer_end()
     }
 
+    fn faces(&self, address: &Address, zone: Zone) -> bool {
+        let (outer, is_low) = *lock(&self.rest);
+        outer.zone() == zone && *address == if is_low { outer.high } else { outer.low }
+    }
+
     fn set_outer(&self, key: &FlowKey, is_low: bool) {
         *lock(&self.rest) = (*key, is_low);
     }
@@ -208,7 +220,7 @@ impl<'a> NatTables for &'a MemoryTables {
         lock(&self.nat.sources).get(source).copied()
     }
 
-    fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address> {
+    fn interface_address(&self, ifindex: u32, is_v4: bool) -> Option<Address> {
         let addresses = lock(&self.nat.addresses).get(&ifindex).copied()?;
         Some(if is_v4 { addresses.v4 } else { addresses.v6 }).filter(|address| !address.is_wildcard())
     }
@@ -228,6 +240,10 @@ impl<'a> NatTables for &'a MemoryTables {
 
     fn ports(&self) -> [u16; 2] {
         *lock(&self.nat.ports)
+    }
+
+    fn is_own_on(&self) -> bool {
+        self.nat.is_own_on.load(SeqCst)
     }
 
     /// A linear congruential generator (Numerical Recipes), of whose numbers the upper half is good.

@@ -29,9 +29,10 @@ use crate::{packet::Skb, rewrite, seams::BySkb, tables::Maps};
 #[classifier]
 pub fn berth_hair_in(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let Some(Interface { container, is_bare, .. }) = translating(skb) else { return TC_ACT_UNSPEC };
+    let Some(interface) = translating(skb) else { return TC_ACT_UNSPEC };
+    let container = interface.container;
     let mut headers = Headers::EMPTY;
-    if !read(skb, is_bare != 0, &mut headers) {
+    if !read(skb, interface.has(Interface::BARE), &mut headers) {
         return TC_ACT_UNSPEC;
     }
     if headers.kind == Kind::IcmpError {
@@ -54,7 +55,7 @@ pub fn berth_hair_out(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
     let Some(interface) = translating(skb) else { return TC_ACT_UNSPEC };
     let mut headers = Headers::EMPTY;
-    if !read(skb, interface.is_bare != 0, &mut headers) {
+    if !read(skb, interface.has(Interface::BARE), &mut headers) {
         return TC_ACT_UNSPEC;
     }
     if headers.kind == Kind::IcmpError {

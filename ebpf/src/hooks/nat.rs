@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use berth_common::{
-    abi::{nat::NatEnd, reason::Reason, units::ContainerId},
+    abi::{config::Config, nat::NatEnd, reason::Reason, units::ContainerId},
     engine::{
         Headers, Tables as _, Verdict, Way,
         headers::Kind,
@@ -77,7 +77,7 @@ pub fn berth_nat_out(ctx: TcContext) -> i32 {
 /// Whether there is anything to be translated.
 #[inline(always)]
 pub(super) fn is_on() -> bool {
-    config().is_some_and(|config| config.nat != 0)
+    config().is_some_and(|config| config.nat & Config::NAT_ON != 0)
 }
 
 #[inline(always)]
@@ -179,7 +179,7 @@ pub(super) extern "C" fn seam_about_leaving(skb: *mut __sk_buff, headers: *const
 }
 
 #[inline(always)]
-fn read_quoted(skb: Skb, headers: &Headers, quoted: &mut Headers) -> bool {
+pub fn read_quoted(skb: Skb, headers: &Headers, quoted: &mut Headers) -> bool {
     let (kind, offset) = parse::quoted_at(headers);
     seams::parse_ip(skb, kind, offset, quoted)
 }
@@ -190,7 +190,7 @@ pub(super) fn action(passes: u32) -> i32 {
 }
 
 #[inline(always)]
-fn drop_packet(skb: Skb, headers: &Headers, id: ContainerId, reason: Reason) -> i32 {
+pub(super) fn drop_packet(skb: Skb, headers: &Headers, id: ContainerId, reason: Reason) -> i32 {
     seam_nat_drop(skb.0, headers, id.0, reason as u32);
     TC_ACT_SHOT
 }

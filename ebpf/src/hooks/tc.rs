@@ -14,13 +14,18 @@ use berth_common::{
         config::Interface,
         container::Container,
         counters::Traffic,
+        nat::NatEnd,
         reason::Reason,
         units::{ContainerId, Zone},
     },
-    engine::{Headers, Tables as _, Trace, Verdict, Way, egress, ingress, parse, quota, verdict::Owner},
+    engine::{
+        Headers, Tables as _, Trace, Verdict, Way, egress, ingress, nat::own::Whose, parse, quota,
+        verdict::Owner,
+    },
     wire::ether::{self, EtherType},
 };
 
+use super::{nat, own};
 use crate::{
     count::{self, Direction, Plane},
     echo, event,
@@ -248,7 +253,7 @@ pub(super) fn own_interface(skb: Skb) -> Option<Interface> {
 #[inline(always)]
 fn interface(skb: Skb, direction: Direction) -> i32 {
     let Some(entry) = own_interface(skb) else { return TC_ACT_UNSPEC };
-    let (kind, offset) = payload(skb, entry.is_bare != 0);
+    let (kind, offset) = payload(skb, entry.has(Interface::BARE));
     let maps = Maps::new(BySkb(skb));
     let inward = direction == Direction::In;
     let mut headers = Headers::EMPTY;
@@ -258,10 +263,29 @@ fn interface(skb: Skb, direction: Direction) -> i32 {
         count::packet(&verdict, Plane::Interface, direction, skb.traffic(None));
         return action(&verdict);
     }
+    let trace = judged::trace(skb);
+    let whose = Whose { id: entry.container, inward, ifindex: skb.ifindex() };
+    // A notice is about what has been there before, as that has come.
+    let translates = entry.has(Interface::TRANSLATES) && trace != Trace::Notice;
+    let mut came = NatEnd::NOWHERE;
+    if translates {
+        let reason = own::before(skb, &mut headers, whose, &mut came);
+        if reason != Reason::None {
+            return nat::drop_packet(skb, &headers, whose.id, reason);
+        }
+    }
     let traffic = skb.traffic(Some(&headers));
-    let (whose, trace) = ((entry.container, inward), judged::trace(skb));
-    let verdict = ingress::on_interface(&maps, (&skb, &headers), whose, trace, traffic);
+    let verdict = ingress::on_interface(&maps, (&skb, &headers), (whose.id, inward), trace, traffic);
     count::packet(&verdict, Plane::Interface, direction, traffic);
+    if translates && verdict.passes() {
+        let reason = own::after(skb, &mut headers, whose, &mut came);
+        if reason != Reason::None {
+            return nat::drop_packet(skb, &headers, whose.id, reason);
+        }
+    }
+    if translates && verdict.reason == Reason::Rejected && !own::undo(skb, &mut headers, &came) {
+        return TC_ACT_SHOT;
+    }
     conclude(&maps, (skb, &headers), &verdict, inward)
 }
 

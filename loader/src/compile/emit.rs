@@ -2,7 +2,7 @@
 
 use berth_common::abi::rules::{
     self as abi, BuiltIn, Family, LINE_BYTES, WORDS, chain::SLOTS, check::CHECK_WORDS, counters,
-    header::Header, node::MAX_DEPTH, reference::Reference,
+    entry::ENTRY_WORDS, header::Header, node::MAX_DEPTH, reference::Reference,
 };
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     blocks::{Bits, Vector},
     flatten::{self, Budget, Entry},
     graph,
-    input::{Check, Leg, Policy, Program, Ruleset},
+    input::{Check, Leg, Policy, Program, Ruleset, Target},
     lines::Lines,
     partition::Space,
     plan::{self, Plan},
@@ -38,16 +38,15 @@ pub(super) fn emit(ruleset: &Ruleset, bounds: &Bounds) -> Result<Compiled, Compi
         programs.push((family, Prepared::new(program, family, &mut checks)));
     }
     let counters = count_counters(ruleset)?;
-    let mut emitter = Emitter::new(counters, checks, *bounds);
+    let mut emitter = Emitter::new(counters, checks, &ruleset.targets, *bounds);
     let mut budget = Budget { rules, limit: bounds.entries(rules), used: 0 };
     for (family, program) in &programs {
-        for chain in BuiltIn::ALL {
-            let base = program.base(chain);
+        for (chain, base) in &program.bases {
             let own = counters::policy(counters, chain.slot(*family));
             let entries = flatten::flatten(program, base, own, &mut budget)?;
             let policy =
                 base.last().map_or((Policy::Accept, own), |leg| (leg.policy, leg.counter.unwrap_or(own)));
-            emitter.root(*family, chain, policy, &entries)?;
+            emitter.root(*family, *chain, policy, &entries)?;
         }
     }
     emitter.finish(rules)
@@ -72,6 +71,8 @@ struct Emitter<'a> {
     /// How many counters the rules have.
     counters: u32,
     checks: Vec<&'a Check>,
+    /// Where targets are.
+    targets: Vec<u32>,
     roots: [Option<abi::root::Root>; SLOTS as usize],
     report: Vec<Root>,
 }
@@ -80,16 +81,11 @@ struct Emitter<'a> {
 pub(super) const FIRST_CHECK: usize = 1 + SLOTS as usize;
 
 impl<'a> Emitter<'a> {
-    fn new(counters: u32, checks: Vec<&'a Check>, bounds: Bounds) -> Self {
+    fn new(counters: u32, checks: Vec<&'a Check>, targets: &[Target], bounds: Bounds) -> Self {
         let reserved = FIRST_CHECK + (checks.len() * CHECK_WORDS).div_ceil(WORDS);
-        Self {
-            bounds,
-            lines: Lines::new(reserved),
-            counters,
-            checks,
-            roots: [None; SLOTS as usize],
-            report: Vec::new(),
-        }
+        let mut lines = Lines::new(reserved);
+        let targets = targets.iter().map(|target| lines.share(&target.to_line())).collect();
+        Self { bounds, lines, counters, checks, targets, roots: [None; SLOTS as usize], report: Vec::new() }
     }
 
     /// Everything of one built-in chain.
@@ -109,11 +105,11 @@ impl<'a> Emitter<'a> {
             return Err(CompileError::TooManySteps { family, chain, needed: steps, limit });
         }
         let slot = chain.slot(family);
-        let words: Vec<u64> = entries
-            .iter()
-            .flat_map(record::entry)
-            .chain(record::policy(policy, counter, entries.len()))
-            .collect();
+        let mut words = Vec::with_capacity((entries.len() + 1) * ENTRY_WORDS);
+        for entry in entries {
+            words.extend(record::entry(entry, &self.targets)?);
+        }
+        words.extend(record::policy(policy, counter, entries.len()));
         let first = self.append(&words);
         if let Some(root) = self.roots.get_mut(slot as usize) {
             let starts = tables.iter().map(|table| table.start);
@@ -170,11 +166,11 @@ impl<'a> Emitter<'a> {
             rules: self.counters,
             lines: self.lines.next(),
         };
-        for ((number, root), place) in (1_u32..).zip(self.roots).zip(&mut header.roots) {
+        for ((number, root), place) in (1_u16..).zip(self.roots).zip(&mut header.roots) {
             if let Some(root) = root {
                 let shape = abi::root::Shape { counters, ..root.shape };
                 let root = abi::root::Root { shape, ..root };
-                self.lines.put(number as usize, &root.to_line());
+                self.lines.put(number.into(), &root.to_line());
                 *place = number;
             }
         }

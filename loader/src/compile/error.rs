@@ -8,6 +8,9 @@ pub enum CompileError {
     /// A rule leads to a chain that is not there.
     #[error("a rule leads to chain number {0}, which does not exist")]
     NoChain(usize),
+    /// A rule translates to nothing that there is.
+    #[error("a rule translates to target number {0}, which does not exist")]
+    NoTarget(u32),
     /// A chain leads to itself.
     #[error("chain {0} leads back to itself: a packet would never leave it; break the loop of jumps")]
     Loop(String),
@@ -85,6 +88,10 @@ const fn chain_name(chain: BuiltIn) -> &'static str {
         BuiltIn::Input => "INPUT",
         BuiltIn::Output => "OUTPUT",
         BuiltIn::Forward => "FORWARD",
+        BuiltIn::NatPrerouting => "nat's PREROUTING",
+        BuiltIn::NatInput => "nat's INPUT",
+        BuiltIn::NatOutput => "nat's OUTPUT",
+        BuiltIn::NatPostrouting => "nat's POSTROUTING",
     }
 }
 

@@ -232,7 +232,7 @@ impl<'a> Flattening<'a> {
     ) -> Result<End, CompileError> {
         let entry = draft(rule, region.clone(), checks, Role::Rule);
         match rule.action {
-            Action::Accept | Action::Drop | Action::Reject(_) => {
+            Action::Accept | Action::Drop | Action::Reject(_) | Action::Translate(_) => {
                 let decision = match self.onward.filter(|_| rule.action == Action::Accept) {
                     Some(onward) => entry.going_on(onward),
                     None => entry,
@@ -340,7 +340,7 @@ fn draft(rule: &PreparedRule, region: Region, checks: CheckList, part: Role) -> 
 
 const fn ends(action: Action) -> bool {
     match action {
-        Action::Accept | Action::Drop | Action::Reject(_) => true,
+        Action::Accept | Action::Drop | Action::Reject(_) | Action::Translate(_) => true,
         Action::Return
         | Action::Jump(_)
         | Action::Goto(_)

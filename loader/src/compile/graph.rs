@@ -2,7 +2,7 @@
 
 use super::{
     CompileError,
-    input::{Action, BuiltIn, Chain, ChainId, Program, Rule},
+    input::{Action, Chain, ChainId, Program, Rule},
 };
 
 /// How deeply chains may be nested, jumps and gotos together.
@@ -11,11 +11,9 @@ pub(super) const MAX_NESTING: usize = 16;
 /// Refuses loops and deep nesting among the chains that packets can come to, and rules that lead nowhere.
 pub(super) fn check(program: &Program) -> Result<(), CompileError> {
     let mut search = Search { program, height: vec![None; program.chains.len()], path: Vec::new() };
-    for chain in BuiltIn::ALL {
-        for id in program.base(chain).legs.iter().filter_map(|leg| leg.chain) {
-            let chain = program.chains.get(id.0).ok_or(CompileError::NoChain(id.0))?;
-            search.rules(&chain.rules)?;
-        }
+    for id in program.legs().filter_map(|leg| leg.chain) {
+        let chain = program.chains.get(id.0).ok_or(CompileError::NoChain(id.0))?;
+        search.rules(&chain.rules)?;
     }
     Ok(())
 }
@@ -71,6 +69,7 @@ const fn target(rule: &Rule) -> Option<ChainId> {
         | Action::Return
         | Action::Log(_)
         | Action::SetMark { .. }
+        | Action::Translate(_)
         | Action::Continue => None,
     }
 }

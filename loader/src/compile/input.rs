@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-pub use berth_common::abi::rules::{BuiltIn, Dimension, Family};
+pub use berth_common::abi::rules::{BuiltIn, Dimension, Family, target::Target};
 use berth_common::abi::units::Nanos;
 
 pub use super::values::Values;
@@ -14,6 +14,8 @@ pub struct Ruleset {
     pub ipv4: Option<Program>,
     /// For IPv6.
     pub ipv6: Option<Program>,
+    /// By the number in [`Action::Translate`]: what flows are translated to.
+    pub targets: Vec<Target>,
 }
 
 impl Ruleset {
@@ -35,18 +37,30 @@ pub struct Program {
     pub output: Base,
     /// What it routes.
     pub forward: Base,
+    /// Where flows are translated, in the order of [`BuiltIn::NAT`]. Without it none is, and nothing is asked.
+    pub nat: Option<[Base; 4]>,
     /// All chains; a [`ChainId`] is the place of one.
     pub chains: Vec<Chain>,
 }
 
 impl Program {
-    /// A built-in chain.
-    pub const fn base(&self, chain: BuiltIn) -> &Base {
+    /// A built-in chain, if there is such a one.
+    pub fn base(&self, chain: BuiltIn) -> Option<&Base> {
+        let nat = || self.nat.as_ref();
         match chain {
-            BuiltIn::Input => &self.input,
-            BuiltIn::Output => &self.output,
-            BuiltIn::Forward => &self.forward,
+            BuiltIn::Input => Some(&self.input),
+            BuiltIn::Output => Some(&self.output),
+            BuiltIn::Forward => Some(&self.forward),
+            BuiltIn::NatPrerouting => nat().map(|[prerouting, ..]| prerouting),
+            BuiltIn::NatInput => nat().map(|[_, input, ..]| input),
+            BuiltIn::NatOutput => nat().map(|[.., output, _]| output),
+            BuiltIn::NatPostrouting => nat().map(|[.., postrouting]| postrouting),
         }
+    }
+
+    /// The built-in chains that there are.
+    pub fn bases(&self) -> impl Iterator<Item = (BuiltIn, &Base)> {
+        BuiltIn::ALL.into_iter().filter_map(|chain| Some((chain, self.base(chain)?)))
     }
 
     /// All rules, whatever chain they are in.
@@ -56,7 +70,7 @@ impl Program {
 
     /// All legs of all built-in chains.
     pub fn legs(&self) -> impl Iterator<Item = &Leg> {
-        [&self.input, &self.output, &self.forward].into_iter().flat_map(|base| &base.legs)
+        self.bases().flat_map(|(_, base)| &base.legs)
     }
 }
 
@@ -239,6 +253,9 @@ pub enum Action {
         /// The mask.
         mask: u32,
     },
+    /// Lets it pass, and its flow be translated to the target of this number. Nothing is asked after that, whichever leg the
+    /// rule is in.
+    Translate(u32),
     /// Nothing but counting it.
     Continue,
 }

@@ -2,16 +2,15 @@
 //! rule share the state of its checks.
 
 use super::{
-    input::{Action, BuiltIn, ChainId, Check, Dimension, Family, Policy, Program},
+    input::{Action, Base, BuiltIn, ChainId, Check, Dimension, Family, Policy, Program},
     region::Region,
     stages,
 };
 
 /// A program.
 pub(super) struct Prepared {
-    input: PreparedBase,
-    output: PreparedBase,
-    forward: PreparedBase,
+    /// The built-in chains that there are.
+    pub(super) bases: Vec<(BuiltIn, PreparedBase)>,
     /// The rules of all chains.
     pub(super) chains: Vec<Vec<PreparedRule>>,
 }
@@ -68,8 +67,8 @@ impl Prepared {
                 })
                 .collect()
         };
-        let base = |chain: BuiltIn| {
-            let legs = program.base(chain).legs.iter().map(|leg| PreparedLeg {
+        let base = |base: &Base| {
+            let legs = base.legs.iter().map(|leg| PreparedLeg {
                 policy: leg.policy,
                 counter: leg.counter,
                 unknown: leg.unknown.clone(),
@@ -78,19 +77,8 @@ impl Prepared {
             legs.collect()
         };
         Self {
-            input: base(BuiltIn::Input),
-            output: base(BuiltIn::Output),
-            forward: base(BuiltIn::Forward),
+            bases: program.bases().map(|(chain, one)| (chain, base(one))).collect(),
             chains: program.chains.iter().map(|chain| rules(&chain.rules)).collect(),
-        }
-    }
-
-    /// A built-in chain.
-    pub(super) const fn base(&self, chain: BuiltIn) -> &PreparedBase {
-        match chain {
-            BuiltIn::Input => &self.input,
-            BuiltIn::Output => &self.output,
-            BuiltIn::Forward => &self.forward,
         }
     }
 }

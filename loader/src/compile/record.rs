@@ -13,6 +13,7 @@ use berth_common::abi::rules::{
 };
 
 use super::{
+    CompileError,
     emit::FIRST_CHECK,
     flatten::Entry,
     input::{Action, Check, Policy},
@@ -42,8 +43,8 @@ pub(super) fn root(
     Root { shape, starts }
 }
 
-/// An entry.
-pub(super) fn entry(entry: &Entry) -> [u64; ENTRY_WORDS] {
+/// An entry; `targets` is where targets are.
+pub(super) fn entry(entry: &Entry, targets: &[u32]) -> Result<[u64; ENTRY_WORDS], CompileError> {
     let (kind, code, argument) = match entry.action {
         Action::Accept => (entry::ACCEPT, 0, 0),
         Action::Drop => (entry::DROP, 0, 0),
@@ -51,8 +52,12 @@ pub(super) fn entry(entry: &Entry) -> [u64; ENTRY_WORDS] {
         Action::Return | Action::Jump(_) | Action::Goto(_) | Action::Continue => (entry::CONTINUE, 0, 0),
         Action::Log(id) => (entry::LOG, 0, u64::from(id)),
         Action::SetMark { value, mask } => (entry::MARK, 0, abi::pair(value, mask)),
+        Action::Translate(target) => {
+            let place = targets.get(target as usize).ok_or(CompileError::NoTarget(target))?;
+            (entry::TRANSLATE, 0, u64::from(*place))
+        }
     };
-    entry::Entry {
+    let entry = entry::Entry {
         kind,
         code,
         flags: if entry.varies() { entry::VARIES } else { 0 },
@@ -62,8 +67,8 @@ pub(super) fn entry(entry: &Entry) -> [u64; ENTRY_WORDS] {
         counter: if entry.role.counts() { entry.counter } else { NO_COUNTER },
         first_check: (FIRST_CHECK * WORDS / CHECK_WORDS + entry.checks.first) as u32,
         argument,
-    }
-    .to_words()
+    };
+    Ok(entry.to_words())
 }
 
 /// The policy, which stands behind so many entries.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use berth_common::abi::address::Address;
 use netlink_packet_route::{
     RouteNetlinkMessage,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope},
@@ -16,6 +17,16 @@ pub struct LinkAddress {
     pub ifindex: u32,
     /// The address.
     pub address: IpAddr,
+    /// How many leading bits it shares with all addresses of its network.
+    pub prefix: u8,
+}
+
+impl LinkAddress {
+    /// Whether an address is in the same network.
+    pub fn is_beside(&self, other: IpAddr) -> bool {
+        let masked = |address: IpAddr| Address::from(address).masked(self.prefix);
+        self.address.is_ipv6() == other.is_ipv6() && masked(self.address) == masked(other)
+    }
 }
 
 /// All addresses of all interfaces, `lo`'s included, of the calling thread's network namespace; sorted.
@@ -31,7 +42,10 @@ pub fn source_addresses() -> Result<Vec<LinkAddress>, ContainersError> {
     let messages = messages()?;
     let sources = messages.iter().filter(|message| is_source(message));
     Ok(sources
-        .filter_map(|message| Some(LinkAddress { ifindex: message.header.index, address: local(message)? }))
+        .filter_map(|message| {
+            let (ifindex, prefix) = (message.header.index, message.header.prefix_len);
+            Some(LinkAddress { ifindex, address: local(message)?, prefix })
+        })
         .collect())
 }
 

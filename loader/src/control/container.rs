@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use berth_common::abi::{
     address::{Address, OwnAddress},
-    config::{Interface, MAX_CGROUP_LEVELS},
-    container::{Container, MAX_PORT_RANGES, PortRange},
+    config::{Config, Interface, MAX_CGROUP_LEVELS},
+    container::{Container, MAX_PORT_RANGES, Mode, PortRange},
     control::Control,
     names,
     socket::CgroupEntry,
@@ -139,14 +139,28 @@ impl Kernel {
             if !members.interfaces.contains(&link.ifindex) {
                 members.interfaces.push(link.ifindex);
             }
-            let is_bare = u32::from(!link.ethernet);
-            let entry = Interface { container: id, generation: spec.generation, is_bare };
+            let flags = self.interface_flags(id, spec, link)?;
+            let entry = Interface { container: id, generation: spec.generation, flags };
             self.maps.interfaces.insert(link.ifindex, entry)?;
+            if entry.has(Interface::TRANSLATES) {
+                self.change_config(|config| config.nat |= Config::NAT_OWN)?;
+            }
             for place in interface_places(link) {
                 tc::attach(&self.pins, &self.programs, self.method, &place)?;
             }
         }
         Ok(())
+    }
+
+    /// Flows that a container's rules have translated stay so when it has no such rules any more, as long as its mode lets it have some.
+    fn interface_flags(&self, id: ContainerId, spec: &Spec, link: &Link) -> Result<u32, ControlError> {
+        let before = self.maps.interfaces.get(link.ifindex)?;
+        let has_translated = before.is_some_and(|entry| {
+            entry.container == id && entry.generation == spec.generation && entry.has(Interface::TRANSLATES)
+        });
+        let translates = spec.mode == Mode::Full && (spec.translates || has_translated);
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        Ok(flag(!link.ethernet, Interface::BARE) | flag(translates, Interface::TRANSLATES))
     }
 
     /// Lets the container have its addresses on its interfaces, before it is held to them.
@@ -329,10 +343,7 @@ fn interface_places(link: &Link) -> [Place; 4] {
 mod tests {
     use std::net::IpAddr;
 
-    use berth_common::{
-        abi::{container::Mode, timeout::Timeouts},
-        wire::ether::Mac,
-    };
+    use berth_common::{abi::timeout::Timeouts, wire::ether::Mac};
 
     use super::*;
 
@@ -348,6 +359,7 @@ mod tests {
             guard_limit: 30,
             ranges: vec![PortRange { first: Port(80), last: Port(90) }; ranges],
             has_rules: false,
+            translates: false,
             asks_address_types: false,
             helper_ftp: false,
             deny_packet_sockets: true,

@@ -4,11 +4,15 @@ use std::{collections::HashMap, ops::RangeInclusive, path::Path};
 
 use berth_common::{
     abi::{
+        config::Config,
         flow::{End, Flow},
         nat::{NatAddresses, NatOwner, NatSource, Published, Translation},
         port::PortKey,
     },
-    engine::nat::stamp,
+    engine::nat::{
+        own::{Layer, Side},
+        stamp,
+    },
 };
 
 use super::{ControlError, Kernel, cgroups, maps::NatMaps};
@@ -20,6 +24,8 @@ pub struct Nat {
     pub ports: RangeInclusive<u16>,
     /// Indices of the uplinks, and their addresses.
     pub uplinks: Vec<(u32, NatAddresses)>,
+    /// Indices of containers' own interfaces, and what addresses they have inside.
+    pub insides: Vec<(u32, NatAddresses)>,
     /// Where packets of containers come from that may be translated.
     pub sources: Vec<(NatSource, NatOwner)>,
     /// What is published, and where it goes.
@@ -32,19 +38,20 @@ impl Kernel {
         let is_on = !nat.sources.is_empty();
         if !is_on {
             // From one packet to the next, rather than table by table.
-            self.change_config(|config| config.nat = 0)?;
+            self.change_config(|config| config.nat &= !Config::NAT_ON)?;
         }
         let NatMaps { published, sources, addresses, .. } = &mut self.maps.nat;
         // What is let in can be answered: it is the last to come and the first to go.
         published.retain(nat.published.iter().map(|(key, _)| *key))?;
-        addresses.put(nat.uplinks.iter().copied())?;
+        let interfaces = || nat.uplinks.iter().chain(&nat.insides);
+        addresses.put(interfaces().copied())?;
         sources.put(nat.sources.iter().copied())?;
         published.put(nat.published.iter().copied())?;
         sources.retain(nat.sources.iter().map(|(key, _)| *key))?;
-        addresses.retain(nat.uplinks.iter().map(|(key, _)| *key))?;
+        addresses.retain(interfaces().map(|(key, _)| *key))?;
         self.change_config(|config| {
             config.nat_ports = [*nat.ports.start(), *nat.ports.end()];
-            config.nat = u32::from(is_on);
+            config.nat = config.nat & !Config::NAT_ON | if is_on { Config::NAT_ON } else { 0 };
         })
     }
 
@@ -66,15 +73,24 @@ impl Kernel {
     }
 }
 
-/// How flows are translated, by the slots that they are in.
+/// How flows are translated, by the numbers of their names.
 #[derive(Clone, Debug, Default)]
 pub struct Translations(HashMap<u32, Translation>);
 
 impl Translations {
-    /// The container's end of the flow in a slot, as seen from outside; nothing if it is the same there.
+    /// The end of the flow in a slot that is another as seen from outside: from other hosts, or else from outside of the container. Nothing if
+    /// there is none.
     pub fn of(&self, slot: u32, flow: &Flow) -> Option<End> {
-        let translation = self.0.get(&slot)?;
-        (translation.stamp == stamp(&flow.key, flow.created)).then(|| translation.outer_end())
+        let outside = Side::Outside.zone(flow.key.zone());
+        let own = [Layer::Destination, Layer::Source].map(|layer| layer.number(slot));
+        let held = [slot].into_iter().chain(own).filter_map(|number| Some((number, self.0.get(&number)?)));
+        let mut named = held.filter(|(number, translation)| {
+            translation.stamp == stamp(&flow.key, flow.created)
+                && (*number == slot || translation.outer.zone() == outside)
+        });
+        let ends = [(flow.key.low, flow.key.low_port), (flow.key.high, flow.key.high_port)];
+        let is_another = |end: &End| !ends.contains(&(end.address, end.port));
+        named.find_map(|(_, translation)| Some(translation.outer_end()).filter(is_another))
     }
 }
 

@@ -98,7 +98,7 @@ pub fn kernel_btf() -> Result<Btf, ControlError> {
 }
 
 /// How many entries the maps have that are sized by configuration.
-fn entries(sizes: &Sizes) -> [(&'static str, u32); 23] {
+fn entries(sizes: &Sizes) -> [(&'static str, u32); 24] {
     // Index 0 is the host.
     let containers = sizes.containers.saturating_add(1);
     // A container mostly has one cgroup and one or two addresses; some have more.
@@ -122,8 +122,10 @@ fn entries(sizes: &Sizes) -> [(&'static str, u32); 23] {
         ("NAT_PUBLISHED", sizes.ports),
         // By an interface, and by the bridge that it is a port of.
         ("NAT_SOURCES", several.saturating_mul(2)),
-        ("NAT_FLOWS", sizes.flows),
-        ("NAT_OUTER", sizes.flows),
+        ("NAT_ADDRESSES", several),
+        // A flow has three names at most.
+        ("NAT_FLOWS", sizes.flows.saturating_mul(3)),
+        ("NAT_OUTER", sizes.flows.saturating_mul(3)),
         ("BUCKETS", sizes.guards),
         ("COUNTED", sizes.guards),
         ("COUNTS", sizes.guards),

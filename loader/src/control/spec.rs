@@ -73,6 +73,8 @@ pub struct Spec {
     pub ranges: Vec<PortRange>,
     /// Whether it has rules.
     pub has_rules: bool,
+    /// Whether it has rules in table nat.
+    pub translates: bool,
     /// Whether its rules look at kinds of addresses.
     pub asks_address_types: bool,
     /// [`berth_common::abi::container::Container::HELPER_FTP`].

@@ -2,7 +2,7 @@
 
 use berth_common::abi::rules::reject::Rejection;
 
-use super::{LogSpec, Reason, Report, rule::Context};
+use super::{LogSpec, Reason, Report, rule::Context, translation};
 use crate::{
     compile::input::{Action, ChainId},
     rules::{
@@ -30,9 +30,10 @@ pub(super) fn action(target: Option<&Target>, context: &mut Context<'_>) -> Resu
         Target::Mark(mark) => Action::SetMark { value: mark.change.flip, mask: mark.change.clear },
         Target::Reject(reject) => Action::Reject(rejection(reject.with).number()),
         Target::Connmark(_) => return Err(Reason::FlowMark),
-        Target::Dnat(_) | Target::Masquerade(_) | Target::Redirect(_) | Target::Snat(_) => {
-            return Err(Reason::Translation);
-        }
+        Target::Dnat(dnat) => translation::dnat(dnat, context)?,
+        Target::Masquerade(masquerade) => translation::masquerade(*masquerade, context),
+        Target::Redirect(redirect) => translation::redirect(*redirect, context)?,
+        Target::Snat(snat) => translation::snat(snat, context),
     };
     Ok(action)
 }

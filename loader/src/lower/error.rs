@@ -5,7 +5,7 @@ use std::fmt;
 use berth_common::abi::guard::RECENT_STAMPS;
 
 use super::Place;
-use crate::rules::chain::ChainName;
+use crate::rules::{chain::ChainName, values::range::AddressRange};
 
 /// A rule that cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +21,19 @@ pub struct LowerError {
 /// Why a rule cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It is one of table nat.
+    /// It sends to the container itself what that sends.
     #[error(
-        "addresses and ports are not translated yet, so that table nat must be without rules: remove them"
+        "what the container sends to itself never leaves it, so that nothing can be redirected in OUTPUT: let its programs use the port itself, or redirect in PREROUTING what comes from others"
     )]
-    Translation,
+    RedirectOutput,
+    /// It sends to a loopback address what the container sends.
+    #[error(
+        "what goes to {} never leaves the container, so that it cannot be a destination in OUTPUT: let its programs use the address itself", .0.short()
+    )]
+    ToLoopback(AddressRange),
+    /// It counts flows in table nat, which only sees them as they begin.
+    #[error("table nat does not know when flows end, which -m connlimit counts: refuse them in table filter")]
+    ConnlimitOfNat,
     /// It asks for a flow's mark, or changes it.
     #[error("flows have no marks: match and set the packet's, with -m mark and MARK")]
     FlowMark,

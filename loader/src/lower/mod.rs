@@ -2,7 +2,8 @@
 //!
 //! Pure: no I/O, no clock. What a rule means is what netfilter does with it (net/netfilter/xt_*.c), whose way a packet takes
 //! through the tables too: mangle PREROUTING and INPUT, then filter INPUT; mangle OUTPUT, filter OUTPUT, mangle POSTROUTING;
-//! and, through the container, mangle PREROUTING and FORWARD, filter FORWARD, mangle POSTROUTING. Where netfilter drops a
+//! and, through the container, mangle PREROUTING and FORWARD, filter FORWARD, mangle POSTROUTING. The chains of nat are asked
+//! apart, of the first packet of each flow. Where netfilter drops a
 //! packet because a match cannot read a header that is cut off, the rule does not match here: such packets do not come as
 //! far as the rules.
 
@@ -19,6 +20,7 @@ mod rule;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod values;
 
 use crate::{
@@ -63,6 +65,6 @@ pub fn lower(source: &Source<'_>, names: &Names) -> Result<Lowered, LowerError> 
     };
     let ipv4 = program(Family::Ipv4, source.ipv4)?;
     let ipv6 = program(Family::Ipv6, source.ipv6)?;
-    lowered.ruleset = input::Ruleset { ipv4, ipv6 };
+    (lowered.ruleset.ipv4, lowered.ruleset.ipv6) = (ipv4, ipv6);
     Ok(lowered)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    LowerError, Lowered, Names, Place, Reason, Spot,
+    LowerError, Lowered, Names, Place, Spot,
     rule::{self, Context},
     tables::{ENFORCED, way},
 };
@@ -25,36 +25,24 @@ pub(super) fn program(
     names: &Names,
     lowered: &mut Lowered,
 ) -> Result<Program, LowerError> {
-    refuse_translation(family, ruleset)?;
     let mut lowering = Lowering { family, names, lowered, chains: Vec::new(), ids: HashMap::new() };
-    for name in ENFORCED {
-        for chain in ruleset.table(name).map_or(&[][..], |table| &table.chains) {
-            lowering.name(name, chain);
+    let tables = ENFORCED.into_iter().filter(|name| *name != TableName::Nat || ruleset.translates());
+    let tables: Vec<_> = tables.filter_map(|name| Some((name, ruleset.table(name)?))).collect();
+    for (name, table) in &tables {
+        for chain in &table.chains {
+            lowering.name(*name, chain);
         }
     }
-    for name in ENFORCED {
-        for chain in ruleset.table(name).map_or(&[][..], |table| &table.chains) {
-            lowering.chain(name, chain)?;
+    for (name, table) in tables {
+        let sending = if name == TableName::Nat { table.reached_from(Hook::Output) } else { Vec::new() };
+        for chain in &table.chains {
+            lowering.chain(name, chain, sending.iter().any(|reached| reached.name == chain.name))?;
         }
     }
     let mut base = |chain| lowering.base(chain, ruleset);
     let (input, output, forward) = (base(BuiltIn::Input), base(BuiltIn::Output), base(BuiltIn::Forward));
-    Ok(Program { input, output, forward, chains: lowering.chains })
-}
-
-fn refuse_translation(family: Family, ruleset: &Ruleset) -> Result<(), LowerError> {
-    let chains = ruleset.table(TableName::Nat).map_or(&[][..], |table| &table.chains);
-    let rules = chains.iter().flat_map(|chain| {
-        chain.rules.iter().enumerate().map(|(index, rule)| (rule.line, &chain.name, index))
-    });
-    match rules.min_by_key(|(line, _, _)| *line) {
-        None => Ok(()),
-        Some((line, chain, index)) => {
-            let place =
-                Place { family, table: TableName::Nat, chain: chain.clone(), spot: Spot::Rule(index) };
-            Err(LowerError { line, place: Box::new(place), reason: Reason::Translation })
-        }
-    }
+    let nat = ruleset.translates().then(|| BuiltIn::NAT.map(base));
+    Ok(Program { input, output, forward, nat, chains: lowering.chains })
 }
 
 struct Lowering<'a> {
@@ -72,7 +60,12 @@ impl Lowering<'_> {
         self.chains.push(Chain { name: chain.name.to_string(), rules: Vec::new() });
     }
 
-    fn chain(&mut self, table: TableName, chain: &rules::chain::Chain) -> Result<(), LowerError> {
+    fn chain(
+        &mut self,
+        table: TableName,
+        chain: &rules::chain::Chain,
+        is_sending: bool,
+    ) -> Result<(), LowerError> {
         let mut lowered = Vec::with_capacity(chain.rules.len());
         for (index, written) in chain.rules.iter().enumerate() {
             let place =
@@ -83,6 +76,8 @@ impl Lowering<'_> {
                 place: &place,
                 names: self.names,
                 find: &|name| ids.get(&(table, name.clone())).copied(),
+                is_sending,
+                targets: &mut self.lowered.ruleset.targets,
                 logs: &mut self.lowered.logs,
                 externals: &mut self.lowered.externals,
             };
@@ -119,16 +114,17 @@ impl Lowering<'_> {
         Some(Leg {
             policy,
             counter: (name != TableName::Filter).then(|| count_once(&mut self.lowered.counters, place)),
-            unknown: unknown(hook),
+            unknown: unknown(name, hook),
             chain: self.ids.get(&(name, chain.name.clone())).copied(),
         })
     }
 }
 
-/// What netfilter does not know before routing.
-fn unknown(hook: Hook) -> Vec<Dimension> {
+/// What is not known: before routing where a packet goes, and where a flow leaves by what its packet has come.
+fn unknown(table: TableName, hook: Hook) -> Vec<Dimension> {
     match hook {
         Hook::Prerouting => vec![Dimension::OutInterface],
+        Hook::Postrouting if table == TableName::Nat => vec![Dimension::InInterface],
         Hook::Input | Hook::Forward | Hook::Output | Hook::Postrouting => Vec::new(),
     }
 }

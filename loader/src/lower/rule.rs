@@ -2,7 +2,7 @@
 
 use super::{Externals, LogSpec, Names, Place, Reason, action, header, matches};
 use crate::{
-    compile::input::{ChainId, Family, Rule},
+    compile::input::{ChainId, Family, Rule, Target},
     rules::{self, chain::ChainName},
 };
 
@@ -13,6 +13,9 @@ pub(super) struct Context<'a> {
     pub(super) names: &'a Names,
     /// Finds a chain of the rule's table.
     pub(super) find: &'a dyn Fn(&ChainName) -> Option<ChainId>,
+    /// Whether packets come to the rule that the container itself sends, for their flows to be translated.
+    pub(super) is_sending: bool,
+    pub(super) targets: &'a mut Vec<Target>,
     pub(super) logs: &'a mut Vec<LogSpec>,
     pub(super) externals: &'a mut Externals,
 }

@@ -187,6 +187,29 @@ pub enum NodeError {
         "{0} has no interface of its own; it uses the node's addresses, which need no translation (`berth ports reserve` reserves a port for it)"
     )]
     NoOwnInterface(Name),
+    /// Rules in table nat would translate the node's addresses.
+    #[error(
+        "{0} shares the node's addresses, which rules in table nat would translate for all: remove those rules, or give it an interface of its own"
+    )]
+    NatOfNode(Name),
+    /// A rule translates to addresses that the container may not send from.
+    #[error(
+        "{at}-A {rule}: {name} may not send from all of {addresses}: its own are {own}; name some of those, or use MASQUERADE",
+        at = if *.line > 0 { format!("line {line}: ") } else { String::new() },
+        own = .own.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    NatSource {
+        /// The container.
+        name: Name,
+        /// The line of the rule; 0 for none.
+        line: u32,
+        /// The rule, with its chain.
+        rule: String,
+        /// What it translates to.
+        addresses: String,
+        /// The addresses that the container may send from.
+        own: Vec<IpAddr>,
+    },
     /// The mode has no published ports.
     #[error("mode {mode} does not allow published ports; use `berth container set {name} --mode full`")]
     PublishMode {

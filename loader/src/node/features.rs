@@ -104,7 +104,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
 /// What this berth enforces.
 fn enforced() -> Features {
-    Features::all().without(Features::from_iter([Feature::Nat, Feature::Connmark]))
+    Features::all().without(Features::from_iter([Feature::Connmark]))
 }
 
 /// What a mode allows (design §5).

@@ -17,7 +17,7 @@ use log::warn;
 use super::{Enforcer, Node, NodeError, Observer};
 use crate::{
     api::{masquerade::Masquerade, mode::Mode, port_span::PortSpan, settings::Settings},
-    containers::Link,
+    containers::{Link, LinkAddress},
     control::Nat,
     state::Record,
 };
@@ -75,7 +75,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     fn translation(&self) -> Result<(Nat, Vec<Clash>), NodeError> {
         let inside = self.inside();
         let (mut sources, mut clashes) = (BTreeMap::new(), Vec::new());
-        let mut uplinks = Vec::new();
+        let (mut uplinks, mut insides) = (Vec::new(), Vec::new());
         if !inside.is_empty() {
             let masters = self.observer.masters()?;
             for (source, owner) in
@@ -86,7 +86,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
                     clashes.push(Clash { source, loser: owner.container });
                 }
             }
-            uplinks = self.uplink_addresses(|port| masters.get(&port).copied())?;
+            let all = self.observer.source_addresses()?;
+            uplinks = self.uplink_addresses(&all, |port| masters.get(&port).copied())?;
+            insides =
+                inside.iter().flat_map(|one| one.insides(&all, |port| masters.get(&port).copied())).collect();
         }
         let by_id: BTreeMap<u32, &Inside<'_>> = inside.iter().map(|one| (one.record.id, one)).collect();
         let reservations = self.state.reservations.iter();
@@ -95,7 +98,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .collect();
         let PortSpan { first, last } = self.config.nat.ports.0;
         let sources = sources.into_iter().collect();
-        Ok((Nat { ports: first..=last, uplinks, sources, published }, clashes))
+        Ok((Nat { ports: first..=last, uplinks, insides, sources, published }, clashes))
     }
 
     /// The containers whose addresses may be translated, and that are there.
@@ -115,6 +118,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// The addresses of each uplink; where it is a port of another interface and has none, those of that one.
     fn uplink_addresses(
         &self,
+        all: &[LinkAddress],
         master: impl Fn(u32) -> Option<u32>,
     ) -> Result<Vec<(u32, NatAddresses)>, NodeError> {
         let links = match &self.links {
@@ -124,7 +128,6 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         };
         let uplinks =
             links.iter().filter(|link| self.links.is_some() || self.state.uplinks.contains(&link.name));
-        let all = self.observer.source_addresses()?;
         let first = |ifindex: u32, is_v6: bool| {
             let mut own = all.iter().filter(|one| one.ifindex == ifindex);
             own.find(|one| one.address.is_ipv6() == is_v6).map(|one| Address::from(one.address))
@@ -154,6 +157,26 @@ impl Inside<'_> {
         let all =
             self.addresses().iter().flat_map(|address| indices.iter().map(move |index| (address, index)));
         all.map(|(&address, &ifindex)| (NatSource { address: address.into(), ifindex }, self.owner(address)))
+            .collect()
+    }
+
+    /// The addresses that it has on each of its interfaces, as far as can be told: the first one in a network that the node is in there, or else
+    /// the first.
+    fn insides(&self, all: &[LinkAddress], master: impl Fn(u32) -> Option<u32>) -> Vec<(u32, NatAddresses)> {
+        let address = |ifindex: u32, is_v6: bool| {
+            let is_there =
+                |one: &&LinkAddress| one.ifindex == ifindex || master(ifindex) == Some(one.ifindex);
+            let is_beside = |own: &IpAddr| all.iter().filter(is_there).any(|one| one.is_beside(*own));
+            let own = || self.addresses().iter().filter(move |own| own.is_ipv6() == is_v6);
+            own().find(|own| is_beside(own)).or_else(|| own().next()).map(|own| Address::from(*own))
+        };
+        let interfaces = self.interfaces.iter().map(|link| link.ifindex);
+        interfaces
+            .map(|ifindex| {
+                let v4 = address(ifindex, false).unwrap_or(Address::ANY4);
+                let v6 = address(ifindex, true).unwrap_or(Address::ANY6);
+                (ifindex, NatAddresses { v4, v6 })
+            })
             .collect()
     }
 

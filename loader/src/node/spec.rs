@@ -25,6 +25,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             guard_limit: self.guard_limit(&settings),
             ranges: settings.ports.as_ref().map(Allowance::ranges).unwrap_or_default(),
             has_rules: self.rules.get(&record.id).is_some_and(|loaded| !loaded.pair.is_empty()),
+            translates: self.rules.get(&record.id).is_some_and(|loaded| loaded.pair.translates()),
             asks_address_types: self
                 .rules
                 .get(&record.id)

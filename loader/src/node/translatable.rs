@@ -21,6 +21,9 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     ) -> Result<(), NodeError> {
         let (settings, name) = (&definition.settings, name.clone());
         let published = || self.state.reservations_of(id).filter_map(|one| Some((one.service, one.to?.ip())));
+        if self.rules.get(&id).is_some_and(|loaded| loaded.pair.translates()) {
+            check_own_addresses(&name, definition, attachment)?;
+        }
         let is_masqueraded = is_masqueraded(settings);
         if !is_masqueraded && published().next().is_none() {
             return Ok(());
@@ -93,15 +96,32 @@ pub(super) fn check_network(
     definition: &Definition,
     attachment: &Attachment,
 ) -> Result<(), NodeError> {
-    let has_interface = !definition.interfaces.is_empty() || !attachment.interfaces.is_empty();
-    // What a runtime starts later shows what it has then.
-    if !has_interface && (definition.runtimes.is_empty() || !attachment.cgroups.is_empty()) {
+    if is_sharing(definition, attachment) {
         return Err(NodeError::NoOwnInterface(name.clone()));
     }
     if reachable(&definition.settings).is_empty() {
         return Err(NodeError::NothingToTranslate(name.clone()));
     }
     Ok(())
+}
+
+/// Fails if rules in table nat would translate addresses that are not the container's alone.
+pub(super) fn check_own_addresses(
+    name: &Name,
+    definition: &Definition,
+    attachment: &Attachment,
+) -> Result<(), NodeError> {
+    if is_sharing(definition, attachment) {
+        return Err(NodeError::NatOfNode(name.clone()));
+    }
+    Ok(())
+}
+
+/// Whether the container uses the node's addresses.
+fn is_sharing(definition: &Definition, attachment: &Attachment) -> bool {
+    let has_interface = !definition.interfaces.is_empty() || !attachment.interfaces.is_empty();
+    // What a runtime starts later shows what it has then.
+    !has_interface && (definition.runtimes.is_empty() || !attachment.cgroups.is_empty())
 }
 
 /// The container's addresses that other hosts could reach.

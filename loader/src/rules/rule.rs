@@ -1,6 +1,6 @@
 //! A rule.
 
-use super::{counters::Counters, header::Header, matches::Match, targets::Target};
+use super::{chain::ChainName, counters::Counters, header::Header, matches::Match, targets::Target};
 
 /// One rule: the header is asked first, then the matches in their order, and if all agree the target acts.
 ///
@@ -24,6 +24,25 @@ impl Rule {
     /// Whether both ask and do the same, whatever they have counted.
     pub fn same(&self, other: &Self) -> bool {
         self.header == other.header && self.matches == other.matches && self.target == other.target
+    }
+
+    /// The chain that it sends packets to.
+    pub fn leads_to(&self) -> Option<&ChainName> {
+        match self.target.as_ref()? {
+            Target::Jump(chain) | Target::Goto(chain) => Some(chain),
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Connmark(_)
+            | Target::Dnat(_)
+            | Target::Log(_)
+            | Target::Mark(_)
+            | Target::Masquerade(_)
+            | Target::Nflog(_)
+            | Target::Redirect(_)
+            | Target::Reject(_)
+            | Target::Snat(_) => None,
+        }
     }
 }
 

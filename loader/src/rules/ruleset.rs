@@ -27,6 +27,11 @@ impl Ruleset {
         self.tables.get(&name)
     }
 
+    /// Whether it has flows translated: whether table nat has a rule.
+    pub fn translates(&self) -> bool {
+        self.table(TableName::Nat).is_some_and(|table| table.entries() > 0)
+    }
+
     /// How many rules it holds, as `numiptent` counts them: one for each rule after lists of addresses have been
     /// spread out. Policies and chains do not count.
     pub fn entries(&self) -> usize {

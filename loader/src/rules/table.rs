@@ -1,11 +1,12 @@
 //! A table: its chains.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use super::{
     chain::{Base, Chain, ChainName},
     counters::Counters,
     hook::Hook,
+    rule::Rule,
 };
 
 /// The tables a container may have.
@@ -74,6 +75,19 @@ impl Table {
     /// The chain of this name.
     pub fn chain(&self, name: &str) -> Option<&Chain> {
         self.chains.iter().find(|chain| chain.name.as_str() == name)
+    }
+
+    /// The chains to which packets come from a hook.
+    pub fn reached_from(&self, hook: Hook) -> Vec<&Chain> {
+        let mut reached: Vec<&Chain> = self.chain(hook.name()).into_iter().collect();
+        let (mut known, mut followed) = (HashSet::new(), 0);
+        while let Some(chain) = reached.get(followed) {
+            followed += 1;
+            let names = chain.rules.iter().filter_map(Rule::leads_to);
+            let next = names.filter(|name| known.insert(*name)).filter_map(|name| self.chain(name.as_str()));
+            reached.extend(next.collect::<Vec<_>>());
+        }
+        reached
     }
 
     /// How many rules it holds: what `numiptent` counts. Policies and chains are no entries of the user's.

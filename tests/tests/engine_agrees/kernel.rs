@@ -151,8 +151,8 @@ impl Kernel {
                     self.cgroups
                         .insert(self.place.cgroup(), CgroupEntry { container: *actor, generation })?;
                 } else if !hook.is_on_uplink() {
-                    let is_bare = u32::from(!hook.has_ethernet());
-                    self.interfaces.insert(LO, Interface { container: *actor, generation, is_bare })?;
+                    let flags = if hook.has_ethernet() { 0 } else { Interface::BARE };
+                    self.interfaces.insert(LO, Interface { container: *actor, generation, flags })?;
                 }
                 let mut config = setting.config(self.place.level());
                 if hook.is_on_uplink() && !hook.has_ethernet() {

@@ -13,6 +13,7 @@ mod load;
 mod masquerade;
 mod names;
 mod publish;
+mod rules;
 mod two_nodes;
 
 use std::net::IpAddr;

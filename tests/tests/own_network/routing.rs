@@ -1,49 +1,14 @@
 //! A container that routes for others.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use anyhow::Result;
+use berth_tests::behind::{BEHIND, behind};
 use berth_tests::bridge::INSIDE;
-use berth_tests::link::{self, End};
-use berth_tests::sockets::unspecified;
 use berth_tests::topology::at;
-use berth_tests::{Endpoint as _, Guest, Host, Netns, Sockets as _, name, privileged, sysctl, topology};
+use berth_tests::{Endpoint as _, Sockets as _, privileged};
 
 use crate::{Net, only};
 
 const PORT: u16 = 7777;
-
-/// Addresses behind the container: its own, and a host's there.
-const BEHIND: [[IpAddr; 2]; 2] = [
-    [IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 99, 0, 2))],
-    [
-        IpAddr::V6(Ipv6Addr::new(0xfd62, 0x6572, 0x7468, 99, 0, 0, 0, 1)),
-        IpAddr::V6(Ipv6Addr::new(0xfd62, 0x6572, 0x7468, 99, 0, 0, 0, 2)),
-    ],
-];
-const PREFIXES: [u8; 2] = [24, 64];
-
-/// Puts a host behind a guest, which routes for it; `others` know the way there.
-fn behind(guest: &Guest, others: &[(&Netns, &str)]) -> Result<Host> {
-    let host = topology::host(&name::unique())?;
-    let ends = [
-        End { netns: guest.host.netns(), name: "inner0", mac: [2, 0x99, 0, 0, 0, 1] },
-        End { netns: host.netns(), name: "eth0", mac: [2, 0x99, 0, 0, 0, 2] },
-    ];
-    link::wire(ends[0], ends[1], 1500)?;
-    for ([router, own], prefix) in BEHIND.into_iter().zip(PREFIXES) {
-        link::add_address(guest.host.netns(), "inner0", router, prefix)?;
-        link::add_address(host.netns(), "eth0", own, prefix)?;
-        link::add_route(host.netns(), "eth0", (unspecified(own, 0).ip(), 0), router)?;
-        let via = guest.addresses[usize::from(own.is_ipv6())];
-        for (netns, interface) in others {
-            link::add_route(netns, interface, (own, if own.is_ipv4() { 32 } else { 128 }), via)?;
-        }
-    }
-    sysctl::set(guest.host.netns(), "ipv4/ip_forward", "1")?;
-    sysctl::set(guest.host.netns(), "ipv6/conf/all/forwarding", "1")?;
-    Ok(host)
-}
 
 #[test]
 fn what_it_routes_goes_through_forward() -> Result<()> {

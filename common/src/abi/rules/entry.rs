@@ -28,7 +28,7 @@ pub struct Entry {
     pub counter: u32,
     /// The first check, counted in check records from the ruleset's start.
     pub first_check: u32,
-    /// Of [`MARK`]: value and mask. Of [`LOG`]: its id.
+    /// Of [`MARK`]: value and mask. Of [`LOG`]: its id. Of [`TRANSLATE`]: the line of its [target](super::target).
     pub argument: u64,
 }
 
@@ -56,6 +56,8 @@ pub const CONTINUE: u8 = 4;
 pub const LOG: u8 = 5;
 /// Its mark is changed: the mask's bits cleared, then the value's flipped, as xt_MARK does.
 pub const MARK: u8 = 6;
+/// Ends: the packet passes, and its flow is translated.
+pub const TRANSLATE: u8 = 7;
 
 impl Entry {
     /// As words.

@@ -2,19 +2,22 @@
 
 use super::{Line, chain::SLOTS, half, pair};
 
+/// Halves of words that the roots take.
+const ROOT_HALVES: usize = SLOTS as usize / 2;
+
 /// Tells a ruleset from anything else: "brth".
 pub const MAGIC: u32 = 0x6272_7468;
 
 /// Version of the layout of rulesets. A walk refuses any other.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// What the first line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Stamp of this ruleset: no two that a container ever had share one.
     pub generation: u64,
-    /// Line of the [root](super::root) of each slot; zero where there are no rules.
-    pub roots: [u32; SLOTS as usize],
+    /// Line of the [root](super::root) of each slot; zero where there are no rules. They are among the first lines.
+    pub roots: [u16; SLOTS as usize],
     /// First line of the base counters.
     pub base: u32,
     /// First line of the counters; all from here on changes while the ruleset is in force.
@@ -28,9 +31,10 @@ pub struct Header {
 impl Header {
     /// As a line.
     pub fn to_line(&self) -> Line {
-        let mut halves = [0; SLOTS as usize + 4];
+        let mut halves = [0; ROOT_HALVES + 4];
+        let two = |roots: &[u16]| roots.iter().rev().fold(0, |half, root| half << 16 | u32::from(*root));
         let rest = [self.base, self.counters, self.rules, self.lines];
-        for (place, half) in halves.iter_mut().zip(self.roots.into_iter().chain(rest)) {
+        for (place, half) in halves.iter_mut().zip(self.roots.chunks(2).map(two).chain(rest)) {
             *place = half;
         }
         super::line(&[pair(LAYOUT, MAGIC), self.generation], &halves)
@@ -80,8 +84,8 @@ pub const fn counters(line: &Line) -> u32 {
 
 /// The line of the root in a slot.
 #[inline(always)]
-pub fn root(line: &Line, slot: u32) -> Option<u32> {
-    line.get((2 + (slot >> 1 & 3)) as usize).map(|word| half(*word, slot))
+pub fn root(line: &Line, slot: u32) -> Option<u16> {
+    line.get((2 + (slot >> 2 & 3)) as usize).map(|word| (word >> ((slot & 3) << 4)) as u16)
 }
 
 #[cfg(test)]
@@ -90,7 +94,7 @@ mod tests {
 
     const HEADER: Header = Header {
         generation: u64::MAX - 1,
-        roots: [1, 2, 3, 4, 5, 6, 7, 8],
+        roots: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, u16::MAX],
         base: 9,
         counters: 10,
         rules: 11,
@@ -101,8 +105,8 @@ mod tests {
     fn a_header_is_read_as_written() {
         let line = HEADER.to_line();
         assert_eq!(Header::from_line(&line), Some(HEADER));
-        for slot in 0..SLOTS {
-            assert_eq!(root(&line, slot), Some(slot + 1));
+        for (slot, expected) in (0..SLOTS).zip(HEADER.roots) {
+            assert_eq!(root(&line, slot), Some(expected));
         }
         assert_eq!((generation(&line), counters(&line)), (HEADER.generation, HEADER.counters));
     }

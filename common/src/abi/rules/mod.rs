@@ -9,7 +9,8 @@
 //! - [`vector`]s: which entries the packet matches as far as that table knows. The entries that all tables agree on
 //!   match;
 //! - [`entry`] records: what is done at a match, and where the walk goes on;
-//! - [`check`] records: what must be asked for each packet at the entry itself.
+//! - [`check`] records: what must be asked for each packet at the entry itself;
+//! - [`target`] lines: what flows are translated to.
 //!
 //! Up to the header's `counters` line nothing changes while the ruleset is in force. From there on are the
 //! [`counters`] of the source rules, and the words in which checks keep their state.
@@ -28,6 +29,7 @@ pub mod reject;
 pub mod root;
 pub mod shelf;
 pub mod status;
+pub mod target;
 pub mod vector;
 
 pub use chain::{BuiltIn, Family};

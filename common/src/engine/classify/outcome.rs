@@ -43,6 +43,8 @@ pub struct Outcome {
     pub mark: u32,
     /// The counter of the rule or policy that decided; of no meaning if there were no rules.
     pub counter: u32,
+    /// Of a chain of table nat: line of the [target](crate::abi::rules::target) that the flow is translated to; zero for none.
+    pub target: u32,
 }
 
 impl Outcome {
@@ -67,6 +69,7 @@ impl Outcome {
         constant: true,
         mark: 0,
         counter: crate::abi::rules::entry::NO_COUNTER,
+        target: 0,
     };
 
     /// Where the ruleset is not one.

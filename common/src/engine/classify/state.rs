@@ -47,6 +47,8 @@ pub struct State {
     pub(super) mark: u32,
     /// The counter of who decided.
     pub(super) counter: u32,
+    /// Line of what the flow is translated to; zero for nothing.
+    pub(super) target: u32,
     /// How many tables the packet was looked up in.
     pub(super) table: u8,
     /// How many tables there are.
@@ -91,6 +93,7 @@ impl State {
         counters: 0,
         mark: 0,
         counter: 0,
+        target: 0,
         table: 0,
         tables: 0,
         constant_tables: 0,
@@ -124,6 +127,7 @@ impl State {
         self.counters = root.counters;
         self.mark = question.mark;
         self.counter = NO_COUNTER;
+        self.target = 0;
         self.tables = root.tables;
         self.constant_tables = root.constant;
         self.small = root.small;
@@ -154,6 +158,7 @@ impl State {
         self.constant = outcome.constant;
         self.mark = outcome.mark;
         self.counter = outcome.counter;
+        self.target = outcome.target;
         self.asks = false;
     }
 
@@ -203,6 +208,7 @@ impl State {
             constant: self.constant,
             mark: self.mark,
             counter: self.counter,
+            target: self.target,
         }
     }
 

@@ -48,7 +48,7 @@ pub fn begin<L: Lines>(lines: &L, question: &Question, state: &mut State) -> boo
             state.pass(question);
             return false;
         }
-        Some((header, place)) => match lines.line(place) {
+        Some((header, place)) => match lines.line(place as u32) {
             Some(root) => {
                 state.begin(header, root, question);
                 return true;
@@ -63,7 +63,7 @@ pub fn begin<L: Lines>(lines: &L, question: &Question, state: &mut State) -> boo
 
 /// The header, and the line of the root that the packet is to be asked at; zero where there is none.
 #[inline(always)]
-fn find_root<'l, L: Lines>(lines: &'l L, question: &Question) -> Option<(&'l Line, u32)> {
+fn find_root<'l, L: Lines>(lines: &'l L, question: &Question) -> Option<(&'l Line, u16)> {
     let header = lines.line(0).filter(|line| header::is_known(line))?;
     Some((header, header::root(header, question.chain.slot(question.family))?))
 }
@@ -146,6 +146,10 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
             entry::ACCEPT => self.end(Decision::Accept, &entry),
             entry::DROP => self.end(Decision::Drop, &entry),
             entry::REJECT => self.end(Decision::Reject, &entry),
+            entry::TRANSLATE => {
+                self.state.target = half(entry.argument, 0);
+                self.end(Decision::Accept, &entry);
+            }
             entry::CONTINUE => return self.go_on(index, entry.next),
             entry::LOG => {
                 let ruleset = half(self.state.generation, 0);

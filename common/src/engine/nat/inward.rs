@@ -5,7 +5,7 @@ use super::{
         headers::{Headers, Kind, Part, Place},
         tables::{FlowEntry, Which, Word},
     },
-    Answer, NatTables, PENDING_LIFETIME, TranslationEntry, is_of_key, other_end, stamp_of_flow,
+    Answer, NatTables, PENDING_LIFETIME, TranslationEntry, is_of_key, other_end, outward, own, stamp_of_flow,
 };
 use crate::abi::{
     container::Mode,
@@ -85,7 +85,10 @@ pub fn translated<T: NatTables>(
         Which::Source => &headers.destination,
         Which::Destination => &headers.source,
     };
-    *inner = other_end(&flow, remote).into();
+    let own = own::Side::Outside.zone(Zone::of(id));
+    if !tables.is_own_on() || !tables.own_end(number, remote, own, inner) {
+        *inner = other_end(&flow, remote).into();
+    }
     id
 }
 
@@ -138,9 +141,9 @@ pub fn go_in<T: NatTables>(tables: &T, headers: &mut Headers, inner: &NatEnd, id
     headers.put(Which::Destination, (*inner).into());
     let place = Place::in_zone(Zone::of(id));
     // The same client may have come to the same port of the container's by another one that is published.
-    let is_taken = tables.find(headers, place).is_some_and(|slot| {
+    let is_taken = outward::live(tables, headers, place.zone).is_some_and(|slot| {
         let stamp = tables.translation(slot.number).map_or(0, |translation| translation.stamp().load());
-        slot.flow.expires().released() > tables.now() && is_of_key(stamp, stamp_of_flow(&slot.flow))
+        is_of_key(stamp, stamp_of_flow(&slot.flow))
     });
     if !is_taken {
         let expires = tables.now().after(PENDING_LIFETIME);

@@ -14,6 +14,7 @@ mod from_node;
 mod inward;
 mod name;
 mod outward;
+pub mod own;
 pub mod pending;
 mod reflect;
 mod tables;
@@ -21,7 +22,7 @@ mod tables;
 pub use fragments::{follow_first, note_first};
 pub use from_node::ask;
 pub use inward::{arrive, arrive_about, go_in, is_forged, published, translated};
-pub use name::{Taken, keeps, name_flow, retire, take};
+pub use name::{Beginning, Naming, Taken, begin, end, keeps, name_flow, retire, seize, take};
 pub use outward::{
     Look, Path, Proposal, Sender, awaits, by_node, leave, leave_about, outside, propose, sender,
 };

@@ -6,7 +6,7 @@ use super::{
         headers::{Headers, Kind, Part, Place},
         tables::{FlowEntry, Which},
     },
-    Answer, NatTables, name, pending,
+    Answer, Naming, NatTables, name, own, pending,
 };
 use crate::abi::{
     address::Address,
@@ -99,7 +99,7 @@ pub fn leave<T: NatTables>(
             *outer = headers.from().into();
             let reason = match tables.propose(headers, slot, path) {
                 Proposal::Nothing => return Answer::AsItIs,
-                proposal => tables.name_flow(headers, slot, proposal == Proposal::End),
+                proposal => tables.name_flow(headers, Naming::outside(slot, proposal == Proposal::End)),
             };
             let (from, named) = ((*outer).into(), headers.from());
             headers.put(Which::Source, from);
@@ -172,7 +172,7 @@ pub fn propose<T: NatTables>(tables: &T, headers: &mut Headers, slot: u32, path:
     let address = if owner.masquerade == NatOwner::TO {
         Some(owner.to).filter(|to| to.is_v4() == is_v4)
     } else {
-        tables.uplink_address(path.uplink, is_v4)
+        tables.interface_address(path.uplink, is_v4)
     };
     match address {
         Some(address) => {
@@ -241,8 +241,15 @@ pub fn awaits<T: NatTables>(tables: &T, headers: &Headers, id: ContainerId, oute
     true
 }
 
+/// The flow of a packet outside of its container's interface.
 #[inline(always)]
-fn live<T: NatTables>(tables: &T, headers: &Headers, zone: Zone) -> Option<Slot<T::Flow>> {
-    let slot = tables.find(headers, Place::in_zone(zone))?;
-    if slot.flow.expires().released() > tables.now() { Some(slot) } else { None }
+pub fn live<T: NatTables>(tables: &T, headers: &Headers, zone: Zone) -> Option<Slot<T::Flow>> {
+    if tables.is_own_on() {
+        let number = tables.own_slot(headers, own::Side::Outside.zone(zone));
+        if number != own::NO_SLOT {
+            let number = own::slot_of(number);
+            return tables.slot(number).map(|flow| Slot { number, flow });
+        }
+    }
+    own::live(tables, headers, zone)
 }

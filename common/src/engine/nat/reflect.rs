@@ -7,7 +7,7 @@
 use super::{
     super::headers::{Headers, Kind, Part},
     super::tables::Which,
-    Answer, Look, NatTables, Sender,
+    Answer, Look, Naming, NatTables, Sender,
 };
 use crate::abi::{flow::End, nat::NatEnd, reason::Reason, units::ContainerId};
 
@@ -37,7 +37,7 @@ pub fn reflect<T: NatTables>(tables: &T, headers: &mut Headers, id: ContainerId,
     let (from, to) = (headers.from(), headers.to());
     headers.put(Which::Source, ends.source.into());
     headers.put(Which::Destination, ends.destination.into());
-    let reason = tables.name_flow(headers, slot, true);
+    let reason = tables.name_flow(headers, Naming::outside(slot, true));
     headers.put(Which::Destination, to);
     headers.put(Which::Source, from);
     if reason == Reason::None { Answer::Translated } else { Answer::Dropped(id, reason) }

@@ -5,7 +5,8 @@ use super::{
         headers::Headers,
         tables::{InsertError, Tables, Which, Word},
     },
-    Answer, Ends, Look, Path, Proposal, Sender, Taken, fragments, inward, name, outward,
+    Answer, Beginning, Ends, Look, Naming, Path, Proposal, Sender, Taken, fragments, inward, name, outward,
+    own,
     pending::{self, PendingPlace},
     reflect,
 };
@@ -33,8 +34,10 @@ pub trait TranslationEntry: Copy {
     fn has_outer(&self, key: &FlowKey) -> bool {
         self.outer() == *key
     }
-    /// The container's end there.
+    /// The end that is another there.
     fn outer_end(&self) -> End;
+    /// Whether the other end, which is the same, has this address, and packets that bear the name are in this zone.
+    fn faces(&self, address: &Address, zone: Zone) -> bool;
     /// Sets both; only who has the stamp at [`BUSY`](crate::abi::nat::Translation::BUSY) does so.
     fn set_outer(&self, key: &FlowKey, is_low: bool);
 }
@@ -46,22 +49,22 @@ pub trait NatTables: Tables {
     /// Handle to a place of what is pending.
     type PendingPlace: PendingPlace;
 
-    /// Who has the name: the slot's number, and above it some bits that another time would be others.
+    /// Who has the name: its [number](Naming::number), and above it some bits that another time would be others.
     fn name(&self, outer: &FlowKey) -> Option<Self::Word>;
     /// A new name.
     fn insert_name(&self, outer: &FlowKey, word: u64) -> Result<(), InsertError>;
     /// Deletes a name; only who has marked it does so.
     fn remove_name(&self, outer: &FlowKey);
-    /// How the flow in a slot is translated.
-    fn translation(&self, slot: u32) -> Option<Self::Translation>;
+    /// How a flow is translated.
+    fn translation(&self, number: u32) -> Option<Self::Translation>;
     /// The same, made if there is none; nothing if the table is full.
-    fn make_translation(&self, slot: u32) -> Option<Self::Translation>;
+    fn make_translation(&self, number: u32) -> Option<Self::Translation>;
     /// What has been published there.
     fn publication(&self, key: &PortKey) -> Option<Published>;
     /// Whose a source address is.
     fn source(&self, source: &NatSource) -> Option<NatOwner>;
-    /// The address that flows of a family come from which leave by an uplink.
-    fn uplink_address(&self, ifindex: u32, is_v4: bool) -> Option<Address>;
+    /// The address of each family that flows come from which leave by an uplink, or by a container's own interface.
+    fn interface_address(&self, ifindex: u32, is_v4: bool) -> Option<Address>;
     /// A place of what is pending.
     fn pending_place(&self, number: u32) -> Option<Self::PendingPlace>;
     /// What was done with the first fragment of a packet.
@@ -72,6 +75,8 @@ pub trait NatTables: Tables {
     fn ports(&self) -> [u16; 2];
     /// Some number.
     fn random(&self) -> u32;
+    /// Whether containers' own rules translate flows.
+    fn is_own_on(&self) -> bool;
 
     /// Notes what the flow with this key, in its container's zone, is to be called outside.
     #[inline(always)]
@@ -149,29 +154,77 @@ pub trait NatTables: Tables {
         outward::propose(self, headers, slot, path)
     }
 
-    /// Names the flow in a slot, whose packet leaves, after the address and port that stand in that, or (unless they are `given`) the
-    /// same address and another port.
+    /// Names a flow after the end that stands in its packet, or (unless that is given) the same address and another port.
     #[inline(always)]
-    fn name_flow(&self, outer: &mut Headers, slot: u32, is_given: bool) -> Reason {
-        name::name_flow(self, outer, slot, is_given)
+    fn name_flow(&self, outer: &mut Headers, naming: Naming) -> Reason {
+        name::name_flow(self, outer, naming)
     }
 
-    /// Whether the flow in a slot still has the name that one with the same key had there before.
+    /// A flow is to be named: it has the name already, or nobody else gives it one until [that is said](Self::end_name).
     #[inline(always)]
-    fn keeps_name(&self, slot: u32) -> bool {
-        name::keeps(self, slot)
+    fn begin_name(&self, outer: &mut Headers, naming: Naming) -> Beginning {
+        name::begin(self, outer, naming)
     }
 
-    /// Gives up the name that the flow before has had in a slot.
+    /// It has got its name, or none.
     #[inline(always)]
-    fn retire(&self, slot: u32) {
-        name::retire(self, slot);
+    fn end_name(&self, number: u32, is_named: bool) {
+        name::end(self, number, is_named);
     }
 
-    /// Takes the name that `outer` has for the flow in a slot, if nobody else has anything there. If it `is_given`, nobody is asked but the
-    /// other names.
+    /// Whether a flow still has the name that one with the same key had there before.
     #[inline(always)]
-    fn take(&self, outer: &Headers, slot: u32, is_given: bool) -> Taken {
-        name::take(self, outer, slot, is_given)
+    fn keeps_name(&self, number: u32) -> bool {
+        name::keeps(self, number)
+    }
+
+    /// Gives up the name that the flow before has had.
+    #[inline(always)]
+    fn retire(&self, number: u32) {
+        name::retire(self, number);
+    }
+
+    /// Takes the name that `outer` has, if nobody else has anything there.
+    #[inline(always)]
+    fn take(&self, outer: &Headers, naming: Naming) -> Taken {
+        name::take(self, outer, naming)
+    }
+
+    /// The end by which the flow in a slot goes in a zone of names, where its other end is `remote`, if it has been decided about: it is
+    /// written to `end`. It may be its own.
+    #[inline(always)]
+    fn own_end(&self, slot: u32, remote: &Address, zone: Zone, end: &mut NatEnd) -> bool {
+        own::end_of(self, slot, remote, zone, end)
+    }
+
+    /// Whether nobody is called as a packet is going to be, which begins a flow, behind the translation of its destination. What is there
+    /// unanswered may be what an earlier packet of the same flow has left.
+    #[inline(always)]
+    fn own_is_free(&self, headers: &Headers, whose: own::Whose) -> bool {
+        own::is_free(self, headers, whose)
+    }
+
+    /// Takes the name that `outer` has on a container's own interface, if no other flow goes by it.
+    #[inline(always)]
+    fn own_take(&self, outer: &Headers, naming: Naming) -> Taken {
+        name::seize(self, outer, naming)
+    }
+
+    /// Has it noted that a flow goes by its own, which is nobody else's name.
+    #[inline(always)]
+    fn own_keep(&self, outer: &Headers, naming: Naming) -> Taken {
+        own::keep(self, outer, naming)
+    }
+
+    /// Whether another flow of the container's goes by what a flow is to be named.
+    #[inline(always)]
+    fn own_is_live(&self, outer: &Headers, naming: Naming) -> bool {
+        own::is_live(self, outer, naming)
+    }
+
+    /// The [number](Naming::number) of the name that a packet bears in a zone of names; none that there is, if it bears none.
+    #[inline(always)]
+    fn own_slot(&self, headers: &Headers, zone: Zone) -> u32 {
+        own::slot_by_name(self, headers, zone)
     }
 }

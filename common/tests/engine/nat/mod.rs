@@ -4,6 +4,7 @@ mod from_node;
 mod hairpin;
 mod masquerade;
 mod names;
+mod own;
 mod publish;
 
 use berth_common::{
@@ -66,7 +67,7 @@ impl Translating {
             }
         }
         let addresses = NatAddresses { v4: ip_address(L4).into(), v6: ip_address(L6).into() };
-        node.tables.set_uplink_addresses(WAY_X.uplink, addresses);
+        node.tables.set_interface_addresses(WAY_X.uplink, addresses);
         Self { node }
     }
 

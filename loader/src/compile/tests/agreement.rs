@@ -3,7 +3,7 @@
 use std::{cell::Cell, ops::Range};
 
 use berth_common::abi::{
-    rules::{Line, header, root::Shape},
+    rules::{Line, chain::SLOTS, header, root::Shape, target::Target},
     units::Nanos,
 };
 use berth_common::{
@@ -20,7 +20,7 @@ use proptest::{
 use super::{
     super::{Bounds, CompileError, Compiled, Memory, compile, input::Ruleset},
     generate::{Aim, Size, Targets, aim, ruleset},
-    oracle::Oracle,
+    oracle::{self, Oracle},
     world::{Packet, World, mix},
 };
 
@@ -61,7 +61,7 @@ pub(super) fn agree(ruleset: &Ruleset, aims: &[Aim]) -> Result<(), TestCaseError
         now += aim.later;
         compare(&compiled, &memory, &mut oracle, &packet, World::new(&packet, now, mix(number as u64)))?;
     }
-    for counter in 0..compiled.header.rules + 8 {
+    for counter in 0..compiled.header.rules + SLOTS {
         let expected = oracle.counters.get(&counter).copied().unwrap_or_default();
         prop_assert_eq!(memory.counter(counter), Some(expected), "counter {}", counter);
     }
@@ -87,16 +87,17 @@ pub(super) fn compare(
     let mut world = world;
     let watched = Watched::for_packet(memory, packet);
     let (outcome, waits) = walk(&watched, &mut world, &packet.question());
-    prop_assert_eq!(
-        (outcome.decision, outcome.code, outcome.mark),
-        (expected.decision, expected.code, expected.mark),
-        "{:?}",
-        packet
-    );
+    let target = (outcome.target != 0)
+        .then(|| memory.constant(outcome.target).and_then(Target::from_line).expect("the line of a target"));
+    let answer =
+        oracle::Answer { decision: outcome.decision, code: outcome.code, mark: outcome.mark, target };
+    prop_assert_eq!(answer, expected, "{:?}", packet);
     prop_assert_eq!(&world, &expected_world, "{:?}", packet);
     prop_assert!(matches!(outcome.decision, Decision::Accept | Decision::Drop | Decision::Reject));
     let root =
         compiled.report.roots.iter().find(|root| (root.family, root.chain) == (packet.family, packet.chain));
+    let is_there = header::root(memory.constant(0).unwrap(), packet.chain.slot(packet.family)) != Some(0);
+    prop_assert_eq!(root.is_some(), is_there, "{:?}", packet.chain);
     if let Some(root) = root {
         prop_assert_eq!(Some(&outcome.counter), world.counted.last());
         prop_assert!(
@@ -180,7 +181,10 @@ impl<'a> Watched<'a> {
     fn for_packet(memory: &'a Memory, packet: &Packet) -> Self {
         let header = memory.constant(0).unwrap();
         let root = header::root(header, packet.chain.slot(packet.family)).unwrap();
-        let root = Shape::from_line(memory.constant(root).unwrap());
+        if root == 0 {
+            return Self::new(memory);
+        }
+        let root = Shape::from_line(memory.constant(root.into()).unwrap());
         Self { entries: root.first..root.first + root.entries / 2 + 1, ..Self::new(memory) }
     }
 }

@@ -24,6 +24,8 @@ fn loops() {
     // Nobody comes to a loop among chains that nothing leads to, and iptables takes it.
     assert!(compile(&input([], &[&[jump(1)], &[jump(0)]]), &Bounds::DEFAULT).is_ok());
     assert_eq!(refused(&input([jump(7)], &[]), &Bounds::DEFAULT), CompileError::NoChain(7));
+    let nowhere = input([rule([], Action::Translate(0))], &[]);
+    assert_eq!(refused(&nowhere, &Bounds::DEFAULT), CompileError::NoTarget(0));
 }
 
 #[test]

@@ -44,5 +44,5 @@ pub(super) fn input(rules: impl IntoIterator<Item = Rule>, chains: &[&[Rule]]) -
         .map(|(place, rules)| Chain { name: format!("chain{place}"), rules: rules.to_vec() });
     let mut program = Program { chains: chains.collect(), ..Program::default() };
     program.input = base(&mut program, Policy::Drop, rules);
-    super::generate::number(Ruleset { ipv4: Some(program), ipv6: None })
+    super::generate::number(Ruleset { ipv4: Some(program), ..Ruleset::default() })
 }

@@ -242,7 +242,7 @@ fn an_ipv6_packet_may_claim_an_ipv4_mapped_source() {
     let rules = vec![rule([is(Dimension::Source, mapped)], Action::Accept)];
     let mut program = Program::default();
     program.input = base(&mut program, Policy::Drop, rules);
-    let ruleset = Ruleset { ipv4: None, ipv6: Some(program) };
+    let ruleset = Ruleset { ipv6: Some(program), ..Ruleset::default() };
     let from = |source: u128| Packet::new(Family::Ipv6, BuiltIn::Input).with(Dimension::Source, source);
     let rules = Rules::new(&ruleset, &[from(mapped), from(mapped + 1)]);
     assert_eq!(

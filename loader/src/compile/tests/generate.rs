@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use berth_common::abi::{rules::dimension::ABSENT, units::Nanos};
+use berth_common::abi::{
+    address::Address,
+    rules::dimension::ABSENT,
+    units::{Nanos, Port},
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -12,7 +16,7 @@ use proptest::{
 use super::{
     super::input::{
         Action, Base, BuiltIn, Chain, ChainId, Check, Condition, Dimension, External, Family, Leg, Policy,
-        Program, Rule, Ruleset, Values,
+        Program, Rule, Ruleset, Target, Values,
     },
     build::leg,
     world::{PURE_KINDS, Packet},
@@ -32,11 +36,25 @@ pub(super) struct Size {
 pub(super) fn ruleset(size: Size) -> impl Strategy<Value = Ruleset> {
     let both = (program(Family::Ipv4, size), program(Family::Ipv6, size));
     prop_oneof![
-        6 => program(Family::Ipv4, size).prop_map(|ipv4| Ruleset { ipv4: Some(ipv4), ipv6: None }),
-        3 => program(Family::Ipv6, size).prop_map(|ipv6| Ruleset { ipv4: None, ipv6: Some(ipv6) }),
-        1 => both.prop_map(|(ipv4, ipv6)| Ruleset { ipv4: Some(ipv4), ipv6: Some(ipv6) }),
+        6 => program(Family::Ipv4, size).prop_map(|ipv4| (Some(ipv4), None)),
+        3 => program(Family::Ipv6, size).prop_map(|ipv6| (None, Some(ipv6))),
+        1 => both.prop_map(|(ipv4, ipv6)| (Some(ipv4), Some(ipv6))),
     ]
-    .prop_map(number)
+    .prop_map(|(ipv4, ipv6)| number(Ruleset { ipv4, ipv6, targets: targets() }))
+}
+
+/// How many targets there are.
+const TARGETS: u32 = 4;
+
+/// Of which the last is the first again.
+fn targets() -> Vec<Target> {
+    let target = |number: u16| Target {
+        flags: Target::ADDRESSES | Target::PORTS,
+        ports: [Port(number), Port(number + 1)],
+        base: Port(0),
+        addresses: [Address::v4(number.into()), Address::v4(u32::MAX)],
+    };
+    (0..TARGETS).map(|number| target(u16::try_from(number % (TARGETS - 1)).unwrap())).collect()
 }
 
 /// Gives every rule its own counter.
@@ -48,8 +66,9 @@ pub(super) fn number(mut ruleset: Ruleset) -> Ruleset {
     };
     for program in [&mut ruleset.ipv4, &mut ruleset.ipv6].into_iter().flatten() {
         let mut others: BTreeSet<usize> = (0..program.chains.len()).collect();
-        let bases = [&mut program.input, &mut program.output, &mut program.forward];
-        for leg in bases.into_iter().flat_map(|base| &mut base.legs) {
+        let filter = [&mut program.input, &mut program.output, &mut program.forward];
+        for leg in filter.into_iter().chain(program.nat.iter_mut().flatten()).flat_map(|base| &mut base.legs)
+        {
             let chain = leg.chain.filter(|chain| others.remove(&chain.0));
             if let Some(chain) = chain.and_then(|chain| program.chains.get_mut(chain.0)) {
                 chain.rules.iter_mut().map(|rule| &mut rule.counter).for_each(&mut take);
@@ -91,23 +110,29 @@ fn program(family: Family, size: Size) -> impl Strategy<Value = Program> {
             })
             .collect();
         let bases = [base(size.base), base(size.base / 4), base(size.base / 8)];
-        (bases, any::<bool>(), user).prop_map(|(bases, shared, chains)| assemble(bases, shared, chains))
+        let nat = [size.base / 2, size.base / 8, size.base / 4, size.base / 2].map(|most| vec(leg(most), 1));
+        (bases, prop::option::of(nat), any::<bool>(), user)
+            .prop_map(|(bases, nat, shared, chains)| assemble(bases, nat, shared, chains))
     })
 }
 
+type Legs = Vec<(Leg, Vec<Rule>)>;
+
 /// A program of these legs, of which those of FORWARD and INPUT may begin in one chain.
-fn assemble(bases: [Vec<(Leg, Vec<Rule>)>; 3], shared: bool, chains: Vec<Chain>) -> Program {
+fn assemble(bases: [Legs; 3], nat: Option<[Legs; 4]>, shared: bool, chains: Vec<Chain>) -> Program {
     let mut program = Program { chains, ..Program::default() };
-    let [input, output, mut forward] = bases.map(|legs| Base {
+    let mut base = |legs: Legs| Base {
         legs: legs
             .into_iter()
             .map(|(draft, rules)| Leg { chain: leg(&mut program, Policy::Drop, None, rules).chain, ..draft })
             .collect(),
-    });
+    };
+    let [input, output, mut forward] = bases.map(&mut base);
+    let nat = nat.map(|legs| legs.map(&mut base));
     if shared && forward.legs.len() > 1 {
         forward.legs[0] = input.legs[0].clone();
     }
-    Program { input, output, forward, ..program }
+    Program { input, output, forward, nat, ..program }
 }
 
 /// A rule that leads only to chains from `first` on, so that there are no loops.
@@ -135,6 +160,7 @@ fn action(first: usize, chains: usize) -> BoxedStrategy<Action> {
         1 => Just(Action::Return),
         1 => (0..4_u32).prop_map(Action::Log),
         1 => (0..4_u32, 0..4_u32).prop_map(|(value, mask)| Action::SetMark { value, mask }),
+        3 => (0..TARGETS).prop_map(Action::Translate),
         1 => Just(Action::Continue),
     ];
     if first >= chains {

@@ -9,7 +9,7 @@ use berth_common::{
 };
 
 use super::{
-    super::input::{Action, BuiltIn, Check, Condition, Family, Leg, Policy, Program, Rule, Ruleset},
+    super::input::{Action, BuiltIn, Check, Condition, Family, Leg, Policy, Program, Rule, Ruleset, Target},
     world::{Packet, World},
 };
 
@@ -19,6 +19,15 @@ pub(super) struct Answer {
     pub(super) decision: Decision,
     pub(super) code: u8,
     pub(super) mark: u32,
+    /// What the flow is translated to.
+    pub(super) target: Option<Target>,
+}
+
+impl Answer {
+    /// Of a packet with this mark that no rule has met.
+    const fn pass(mark: u32) -> Self {
+        Self { decision: Decision::Accept, code: 0, mark, target: None }
+    }
 }
 
 /// A ruleset, and what it keeps.
@@ -52,15 +61,13 @@ impl<'a> Oracle<'a> {
     }
 
     pub(super) fn classify(&mut self, packet: &Packet, world: &mut World) -> Answer {
-        let Some(program) = self.ruleset.program(packet.family) else {
-            return Answer { decision: Decision::Accept, code: 0, mark: packet.mark };
-        };
-        let mut answer = Answer { decision: Decision::Accept, code: 0, mark: packet.mark };
-        for leg in &program.base(packet.chain).legs {
+        let mut answer = Answer::pass(packet.mark);
+        let Some(program) = self.ruleset.program(packet.family) else { return answer };
+        for leg in program.base(packet.chain).into_iter().flat_map(|base| &base.legs) {
             let mut seen = Packet { mark: answer.mark, ..packet.clone() };
             seen.values.extend(leg.unknown.iter().map(|dimension| (*dimension, 0)));
             answer = self.leg(program, leg, &seen, world);
-            if answer.decision != Decision::Accept {
+            if answer.decision != Decision::Accept || answer.target.is_some() {
                 break;
             }
         }
@@ -112,9 +119,13 @@ impl<'a> Oracle<'a> {
                     mark = (mark & !mask) ^ value;
                     continue;
                 }
+                Action::Translate(target) => {
+                    let target = Some(self.ruleset.targets[target as usize]);
+                    return Answer { target, ..Answer::pass(mark) };
+                }
                 Action::Continue => continue,
             };
-            return Answer { decision, code, mark };
+            return Answer { decision, code, ..Answer::pass(mark) };
         }
         let own = counters::policy(self.rules, packet.chain.slot(packet.family));
         self.count(leg.counter.unwrap_or(own), packet, world);
@@ -122,7 +133,7 @@ impl<'a> Oracle<'a> {
             Policy::Accept => Decision::Accept,
             Policy::Drop => Decision::Drop,
         };
-        Answer { decision, code: 0, mark }
+        Answer { decision, ..Answer::pass(mark) }
     }
 
     /// What the compiled ruleset must have in its words of state, one for each check that keeps something.

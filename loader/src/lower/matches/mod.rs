@@ -20,7 +20,7 @@ mod tcp;
 use super::{Reason, rule::Context};
 use crate::{
     compile::input::{Check, Condition},
-    rules::{self, matches::Match, values::mark::MaskedMark},
+    rules::{self, matches::Match, table::TableName, values::mark::MaskedMark},
 };
 
 /// The conditions of a match.
@@ -29,6 +29,7 @@ pub(super) fn conditions(one: &Match, context: &mut Context<'_>) -> Result<Vec<C
     let conditions = match one {
         Match::Addrtype(addrtype) => addrtype::conditions(addrtype, family)?,
         Match::Comment(_) => Vec::new(),
+        Match::Connlimit(_) if context.place.table == TableName::Nat => return Err(Reason::ConnlimitOfNat),
         Match::Connlimit(connlimit) => vec![connlimit::condition(connlimit, context)],
         Match::Connmark(_) => return Err(Reason::FlowMark),
         Match::Conntrack(conntrack) => conntrack::conditions(conntrack, family)?,

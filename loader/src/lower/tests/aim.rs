@@ -152,9 +152,11 @@ impl Targets {
     pub(super) fn packet(&self, random: &mut Random, family: Family) -> Packet {
         let chain = random.pick(&BuiltIn::ALL).unwrap();
         let (is_in, is_out) = match chain {
-            BuiltIn::Input => (true, false),
-            BuiltIn::Output => (false, true),
+            BuiltIn::Input | BuiltIn::NatInput => (true, false),
+            BuiltIn::Output | BuiltIn::NatOutput => (false, true),
             BuiltIn::Forward => (true, true),
+            BuiltIn::NatPrerouting => (true, random.once_in(2)),
+            BuiltIn::NatPostrouting => (random.once_in(2), true),
         };
         let interface = |random: &mut Random, there: bool| {
             random.pick(&["eth0", "eth1", "lo", "veth-long-name1", "wlan0"]).filter(|_| there)

@@ -17,8 +17,22 @@ fn refused(family: Family, table: &str, rule: &str, expected: &str) {
 
 #[test]
 fn each_says_what_to_do_instead() {
-    refused(Family::Ipv4, "nat", "POSTROUTING -j MASQUERADE", "table nat must be without rules: remove them");
-    refused(Family::Ipv6, "nat", "PREROUTING -p tcp -j REDIRECT --to-ports 80", "not translated yet");
+    refused(
+        Family::Ipv6,
+        "nat",
+        "OUTPUT -p tcp -j REDIRECT --to-ports 80",
+        "let its programs use the port itself, or redirect in PREROUTING",
+    );
+    for (family, to) in [
+        (Family::Ipv4, "127.0.0.1"),
+        (Family::Ipv4, "127.3.0.0-127.3.0.9"),
+        (Family::Ipv4, "126.0.0.1-128.0.0.1"),
+        (Family::Ipv6, "::1"),
+        (Family::Ipv6, "::-::2"),
+    ] {
+        let rule = format!("OUTPUT -j DNAT --to-destination {to}");
+        refused(family, "nat", &rule, &format!("what goes to {to} never leaves the container"));
+    }
     refused(Family::Ipv4, "mangle", "INPUT -j CONNMARK --save-mark", "match and set the packet's");
     refused(Family::Ipv4, "filter", "INPUT -m connmark --mark 1 -j DROP", "flows have no marks");
     refused(
@@ -68,15 +82,20 @@ fn more_hits_than_are_remembered() {
 }
 
 #[test]
-fn a_table_nat_without_rules_is_none() {
-    assert!(lowered(&parsed(Family::Ipv4, "*nat\n:INPUT ACCEPT [4:5]\nCOMMIT\n")).is_ok());
+fn it_is_what_leads_to_a_chain_that_counts() {
+    let text = |hook: &str| {
+        format!("*nat\n:A -\n:B -\n-A B -p tcp -j REDIRECT\n-A A -g B\n-A {hook} -j A\nCOMMIT\n")
+    };
+    assert!(lowered(&parsed(Family::Ipv4, &text("PREROUTING"))).is_ok());
+    let error = lowered(&parsed(Family::Ipv4, &text("OUTPUT"))).unwrap_err();
+    assert_eq!(error.reason, Reason::RedirectOutput);
+    assert_eq!(error.to_string().split(':').next(), Some("line 4, rule 1 of chain B of table nat for IPv4"));
 }
 
 #[test]
-fn the_first_line_of_nat_is_named() {
-    let text = "*nat\n:A - [0:0]\n-A A -j RETURN\n-A OUTPUT -j A\nCOMMIT\n";
-    let error = lowered(&parsed(Family::Ipv4, text)).unwrap_err();
-    assert_eq!(error.to_string().split(':').next(), Some("line 3, rule 1 of chain A of table nat for IPv4"));
+fn flows_are_not_counted_as_they_are_translated() {
+    let text = "*nat\n-A PREROUTING -p tcp -m connlimit --connlimit-above 3 -j ACCEPT\nCOMMIT\n";
+    assert_eq!(lowered(&parsed(Family::Ipv4, text)).unwrap_err().reason, Reason::ConnlimitOfNat);
 }
 
 #[test]

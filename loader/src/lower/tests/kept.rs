@@ -4,6 +4,7 @@ use berth_common::{
     abi::{
         container::{Container, MAX_PORT_RANGES, Mode, PortRange},
         counters::Traffic,
+        rules::chain::SLOTS,
         units::{ContainerId, Nanos, Port},
     },
     engine::{Trace, ingress},
@@ -96,7 +97,7 @@ fn compare(ruleset: &Ruleset, random: &mut Random) -> Option<u64> {
     }
     let counters = |tables: &MemoryTables| {
         let ruleset = tables.ruleset(OWNER).unwrap();
-        (0..ruleset.header().rules + 8).map(|counter| ruleset.counter(counter)).collect::<Vec<_>>()
+        (0..ruleset.header().rules + SLOTS).map(|counter| ruleset.counter(counter)).collect::<Vec<_>>()
     };
     assert_eq!(counters(&with), counters(&without), "{}", to_save(ruleset, false));
     assert_eq!(without.replayed(), 0);

@@ -7,6 +7,7 @@ mod errors;
 mod externals;
 mod kept;
 mod matches;
+mod nat;
 mod oracle;
 mod packet;
 mod setup;

@@ -3,13 +3,17 @@
 
 mod conntrack;
 mod matching;
+mod translation;
 
 pub(super) use matching::JIFFY;
 
 use std::collections::HashMap;
 
 use berth_common::{
-    abi::{counters::Traffic, rules::reject::Rejection},
+    abi::{
+        counters::Traffic,
+        rules::{reject::Rejection, target},
+    },
     engine::classify::Decision,
 };
 
@@ -33,6 +37,8 @@ pub(super) struct Answer {
     pub(super) decision: Decision,
     pub(super) code: u8,
     pub(super) mark: u32,
+    /// What the flow is translated to.
+    pub(super) target: Option<target::Target>,
 }
 
 /// A ruleset, and what it keeps.
@@ -64,19 +70,20 @@ impl<'a> Oracle<'a> {
     /// What becomes of a packet on its way through the tables.
     pub(super) fn classify(&mut self, packet: &Packet, world: &mut World) -> Answer {
         let mut packet = packet.clone();
-        let output = packet.output;
+        let (input, output) = (packet.input, packet.output);
         for (table, hook) in way(packet.chain) {
-            let Some(chains) = self.ruleset.table(table) else {
+            let Some(chains) = self.ruleset.table(table).filter(|chains| is_asked(table, chains)) else {
                 continue;
             };
             packet.output = if hook == Hook::Prerouting { None } else { output };
+            packet.input = if (table, hook) == (TableName::Nat, Hook::Postrouting) { None } else { input };
             let walk = Walk { table: chains, name: table, hook };
             let answer = self.table(&walk, &mut packet, world);
-            if answer.decision != Decision::Accept {
+            if answer.decision != Decision::Accept || packet.chain.is_nat() {
                 return answer;
             }
         }
-        Answer { decision: Decision::Accept, code: 0, mark: packet.mark }
+        Answer { decision: Decision::Accept, code: 0, mark: packet.mark, target: None }
     }
 
     /// `ipt_do_table`.
@@ -84,6 +91,7 @@ impl<'a> Oracle<'a> {
         let base = walk.table.chain(walk.hook.name()).unwrap();
         let mut stack: Vec<(&Chain, usize)> = Vec::new();
         let (mut chain, mut index) = (base, 0);
+        let mut target = None;
         let verdict = loop {
             let Some(rule) = chain.rules.get(index) else {
                 match stack.pop() {
@@ -119,10 +127,13 @@ impl<'a> Oracle<'a> {
                 Some(Target::Log(log)) => self.reported.push((Report::Log(log.clone()), packet.mark)),
                 Some(Target::Nflog(log)) => self.reported.push((Report::Nflog(log.clone()), packet.mark)),
                 Some(Target::Mark(mark)) => packet.mark = mark.change.apply(packet.mark),
-                Some(other) => panic!("{} should have been refused", other.name()),
+                Some(other) => {
+                    target = Some(translation::target(other));
+                    break (Decision::Accept, 0);
+                }
             }
         };
-        Answer { decision: verdict.0, code: verdict.1, mark: packet.mark }
+        Answer { decision: verdict.0, code: verdict.1, mark: packet.mark, target }
     }
 
     fn policy(&mut self, walk: &Walk<'_>, base: &Chain, packet: &Packet) -> (Decision, u8) {
@@ -146,6 +157,11 @@ impl<'a> Oracle<'a> {
     }
 }
 
+/// Whether a table is asked at all: nat is not where no flow can be translated.
+fn is_asked(name: TableName, table: &Table) -> bool {
+    name != TableName::Nat || table.chains.iter().any(|chain| !chain.rules.is_empty())
+}
+
 struct Walk<'a> {
     table: &'a Table,
     name: TableName,
@@ -156,10 +172,14 @@ fn place(packet: &Packet, table: TableName, chain: &Chain, spot: Spot) -> Place 
     Place { family: packet.family, table, chain: chain.name.clone(), spot }
 }
 
-/// Hooks in the order in which a packet comes to them, and at each mangle before filter, as nf_register_net_hooks sorts
+/// The hook of nat that is asked about a flow's first packet; else hooks in the order in which a packet comes to them, and at each mangle before filter, as nf_register_net_hooks sorts
 /// them: NF_IP_PRI_MANGLE is -150, NF_IP_PRI_FILTER is 0.
 fn way(chain: BuiltIn) -> Vec<(TableName, Hook)> {
     let hooks: &[Hook] = match chain {
+        BuiltIn::NatPrerouting => return vec![(TableName::Nat, Hook::Prerouting)],
+        BuiltIn::NatInput => return vec![(TableName::Nat, Hook::Input)],
+        BuiltIn::NatOutput => return vec![(TableName::Nat, Hook::Output)],
+        BuiltIn::NatPostrouting => return vec![(TableName::Nat, Hook::Postrouting)],
         BuiltIn::Input => &[Hook::Prerouting, Hook::Input],
         BuiltIn::Output => &[Hook::Output, Hook::Postrouting],
         BuiltIn::Forward => &[Hook::Prerouting, Hook::Forward, Hook::Postrouting],

@@ -1,7 +1,7 @@
 //! Rules from text, lowered, compiled, and held against the oracle.
 
 use berth_common::{
-    abi::rules::{BuiltIn, counters, interface},
+    abi::rules::{BuiltIn, chain::SLOTS, counters, interface, target::Target},
     engine::classify::{State, classify},
     memory::Ruleset as Memory,
 };
@@ -75,7 +75,10 @@ impl<'a> Both<'a> {
         self.oracle.reported.clear();
         let expected = self.oracle.classify(packet, &mut theirs);
         let outcome = classify(&&self.memory, &mut own, &described.question(), &mut { State::EMPTY });
-        let answer = Answer { decision: outcome.decision, code: outcome.code, mark: outcome.mark };
+        let target = (outcome.target != 0).then(|| {
+            self.memory.constant(outcome.target).and_then(Target::from_line).expect("a target's line")
+        });
+        let answer = Answer { decision: outcome.decision, code: outcome.code, mark: outcome.mark, target };
         if answer != expected {
             return Err(format!("{answer:?} instead of {expected:?} for {packet:?}"));
         }
@@ -100,7 +103,7 @@ impl<'a> Both<'a> {
 
     /// How many packets and bytes each place has counted, if both agree on it.
     pub(super) fn compare_counters(&self) -> Result<(), String> {
-        for counter in 0..self.memory.header().rules + 8 {
+        for counter in 0..self.memory.header().rules + SLOTS {
             let Some(traffic) = self.memory.counter(counter).filter(|traffic| traffic.packets > 0) else {
                 continue;
             };
@@ -120,7 +123,7 @@ impl<'a> Both<'a> {
         }
         let rules = self.memory.header().rules;
         for family in Family::ALL {
-            for (chain, hook) in BuiltIn::ALL.into_iter().zip([Hook::Input, Hook::Output, Hook::Forward]) {
+            for (chain, hook) in BuiltIn::FILTER.into_iter().zip([Hook::Input, Hook::Output, Hook::Forward]) {
                 if counter == counters::policy(rules, chain.slot(family)) {
                     let chain = ChainName::of(hook);
                     return Place { family, table: TableName::Filter, chain, spot: Spot::Policy };
@@ -135,14 +138,17 @@ impl<'a> Both<'a> {
     }
 }
 
-/// Whether a packet agrees with a rule of filter, which stands in the chain that the packet meets.
+/// Whether a packet agrees with a rule of filter, or of nat, which stands in the chain that the packet meets.
 pub(super) fn agrees(rule: &str, packet: &Packet) -> bool {
     let chain = match packet.chain {
-        BuiltIn::Input => "INPUT",
-        BuiltIn::Output => "OUTPUT",
+        BuiltIn::NatPrerouting => "PREROUTING",
+        BuiltIn::Input | BuiltIn::NatInput => "INPUT",
+        BuiltIn::Output | BuiltIn::NatOutput => "OUTPUT",
         BuiltIn::Forward => "FORWARD",
+        BuiltIn::NatPostrouting => "POSTROUTING",
     };
-    let ruleset = parsed(packet.family, &format!("*filter\n-A {chain} {rule}\nCOMMIT\n"));
+    let table = if packet.chain.is_nat() { TableName::Nat } else { TableName::Filter };
+    let ruleset = parsed(packet.family, &format!("*{table}\n-A {chain} {rule}\nCOMMIT\n"));
     let lowered = lowered(&ruleset).unwrap_or_else(|error| panic!("{rule}: {error}"));
     let mut both = Both::new(&ruleset, lowered).unwrap();
     both.ask(packet, 1_000 * JIFFY, 1).unwrap_or_else(|difference| panic!("{rule}: {difference}"));

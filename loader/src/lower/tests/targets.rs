@@ -13,14 +13,14 @@ use crate::{
     rules::ruleset::Ruleset,
 };
 
-fn both(ruleset: &Ruleset) -> Both<'_> {
+pub(super) fn both(ruleset: &Ruleset) -> Both<'_> {
     Both::new(ruleset, lowered(ruleset).unwrap()).unwrap()
 }
 
-fn packet(chain: BuiltIn) -> Packet {
+pub(super) fn packet(chain: BuiltIn) -> Packet {
     let (input, output) = match chain {
-        BuiltIn::Input => (Some("eth0"), None),
-        BuiltIn::Output => (None, Some("eth0")),
+        BuiltIn::Input | BuiltIn::NatPrerouting | BuiltIn::NatInput => (Some("eth0"), None),
+        BuiltIn::Output | BuiltIn::NatOutput | BuiltIn::NatPostrouting => (None, Some("eth0")),
         BuiltIn::Forward => (Some("eth0"), Some("eth1")),
     };
     Packet { chain, input, output, ..Packet::new(Family::Ipv4) }

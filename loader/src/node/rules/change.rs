@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use berth_common::abi::{
     guard::{MAX_CONNLIMITS, MAX_RECENT_LISTS},
-    rules::{BuiltIn, Family, counters, interface},
+    rules::{BuiltIn, Family, chain::SLOTS, counters, interface},
     units::ContainerId,
 };
 
@@ -52,6 +52,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     /// Compiles rules for a container, or says why they may not come into force.
     pub(super) fn prepare(&self, record: &Record, pair: Pair) -> Result<Prepared, NodeError> {
         self.check_features(&settings(record), pair.all())?;
+        self.check_rules_of_nat(record, &pair)?;
         self.compile(record, record.rules.changes.wrapping_add(1), pair)
     }
 
@@ -195,27 +196,20 @@ pub(super) fn generation(record: &Record, changes: u32) -> u64 {
     u64::from(record.generation) << 32 | u64::from(changes)
 }
 
-/// Where the counters of the built-in chains' policies are, which come behind those of the rules.
+/// Where the counters of filter's policies are, which come behind those of the rules. The slots of other chains count nothing.
 fn policies(compiled: &Compiled) -> impl Iterator<Item = Place> + '_ {
-    use berth_common::abi::rules::chain::SLOTS;
+    const CHAINS: [(BuiltIn, Hook); 3] =
+        [(BuiltIn::Input, Hook::Input), (BuiltIn::Output, Hook::Output), (BuiltIn::Forward, Hook::Forward)];
     let first = counters::policy(compiled.header.rules, 0);
     (0..SLOTS).map(move |slot| {
         debug_assert_eq!(counters::policy(compiled.header.rules, slot), first + slot);
         let (family, hook) = Family::ALL
             .into_iter()
-            .flat_map(|family| BuiltIn::ALL.into_iter().map(move |chain| (family, chain)))
-            .find(|(family, chain)| chain.slot(*family) == slot)
-            .map_or((Family::Ipv4, Hook::Prerouting), |(family, chain)| (family, hook(chain)));
+            .flat_map(|family| CHAINS.into_iter().map(move |(chain, hook)| (family, chain, hook)))
+            .find(|(family, chain, _)| chain.slot(*family) == slot)
+            .map_or((Family::Ipv4, Hook::Prerouting), |(family, _, hook)| (family, hook));
         Place { family, table: TableName::Filter, chain: ChainName::of(hook), spot: Spot::Policy }
     })
-}
-
-const fn hook(chain: BuiltIn) -> Hook {
-    match chain {
-        BuiltIn::Input => Hook::Input,
-        BuiltIn::Output => Hook::Output,
-        BuiltIn::Forward => Hook::Forward,
-    }
 }
 
 /// Which counters go on: those of policies, and of rules that are in the same chain as before. Of several that are the

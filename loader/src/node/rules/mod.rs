@@ -5,6 +5,7 @@ mod confirm;
 mod objects;
 mod pair;
 mod show;
+mod translation;
 
 use change::{Prepared, generation};
 pub(super) use pair::Pair;

@@ -102,6 +102,11 @@ impl Pair {
         self.rules().any(|(_, rule)| rule.header.input.is_some() || rule.header.output.is_some())
     }
 
+    /// Whether flows are translated.
+    pub fn translates(&self) -> bool {
+        self.all().any(Ruleset::translates)
+    }
+
     /// The named sets that rules name.
     pub fn names_of_sets(&self) -> impl Iterator<Item = &str> {
         self.rules().flat_map(|(_, rule)| &rule.matches).filter_map(|one| match one {

@@ -9,6 +9,7 @@ mod publications;
 mod reservations;
 mod restore;
 mod rules;
+mod rules_of_nat;
 mod sets;
 mod templates;
 mod views;

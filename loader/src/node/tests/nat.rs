@@ -194,7 +194,7 @@ fn uplinks_have_their_first_address_of_each_family() {
     let mut bench = Bench::new();
     bench.node.observer.source_addresses =
         [(3, "10.0.3.1"), (2, "192.0.2.1"), (2, "192.0.2.2"), (20, "2001:db8::1")]
-            .map(|(ifindex, text)| LinkAddress { ifindex, address: address(text) })
+            .map(|(ifindex, text)| LinkAddress { ifindex, address: address(text), prefix: 24 })
             .into();
     bench.add_with("web", interface("veth0"), full()).unwrap();
     let v4 = address("192.0.2.1").into();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    draft::{ChainDraft, Draft, Placed, Spot, leads_to},
+    draft::{ChainDraft, Draft, Placed, Spot},
     errors::Errors,
 };
 use crate::rules::{
@@ -32,7 +32,7 @@ impl Graph {
     fn of(draft: &Draft) -> Self {
         let edges = |chain: &ChainDraft| {
             let leads = |(index, placed): (usize, &Placed)| {
-                Some((draft.place(leads_to(&placed.rule)?.as_str())?, index))
+                Some((draft.place(placed.rule.leads_to()?.as_str())?, index))
             };
             chain.rules.iter().enumerate().filter_map(leads).collect()
         };

@@ -11,7 +11,6 @@ use crate::rules::{
     rule::Rule,
     suggest::nearest,
     table::{Table, TableName},
-    targets::Target,
 };
 
 /// A table while it is put together: base chains first, those of the user in the order in which they came.
@@ -224,25 +223,6 @@ impl Draft {
 
     fn is_target(&self, name: &str) -> bool {
         let rules = self.chains.iter().flat_map(|chain| &chain.rules);
-        rules.filter_map(|placed| leads_to(&placed.rule)).any(|target| target.as_str() == name)
-    }
-}
-
-/// The chain that a rule sends packets to.
-pub(super) fn leads_to(rule: &Rule) -> Option<&ChainName> {
-    match rule.target.as_ref()? {
-        Target::Jump(chain) | Target::Goto(chain) => Some(chain),
-        Target::Accept
-        | Target::Drop
-        | Target::Return
-        | Target::Connmark(_)
-        | Target::Dnat(_)
-        | Target::Log(_)
-        | Target::Mark(_)
-        | Target::Masquerade(_)
-        | Target::Nflog(_)
-        | Target::Redirect(_)
-        | Target::Reject(_)
-        | Target::Snat(_) => None,
+        rules.filter_map(|placed| placed.rule.leads_to()).any(|target| target.as_str() == name)
     }
 }

@@ -28,8 +28,37 @@ pub enum AddressRange {
 }
 
 impl AddressRange {
+    /// The first of them.
+    pub const fn first(&self) -> IpAddr {
+        match self {
+            Self::V4 { first, .. } => IpAddr::V4(*first),
+            Self::V6 { first, .. } => IpAddr::V6(*first),
+        }
+    }
+
+    /// The last of them.
+    pub const fn last(&self) -> IpAddr {
+        match self {
+            Self::V4 { last, .. } => IpAddr::V4(*last),
+            Self::V6 { last, .. } => IpAddr::V6(*last),
+        }
+    }
+
+    /// How many there are, or as many as can be said.
+    pub const fn count(&self) -> u128 {
+        match self {
+            Self::V4 { first, last } => (last.to_bits() - first.to_bits()) as u128 + 1,
+            Self::V6 { first, last } => (last.to_bits() - first.to_bits()).saturating_add(1),
+        }
+    }
+
+    /// Whether an address is among them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        (self.first()..=self.last()).contains(&address)
+    }
+
     /// The form that NAT targets write: one address alone if it is one.
-    pub(in crate::rules) fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         let (first, last) = self.ends();
         if first == last { first } else { format!("{first}-{last}") }
     }

@@ -109,7 +109,7 @@ impl Node {
 
     /// From now on it is this container that packets are for.
     pub fn select(&mut self, guest: &Guest) -> Result<()> {
-        self.interfaces.insert(LO, Interface { container: guest.id, generation: GENERATION, is_bare: 0 })
+        self.interfaces.insert(LO, Interface { container: guest.id, generation: GENERATION, flags: 0 })
     }
 
     /// The container that is selected sends a packet.
