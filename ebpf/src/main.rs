@@ -19,6 +19,7 @@ mod atomic;
 mod count;
 mod echo;
 mod event;
+mod fast;
 mod flow;
 mod flow_table;
 mod fragments;

@@ -41,9 +41,8 @@ const TRANSLATED: u64 = 1;
 const DROPPED: u64 = 2;
 const NAMELESS: u64 = 3;
 
-/// What [`seam_begin_name`] returns, if no reason.
-const NAMED: u32 = 1 << 8;
-const NAMELESS_YET: u32 = 1 << 9;
+/// What [`seam_begin_name`] returns, beside a reason or alone, if no stamp; of those this bit is none.
+const NAMED: u64 = 1 << 63;
 
 /// What [`seam_sender`] returns beside a container's id, or in its place.
 const MASQUERADED: u64 = 1 << 32;
@@ -317,14 +316,14 @@ impl<C: Context> NatTables for Maps<C> {
     fn begin_name(&self, outer: &mut Headers, naming: Naming) -> Beginning {
         match seam_begin_name(outer, naming.to_number()) {
             NAMED => Beginning::Named,
-            NAMELESS_YET => Beginning::Nameless,
-            reason => Beginning::Refused(Reason::from_number(reason as u8)),
+            refused if refused & NAMED != 0 => Beginning::Refused(Reason::from_number(refused as u8)),
+            stamp => Beginning::Nameless(stamp),
         }
     }
 
     #[inline(always)]
-    fn end_name(&self, number: u32, is_named: bool) {
-        seam_end_name(number, is_named as u32);
+    fn end_name(&self, number: u32, stamp: u64) {
+        seam_end_name(number, stamp);
     }
 
     #[inline(always)]
@@ -513,22 +512,22 @@ extern "C" fn seam_name_flow(skb: *mut __sk_buff, outer: *mut Headers, naming: u
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_begin_name(outer: *mut Headers, naming: u64) -> u32 {
+extern "C" fn seam_begin_name(outer: *mut Headers, naming: u64) -> u64 {
     if outer.is_null() {
-        return Reason::Malformed as u32;
+        return NAMED | Reason::Malformed as u64;
     }
     // SAFETY: As above.
     match nat::begin(&Maps::new(NoContext), unsafe { &mut *outer }, Naming::from_number(naming)) {
         Beginning::Named => NAMED,
-        Beginning::Nameless => NAMELESS_YET,
-        Beginning::Refused(reason) => reason as u32,
+        Beginning::Nameless(stamp) => stamp,
+        Beginning::Refused(reason) => NAMED | reason as u64,
     }
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn seam_end_name(number: u32, named: u32) -> u32 {
-    nat::end(&Maps::new(NoContext), number, named != 0);
+extern "C" fn seam_end_name(number: u32, stamp: u64) -> u32 {
+    nat::end(&Maps::new(NoContext), number, stamp);
     0
 }
 

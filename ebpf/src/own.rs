@@ -178,8 +178,13 @@ extern "C" fn seam_own_plan(
         return dropped(Reason::RulesDamaged);
     }
     // SAFETY: As above.
-    let (headers, end) = unsafe { (&*headers, &mut *end) };
-    match own::plan(&Maps::new(NoContext), headers, (target, whose), which, end) {
+    let headers = unsafe { &*headers };
+    // Keys of lookups are looked for on the function's own stack, as older kernels demand.
+    let mut found = core::hint::black_box(NatEnd::NOWHERE);
+    let ports = own::plan(&Maps::new(NoContext), headers, (target, whose), which, &mut found);
+    // SAFETY: As above.
+    unsafe { end.write(found) };
+    match ports {
         Ok(ports) => PASSES | ports.to_number() << PORTS_SHIFT,
         Err(reason) => dropped(reason),
     }
@@ -245,6 +250,7 @@ extern "C" fn seam_own_settle(
     carry_out(skb, headers, step, Which::Source, end)
 }
 
+// These are two functions since one that does both needs more stack than there is.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seam_own_about_before(

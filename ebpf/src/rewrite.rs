@@ -136,7 +136,7 @@ extern "C" fn seam_put_quoted(
         Some(_) => true,
         None => {
             let (from, to) = (number(quoted, which).to_be(), port.0.to_be());
-            let changes = has_number(quoted) && from != to;
+            let changes = quoted.has_number() && from != to;
             (is_v4 || outer.follow_sum(skb, difference(&old, &end.address), 0))
                 && (!changes || outer.follow(skb, (from as u32, to as u32), 2))
         }
@@ -161,14 +161,6 @@ fn address(headers: &Headers, which: Which) -> Address {
 #[inline(always)]
 fn number(headers: &Headers, which: Which) -> u16 {
     headers.end(which).port.0
-}
-
-/// Whether that can be changed.
-#[inline(always)]
-fn has_number(headers: &Headers) -> bool {
-    let has_ports = headers.protocol == Protocol::TCP || headers.protocol == Protocol::UDP;
-    headers.fragment != Part::Later
-        && (headers.kind == Kind::Query || has_ports && headers.kind == Kind::Ports)
 }
 
 /// Whether a checksum in a quoted packet is there: as much may have been left out, or it may be none.
@@ -239,7 +231,7 @@ fn store_address(skb: Skb, headers: &Headers, which: Which, to: &Address) -> boo
 #[inline(always)]
 fn put_port(skb: Skb, headers: &Headers, which: Which, to: Port, checksum: Option<Checksum>) -> bool {
     let (from, to) = (number(headers, which).to_be(), to.0.to_be());
-    if from == to || !has_number(headers) {
+    if from == to || !headers.has_number() {
         return true;
     }
     let offset = match (headers.kind, which) {

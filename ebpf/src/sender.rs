@@ -11,7 +11,10 @@ use berth_common::{
     engine::Headers,
 };
 
-use crate::socket::{self, Known};
+use crate::{
+    packet::Skb,
+    socket::{self, Known},
+};
 
 const AF_PACKET: u32 = 17;
 const SOCK_RAW: u32 = 3;
@@ -75,7 +78,8 @@ pub fn is_packet_socket(skb: *mut __sk_buff) -> bool {
 #[inline(always)]
 pub fn at_egress(skb: *mut __sk_buff, headers: Option<&Headers>) -> Sender {
     let socket = full_socket(skb);
-    if socket.is_null() {
+    // What has come in, and not through the stack, may have brought a socket of another network along.
+    if socket.is_null() || Skb(skb).came_by() != 0 {
         return Sender::Unknown;
     }
     // SAFETY: Fields of a full socket.

@@ -158,7 +158,7 @@ layouts! {
     nat::Published = 28 { end, container, generation },
     nat::NatSource = 20 { address, ifindex },
     nat::NatOwner = 28 { container, generation, masquerade, to },
-    nat::NatAddresses = 32 { v4, v6 },
+    nat::NatAddresses = 40 { v4, v6, router },
     nat::Translation = 56 { stamp, outer, is_low, padding },
     nat::NatPending = 32 { expires, end, owner },
     nat::NatPendingPlace = 80 { turn, key, pending },

@@ -90,6 +90,9 @@ pub struct NatAddresses {
     pub v4: Address,
     /// IPv6.
     pub v6: Address,
+    /// Of a container's interface that is the port of a bridge: the hardware address by which packets reach the node there; its last two
+    /// bytes are unused. Zeros otherwise.
+    pub router: [u8; 8],
 }
 
 /// Value of the `NAT_FLOWS` map (key: number of a slot of the flow table, and above it of a [layer](crate::engine::nat::own::Layer)): how the flow

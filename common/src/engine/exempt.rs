@@ -81,7 +81,7 @@ pub const fn is_for_dhcp_client(headers: &Headers) -> bool {
 
 /// DHCP before there is an address, duplicate address detection, router solicitation, group membership.
 #[inline(always)]
-fn is_link_control(headers: &Headers) -> bool {
+pub fn is_link_control(headers: &Headers) -> bool {
     match headers.protocol {
         Protocol::UDP => {
             headers.source == Address::ANY4

@@ -22,6 +22,7 @@ pub mod egress;
 pub mod exempt;
 pub mod external;
 pub mod facts;
+pub mod fast;
 pub mod flow;
 pub mod flow_table;
 pub mod fragments;

@@ -57,6 +57,13 @@ pub fn course<T: Tables, P: Packet>(
     if inward { holder.receives(packet, headers) } else { holder.sends(packet, headers) }
 }
 
+/// Whether a container may send from an address, as far as its own are known.
+#[inline(always)]
+pub fn may_speak<T: Tables>(tables: &T, id: ContainerId, address: &Address) -> bool {
+    let Some(holder) = Holder::of(tables, id) else { return true };
+    !holder.knows_addresses() || holder.whose(address) != Whose::Anothers
+}
+
 /// Why a frame of the container's that is of no IP goes no further.
 #[inline(always)]
 pub fn refuses_frame<T: Tables, P: Packet>(

@@ -24,12 +24,13 @@ use super::{
     nat::{TRANSLATED, UNTOUCHED, action, carry_out, is_on, read, seam_about_arriving, seam_about_leaving},
     tc::own_interface,
 };
-use crate::{packet::Skb, rewrite, seams::BySkb, tables::Maps};
+use crate::{fast, packet::Skb, rewrite, seams::BySkb, tables::Maps};
 
 #[classifier]
 pub fn berth_hair_in(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let Some(interface) = translating(skb) else { return TC_ACT_UNSPEC };
+    let interface = if is_on() || fast::is_on() { own_interface(skb) } else { None };
+    let Some(interface) = interface else { return TC_ACT_UNSPEC };
     let container = interface.container;
     let mut headers = Headers::EMPTY;
     if !read(skb, interface.has(Interface::BARE), &mut headers) {
@@ -47,13 +48,21 @@ pub fn berth_hair_in(ctx: TcContext) -> i32 {
         }
     }
     let answer = nat::arrive(&maps, &mut headers, container, &mut ends.destination);
-    carry_out(skb, &headers, answer, Which::Destination, &ends.destination)
+    let action = carry_out(skb, &headers, answer, Which::Destination, &ends.destination);
+    if action != TC_ACT_UNSPEC {
+        return action;
+    }
+    if answer == Answer::Translated {
+        headers.put(Which::Destination, ends.destination.into());
+    }
+    fast::send_on(skb, &headers, container)
 }
 
 #[classifier]
 pub fn berth_hair_out(ctx: TcContext) -> i32 {
     let skb = Skb(ctx.skb.skb);
-    let Some(interface) = translating(skb) else { return TC_ACT_UNSPEC };
+    let interface = if is_on() { own_interface(skb) } else { None };
+    let Some(interface) = interface else { return TC_ACT_UNSPEC };
     let mut headers = Headers::EMPTY;
     if !read(skb, interface.has(Interface::BARE), &mut headers) {
         return TC_ACT_UNSPEC;
@@ -85,10 +94,4 @@ fn send_back(skb: Skb, headers: &mut Headers, ends: &Ends) -> i32 {
     }
     // SAFETY: The helper has no preconditions.
     unsafe { bpf_redirect(skb.ifindex(), 0) as i32 }
-}
-
-/// The container's interface that a packet is on, if there is anything to be translated.
-#[inline(always)]
-fn translating(skb: Skb) -> Option<Interface> {
-    if is_on() { own_interface(skb) } else { None }
 }

@@ -9,7 +9,7 @@ use berth_common::{
         rules::dimension::{direction, state},
     },
     engine::{
-        Headers, Tables as _,
+        Headers, Tables as _, exempt,
         headers::Kind,
         nat::own::Whose,
         rules::{Case, Chain, Network},
@@ -27,6 +27,12 @@ use crate::{
     tables::Maps,
 };
 
+/// Whether a packet is none of table nat's: the kernel does not track it, or sends and receives it past its rules.
+#[inline(always)]
+pub fn is_left_alone(headers: &Headers) -> bool {
+    headers.kind == Kind::Link || exempt::is_link_control(headers)
+}
+
 /// Before all else: the packet goes where it is meant for. Its destination up to now is written to `came`, if it is not an ICMP error. Why
 /// it is dropped, if it is.
 #[inline(always)]
@@ -37,6 +43,13 @@ pub fn before(skb: Skb, headers: &mut Headers, whose: Whose, came: &mut NatEnd) 
         } else {
             Reason::Malformed
         };
+    }
+    // A container is shown what is for it, as it comes, and not what its rules make of that.
+    if whose.inward {
+        let reason = Reason::from_number(seam_own_refuses(skb.0, headers, whose.to_number()) as u8);
+        if reason != Reason::None {
+            return reason;
+        }
     }
     let maps = Maps::new(BySkb(skb));
     match own::arrive(skb, headers, whose, came) {
@@ -72,11 +85,9 @@ pub fn after(skb: Skb, headers: &mut Headers, whose: Whose, came: &mut NatEnd) -
         Done::Passes => Reason::None,
         Done::Dropped(reason) => reason,
         Done::Asks(slot) => {
-            if headers.to() != (*came).into() {
-                let reason = own::name_destination(headers, (whose, slot), came);
-                if reason != Reason::None {
-                    return reason;
-                }
+            let reason = own::name_destination(headers, (whose, slot), came);
+            if reason != Reason::None {
+                return reason;
             }
             let chain = if whose.inward { Chain::NatInput } else { Chain::NatPostrouting };
             let aim = match ask(skb, headers, whose, chain) {
@@ -106,6 +117,25 @@ fn ask(skb: Skb, headers: &Headers, whose: Whose, chain: Chain) -> Result<Option
     match seam_own_case(skb.0, headers, whose.to_number(), chain as u32) {
         UNASKED => Ok(None),
         case => seams::ask_translation(skb, headers, case).map(Some),
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn seam_own_refuses(skb: *mut __sk_buff, headers: *const Headers, whose: u64) -> u32 {
+    if headers.is_null() {
+        return Reason::None as u32;
+    }
+    // SAFETY: The verifier holds callers to valid memory of the type's size.
+    let (skb, headers, whose) = unsafe { (Skb(skb), &*headers, Whose::from_number(whose)) };
+    let maps = Maps::new(BySkb(skb));
+    let Some(container) = maps.container(whose.id) else { return Reason::None as u32 };
+    if !spoof::concerns(headers, container.flags, whose.inward) {
+        return Reason::None as u32;
+    }
+    match maps.course(&skb, headers, (whose.id, whose.inward)) {
+        Ok(_) => Reason::None as u32,
+        Err(reason) => reason as u32,
     }
 }
 

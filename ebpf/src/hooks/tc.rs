@@ -28,7 +28,7 @@ use berth_common::{
 use super::{nat, own};
 use crate::{
     count::{self, Direction, Plane},
-    echo, event,
+    echo, event, fast,
     judged::{self, Told},
     maps::INTERFACES,
     notice,
@@ -107,11 +107,15 @@ fn uplink_ingress(skb: Skb, kind: EtherType, offset: u32) -> i32 {
     let verdict = ingress::arrive(&maps, (&skb, &headers), Zone::UPLINK, trace, Traffic::unpack(packed));
     // Packed meanwhile, which the compiler is not to see: there is just enough of the stack.
     let traffic = Traffic::unpack(black_box(packed));
-    count::packet(&verdict, uplink_plane(&maps, verdict.owner), Direction::In, traffic);
+    let plane = uplink_plane(&maps, verdict.owner);
+    count::packet(&verdict, plane, Direction::In, traffic);
     if verdict.passes() {
         echo::come_in(skb, &headers);
     }
-    conclude(&maps, (skb, &headers), &verdict, false)
+    match plane {
+        Plane::Forwarded if verdict.passes() => fast::send_on(skb, &headers, verdict.owner.id),
+        _ => conclude(&maps, (skb, &headers), &verdict, false),
+    }
 }
 
 #[inline(always)]
@@ -266,16 +270,16 @@ fn interface(skb: Skb, direction: Direction) -> i32 {
     let trace = judged::trace(skb);
     let whose = Whose { id: entry.container, inward, ifindex: skb.ifindex() };
     // A notice is about what has been there before, as that has come.
-    let translates = entry.has(Interface::TRANSLATES) && trace != Trace::Notice;
+    let translates =
+        entry.has(Interface::TRANSLATES) && trace != Trace::Notice && !own::is_left_alone(&headers);
     let mut came = NatEnd::NOWHERE;
-    if translates {
-        let reason = own::before(skb, &mut headers, whose, &mut came);
-        if reason != Reason::None {
-            return nat::drop_packet(skb, &headers, whose.id, reason);
-        }
-    }
+    let refused = if translates { own::before(skb, &mut headers, whose, &mut came) } else { Reason::None };
     let traffic = skb.traffic(Some(&headers));
-    let verdict = ingress::on_interface(&maps, (&skb, &headers), (whose.id, inward), trace, traffic);
+    let verdict = if refused == Reason::None {
+        ingress::on_interface(&maps, (&skb, &headers), (whose.id, inward), trace, traffic)
+    } else {
+        Verdict::because(Owner::new(whose.id, Way::Interface), refused)
+    };
     count::packet(&verdict, Plane::Interface, direction, traffic);
     if translates && verdict.passes() {
         let reason = own::after(skb, &mut headers, whose, &mut came);

@@ -25,6 +25,8 @@ pub struct Config {
     pub mark: MarkBits,
     /// Whether flows keep verdicts.
     pub keep_verdicts: KeepVerdicts,
+    /// Whether packets of flows that have been answered go from interface to interface past the node's own stack.
+    pub fastpath: bool,
     /// Whether TCP segments pass for their connection's that are outside of its window
     /// (`net.netfilter.nf_conntrack_tcp_be_liberal`).
     pub tcp_liberal: bool,
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn takes_every_key() {
         let config = parse(
-            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\nkeep_verdicts = false\n\
+            "uplinks = ['eth0']\nunowned = 'drop'\nlocal_port_range = 'refuse'\nfeatures = 'limit,multiport'\nmark = 0x780\nkeep_verdicts = false\nfastpath = true\n\
              tcp_liberal = true\ntcp_loose = false\n\
              [sizes]\nflows = 1048576\nports = 4096\nguards = 77\ncontainers = 100\n\
              [defaults]\nmode = 'full'\nmax_rules = 3\nmax_flows = 1\nmax_ports = 2\nmax_set_entries = 4\nmax_guards = 5\n\
@@ -149,7 +151,7 @@ mod tests {
         assert_eq!(config.unowned, Unowned::Drop);
         assert_eq!(config.features.to_string(), "filter,multiport,limit");
         assert_eq!(config.mark.mask(), 0x780);
-        assert_eq!(config.keep_verdicts, KeepVerdicts(false));
+        assert_eq!((config.keep_verdicts, config.fastpath), (KeepVerdicts(false), true));
         assert_eq!((config.tcp_liberal, config.tcp_loose), (true, TcpLoose(false)));
         assert_eq!(config.local_port_range, LocalPortRange::Refuse);
         assert_eq!(config.sizes, Limits { flows: 1_048_576, ports: 4_096, guards: 77, containers: 100 });

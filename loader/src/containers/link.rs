@@ -65,10 +65,24 @@ pub fn default_uplinks() -> Result<Vec<Link>, ContainersError> {
         .collect())
 }
 
-/// Which interface each one belongs to that is a port of another, as of a bridge: by their indices.
-pub fn masters() -> Result<HashMap<u32, u32>, ContainersError> {
+/// An interface of which others are ports, as of a bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// Its index.
+    pub ifindex: u32,
+    /// Its hardware address, if it has one of Ethernet's.
+    pub address: Option<[u8; 6]>,
+}
+
+/// Which interface each one belongs to that is a port of another: by the ports' indices.
+pub fn masters() -> Result<HashMap<u32, Master>, ContainersError> {
     let messages = link_messages().context(|| "list the interfaces".to_owned())?;
-    Ok(messages.iter().filter_map(|message| Some((message.header.index, master(message)?))).collect())
+    let address = |ifindex: u32| {
+        let master = messages.iter().find(|message| message.header.index == ifindex)?;
+        hardware_address(master)?.try_into().ok()
+    };
+    let ports = messages.iter().filter_map(|message| Some((message.header.index, master(message)?)));
+    Ok(ports.map(|(port, ifindex)| (port, Master { ifindex, address: address(ifindex) })).collect())
 }
 
 /// What a message says about an interface, if it is of a kind that berth can read.
@@ -99,6 +113,13 @@ const fn begins_with_ethernet(kind: LinkLayerType) -> Option<bool> {
 fn master(message: &LinkMessage) -> Option<u32> {
     message.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::Controller(index) => Some(*index),
+        _ => None,
+    })
+}
+
+fn hardware_address(message: &LinkMessage) -> Option<&[u8]> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Address(address) => Some(address.as_slice()),
         _ => None,
     })
 }

@@ -26,7 +26,7 @@ pub use addresses::{LinkAddress, addresses, source_addresses};
 pub use cgroup::{Cgroup, Hierarchy};
 pub use error::ContainersError;
 pub use host::{Host, Release};
-pub use link::{Link, default_uplinks, link, links, masters};
+pub use link::{Link, Master, default_uplinks, link, links, masters};
 pub use matching::{Meant, meant, meant_by_id};
 pub use netns::{Netns, netns_cookie};
 pub use oci::of_created;

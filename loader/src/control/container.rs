@@ -141,10 +141,11 @@ impl Kernel {
             }
             let flags = self.interface_flags(id, spec, link)?;
             let entry = Interface { container: id, generation: spec.generation, flags };
-            self.maps.interfaces.insert(link.ifindex, entry)?;
             if entry.has(Interface::TRANSLATES) {
+                // Before there are names that others have to look for.
                 self.change_config(|config| config.nat |= Config::NAT_OWN)?;
             }
+            self.maps.interfaces.insert(link.ifindex, entry)?;
             for place in interface_places(link) {
                 tc::attach(&self.pins, &self.programs, self.method, &place)?;
             }

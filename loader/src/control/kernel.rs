@@ -137,7 +137,7 @@ impl Kernel {
 
     /// Sets what all programs share.
     pub fn configure(&mut self, policy: &Policy) -> Result<(), ControlError> {
-        let &Policy { netns_cookie, drop_unowned, keep_verdicts, tcp, mark_mask } = policy;
+        let &Policy { netns_cookie, drop_unowned, keep_verdicts, fastpath, tcp, mark_mask } = policy;
         let offsets = Offsets::of_kernel()?;
         self.change_config(|config| {
             config.abi = VERSION;
@@ -149,6 +149,7 @@ impl Kernel {
             config.mark_mask = mark_mask;
             config.mark_shift = mark_mask.trailing_zeros();
             config.keep_verdicts = u32::from(keep_verdicts);
+            config.nat = config.nat & !Config::FAST | if fastpath { Config::FAST } else { 0 };
             config.tcp = tcp;
         })
     }

@@ -34,6 +34,8 @@ pub struct Policy {
     pub drop_unowned: bool,
     /// Whether flows keep verdicts.
     pub keep_verdicts: bool,
+    /// Whether what has been answered takes the fast path.
+    pub fastpath: bool,
     /// How strictly TCP is looked at: bits of `Config::TCP_LIBERAL` and its neighbours.
     pub tcp: u32,
     /// The four bits of marks that are berth's own.

@@ -31,6 +31,11 @@ pub enum Reason {
         "what goes to {} never leaves the container, so that it cannot be a destination in OUTPUT: let its programs use the address itself", .0.short()
     )]
     ToLoopback(AddressRange),
+    /// It is asked before a destination is translated.
+    #[error(
+        "table mangle is not asked before table nat here: where this chain has rules in nat, put those of mangle into INPUT, FORWARD or POSTROUTING, or what drops into table filter"
+    )]
+    MangleBeforeNat,
     /// It counts flows in table nat, which only sees them as they begin.
     #[error("table nat does not know when flows end, which -m connlimit counts: refuse them in table filter")]
     ConnlimitOfNat,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    LowerError, Lowered, Names, Place, Spot,
+    LowerError, Lowered, Names, Place, Reason, Spot,
     rule::{self, Context},
     tables::{ENFORCED, way},
 };
@@ -25,6 +25,7 @@ pub(super) fn program(
     names: &Names,
     lowered: &mut Lowered,
 ) -> Result<Program, LowerError> {
+    refuse_mangle_before_nat(family, ruleset)?;
     let mut lowering = Lowering { family, names, lowered, chains: Vec::new(), ids: HashMap::new() };
     let tables = ENFORCED.into_iter().filter(|name| *name != TableName::Nat || ruleset.translates());
     let tables: Vec<_> = tables.filter_map(|name| Some((name, ruleset.table(name)?))).collect();
@@ -43,6 +44,22 @@ pub(super) fn program(
     let (input, output, forward) = (base(BuiltIn::Input), base(BuiltIn::Output), base(BuiltIn::Forward));
     let nat = ruleset.translates().then(|| BuiltIn::NAT.map(base));
     Ok(Program { input, output, forward, nat, chains: lowering.chains })
+}
+
+/// What table mangle says before a destination is translated would be said after that here.
+fn refuse_mangle_before_nat(family: Family, ruleset: &Ruleset) -> Result<(), LowerError> {
+    let rules = |name: TableName, hook: Hook| {
+        ruleset.table(name).and_then(|table| table.chain(hook.name())).map_or(&[][..], |chain| &chain.rules)
+    };
+    for hook in [Hook::Prerouting, Hook::Output] {
+        if let ([first, ..], [_, ..]) = (rules(TableName::Mangle, hook), rules(TableName::Nat, hook)) {
+            let chain = ChainName::of(hook);
+            let place = Place { family, table: TableName::Mangle, chain, spot: Spot::Rule(0) };
+            let reason = Reason::MangleBeforeNat;
+            return Err(LowerError { line: first.line, place: Box::new(place), reason });
+        }
+    }
+    Ok(())
 }
 
 struct Lowering<'a> {

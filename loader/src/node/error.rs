@@ -192,6 +192,19 @@ pub enum NodeError {
         "{0} shares the node's addresses, which rules in table nat would translate for all: remove those rules, or give it an interface of its own"
     )]
     NatOfNode(Name),
+    /// A rule would have the container reach itself.
+    #[error(
+        "{at}-A {rule}: {name} would ask itself by its own address, which its kernel takes from nobody; let its programs ask there themselves",
+        at = if *.line > 0 { format!("line {line}: ") } else { String::new() }
+    )]
+    NatToItself {
+        /// The container.
+        name: Name,
+        /// The line of the rule; 0 for none.
+        line: u32,
+        /// The rule, with its chain.
+        rule: String,
+    },
     /// A rule translates to addresses that the container may not send from.
     #[error(
         "{at}-A {rule}: {name} may not send from all of {addresses}: its own are {own}; name some of those, or use MASQUERADE",

@@ -20,7 +20,7 @@ use super::{Enforcer, Observer};
 use crate::{
     api::{runtime::Runtime, target::Target},
     config::Pattern,
-    containers::{Cgroup, ContainersError, Link, LinkAddress, Meant, Recognised},
+    containers::{Cgroup, ContainersError, Link, LinkAddress, Master, Meant, Recognised},
     control::{ControlError, Kept, Nat, Policy, PortRefusal, Sizes, Spec, Translations},
 };
 
@@ -375,8 +375,10 @@ impl Observer for FakeSystem {
         Ok(self.source_addresses.clone())
     }
 
-    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError> {
-        Ok(self.masters.clone())
+    fn masters(&self) -> Result<HashMap<u32, Master>, ContainersError> {
+        let master =
+            |ifindex: u32| Master { ifindex, address: Some([2, 0, 0, 0, 0, ifindex.to_le_bytes()[0]]) };
+        Ok(self.masters.iter().map(|(port, ifindex)| (*port, master(*ifindex))).collect())
     }
 
     fn bound(&self) -> Result<Vec<PortKey>, ContainersError> {

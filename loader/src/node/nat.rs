@@ -1,7 +1,7 @@
 //! What is translated: published ports, and what goes out under the node's addresses.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
     path::Path,
 };
@@ -17,12 +17,12 @@ use log::warn;
 use super::{Enforcer, Node, NodeError, Observer};
 use crate::{
     api::{masquerade::Masquerade, mode::Mode, port_span::PortSpan, settings::Settings},
-    containers::{Link, LinkAddress},
+    containers::{Link, LinkAddress, Master},
     control::Nat,
     state::Record,
 };
 
-/// A container whose addresses may be translated, and is there.
+/// A container that has interfaces of its own, and is there.
 struct Inside<'a> {
     record: &'a Record,
     settings: &'a Settings,
@@ -73,25 +73,29 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
     }
 
     fn translation(&self) -> Result<(Nat, Vec<Clash>), NodeError> {
-        let inside = self.inside();
+        let all = self.with_interfaces();
+        let inside: Vec<_> = all.iter().filter(|one| self.is_translatable(one)).collect();
         let (mut sources, mut clashes) = (BTreeMap::new(), Vec::new());
         let (mut uplinks, mut insides) = (Vec::new(), Vec::new());
-        if !inside.is_empty() {
+        if !all.is_empty() {
             let masters = self.observer.masters()?;
-            for (source, owner) in
-                inside.iter().flat_map(|one| one.sources(|port| masters.get(&port).copied()))
+            for (source, owner) in inside
+                .iter()
+                .flat_map(|one| one.sources(|port| masters.get(&port).map(|master| master.ifindex)))
             {
                 let first = *sources.entry(source).or_insert(owner);
                 if first.container != owner.container {
                     clashes.push(Clash { source, loser: owner.container });
                 }
             }
-            let all = self.observer.source_addresses()?;
-            uplinks = self.uplink_addresses(&all, |port| masters.get(&port).copied())?;
-            insides =
-                inside.iter().flat_map(|one| one.insides(&all, |port| masters.get(&port).copied())).collect();
+            let addresses = self.observer.source_addresses()?;
+            insides = all.iter().flat_map(|one| one.insides(&addresses, &masters)).collect();
+            if !inside.is_empty() {
+                let master = |port| masters.get(&port).map(|master| master.ifindex);
+                uplinks = self.uplink_addresses(&addresses, master)?;
+            }
         }
-        let by_id: BTreeMap<u32, &Inside<'_>> = inside.iter().map(|one| (one.record.id, one)).collect();
+        let by_id: BTreeMap<u32, &Inside<'_>> = inside.iter().map(|one| (one.record.id, *one)).collect();
         let reservations = self.state.reservations.iter();
         let published = reservations
             .filter_map(|one| Some((one.key(), by_id.get(&one.id)?.published(one.to?))))
@@ -101,18 +105,20 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Ok((Nat { ports: first..=last, uplinks, insides, sources, published }, clashes))
     }
 
-    /// The containers whose addresses may be translated, and that are there.
-    fn inside(&self) -> Vec<Inside<'_>> {
+    /// The containers that have interfaces of their own, and are there.
+    fn with_interfaces(&self) -> Vec<Inside<'_>> {
         let containers = self.state.containers.iter().filter_map(|record| {
             let settings = &record.definition.as_ref()?.settings;
             // What is not in the kernel has no generation there yet.
             let interfaces = &self.attachments.get(&record.id)?.interfaces;
             Some(Inside { record, settings, interfaces })
         });
-        containers
-            .filter(|one| !one.interfaces.is_empty() && !one.addresses().is_empty())
-            .filter(|one| self.mode(one.settings) == Mode::Full)
-            .collect()
+        containers.filter(|one| !one.interfaces.is_empty()).collect()
+    }
+
+    /// Whether a container's addresses may be translated.
+    fn is_translatable(&self, one: &Inside<'_>) -> bool {
+        !one.addresses().is_empty() && self.mode(one.settings) == Mode::Full
     }
 
     /// The addresses of each uplink; where it is a port of another interface and has none, those of that one.
@@ -139,7 +145,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             .map(|link| {
                 let v4 = address(link.ifindex, false).unwrap_or(Address::ANY4);
                 let v6 = address(link.ifindex, true).unwrap_or(Address::ANY6);
-                (link.ifindex, NatAddresses { v4, v6 })
+                (link.ifindex, NatAddresses { v4, v6, router: [0; 8] })
             })
             .collect())
     }
@@ -162,10 +168,10 @@ impl Inside<'_> {
 
     /// The addresses that it has on each of its interfaces, as far as can be told: the first one in a network that the node is in there, or else
     /// the first.
-    fn insides(&self, all: &[LinkAddress], master: impl Fn(u32) -> Option<u32>) -> Vec<(u32, NatAddresses)> {
+    fn insides(&self, all: &[LinkAddress], masters: &HashMap<u32, Master>) -> Vec<(u32, NatAddresses)> {
         let address = |ifindex: u32, is_v6: bool| {
-            let is_there =
-                |one: &&LinkAddress| one.ifindex == ifindex || master(ifindex) == Some(one.ifindex);
+            let master = masters.get(&ifindex).map(|master| master.ifindex);
+            let is_there = |one: &&LinkAddress| one.ifindex == ifindex || master == Some(one.ifindex);
             let is_beside = |own: &IpAddr| all.iter().filter(is_there).any(|one| one.is_beside(*own));
             let own = || self.addresses().iter().filter(move |own| own.is_ipv6() == is_v6);
             own().find(|own| is_beside(own)).or_else(|| own().next()).map(|own| Address::from(*own))
@@ -175,7 +181,8 @@ impl Inside<'_> {
             .map(|ifindex| {
                 let v4 = address(ifindex, false).unwrap_or(Address::ANY4);
                 let v6 = address(ifindex, true).unwrap_or(Address::ANY6);
-                (ifindex, NatAddresses { v4, v6 })
+                let router = masters.get(&ifindex).and_then(|master| master.address).unwrap_or_default();
+                (ifindex, NatAddresses { v4, v6, router: padded(router) })
             })
             .collect()
     }
@@ -198,4 +205,10 @@ impl Inside<'_> {
             generation: self.record.generation,
         }
     }
+}
+
+fn padded(address: [u8; 6]) -> [u8; 8] {
+    let mut padded = [0; 8];
+    padded[..6].copy_from_slice(&address);
+    padded
 }

@@ -11,7 +11,7 @@ use berth_common::abi::port::PortKey;
 use crate::api::runtime::Runtime;
 use crate::config::Pattern;
 use crate::containers::{
-    self, Cgroup, ContainersError, Host, Link, LinkAddress, Meant, Recognised, Role, Socket,
+    self, Cgroup, ContainersError, Host, Link, LinkAddress, Master, Meant, Recognised, Role, Socket,
 };
 
 /// What the node needs to see of the system: [`Host`], or something that stands for it in tests.
@@ -35,7 +35,7 @@ pub trait Observer {
     /// Those that new conversations with other hosts may come from, in the kernel's order.
     fn source_addresses(&self) -> Result<Vec<LinkAddress>, ContainersError>;
     /// Which interface each one belongs to that is a port of another: by their indices. This may change while they exist.
-    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError>;
+    fn masters(&self) -> Result<HashMap<u32, Master>, ContainersError>;
     /// Where the node's sockets wait for others, its containers' included.
     fn bound(&self) -> Result<Vec<PortKey>, ContainersError>;
     /// How the container of a process is recognised.
@@ -94,7 +94,7 @@ impl Observer for Host {
         containers::source_addresses()
     }
 
-    fn masters(&self) -> Result<HashMap<u32, u32>, ContainersError> {
+    fn masters(&self) -> Result<HashMap<u32, Master>, ContainersError> {
         containers::masters()
     }
 

@@ -134,6 +134,7 @@ impl Node<Kernel, Host> {
             netns_cookie: instance.netns,
             drop_unowned: self.config.unowned == Unowned::Drop,
             keep_verdicts: self.config.keep_verdicts.0,
+            fastpath: self.config.fastpath,
             tcp: self.config.tcp(),
             mark_mask: self.config.mark.mask(),
         })?;

@@ -5,6 +5,7 @@
 mod checksums;
 mod differential;
 mod errors;
+mod fast;
 mod flood;
 mod fragments;
 mod from_node;

@@ -24,18 +24,21 @@ pub use from_node::ask;
 pub use inward::{arrive, arrive_about, go_in, is_forged, published, translated};
 pub use name::{Beginning, Naming, Taken, begin, end, keeps, name_flow, retire, seize, take};
 pub use outward::{
-    Look, Path, Proposal, Sender, awaits, by_node, leave, leave_about, outside, propose, sender,
+    Look, Path, Proposal, Sender, awaits, by_node, leave, leave_about, live, outside, propose, sender,
 };
 pub use reflect::{Ends, reflect, reflection};
 pub use tables::{NatTables, TranslationEntry};
 
-use super::{headers::Headers, tables::FlowEntry, tables::Which};
+use super::{
+    headers::{Headers, Kind, Part},
+    tables::{FlowEntry, Which},
+};
 use crate::abi::{
     address::Address,
     flow::{End, FlowKey},
     nat::Translation,
     reason::Reason,
-    units::{ContainerId, Nanos, Port, Ticks},
+    units::{ContainerId, Nanos, Port, Protocol, Ticks},
 };
 
 /// How long it is remembered what a flow is to be called that nobody inside has answered yet. Each packet of it renews that, and a TCP
@@ -104,6 +107,13 @@ fn other_end<F: FlowEntry>(flow: &F, remote: &Address) -> End {
 }
 
 impl Headers {
+    /// Whether it has ports, or an id, that can be changed: those of protocols whose checksum is known.
+    #[inline(always)]
+    pub fn has_number(&self) -> bool {
+        let has_ports = self.protocol == Protocol::TCP || self.protocol == Protocol::UDP;
+        self.fragment != Part::Later && (self.kind == Kind::Query || has_ports && self.kind == Kind::Ports)
+    }
+
     /// One of its ends.
     #[inline(always)]
     pub const fn end(&self, which: Which) -> End {
@@ -121,7 +131,7 @@ impl Headers {
             Which::Destination => self.destination = end.address,
         }
         let step = end.port.0.wrapping_sub(self.end(which).port.0);
-        let is_query = matches!(self.kind, super::headers::Kind::Query);
+        let is_query = matches!(self.kind, Kind::Query);
         if is_query || which == Which::Source {
             self.source_port = Port(self.source_port.0.wrapping_add(step));
         }

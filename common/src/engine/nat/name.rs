@@ -70,7 +70,7 @@ impl Naming {
         Self { number: slot, zone: Zone::UPLINK, which: Which::Source, is_given }
     }
 
-    /// As one number, of which the 62nd bit and the 63rd are zero.
+    /// As one number.
     #[inline(always)]
     pub const fn to_number(self) -> u64 {
         self.number as u64
@@ -131,9 +131,9 @@ pub fn once<T: NatTables>(
     match tables.begin_name(outer, naming) {
         Beginning::Named => Reason::None,
         Beginning::Refused(reason) => reason,
-        Beginning::Nameless => {
+        Beginning::Nameless(stamp) => {
             let reason = choose(outer);
-            tables.end_name(naming.number, reason == Reason::None);
+            tables.end_name(naming.number, if reason == Reason::None { stamp } else { 0 });
             reason
         }
     }
@@ -144,8 +144,8 @@ pub fn once<T: NatTables>(
 pub enum Beginning {
     /// It has a name, which has been put where it belongs.
     Named,
-    /// It has none, and nobody else gives it one until that is [said](end).
-    Nameless,
+    /// It has none, and nobody else gives it one until that is [said](end). This is its stamp.
+    Nameless(u64),
     /// It can have none.
     Refused(Reason),
 }
@@ -170,18 +170,29 @@ pub fn begin<T: NatTables>(
     if before != 0 {
         tables.retire(number);
     }
-    Beginning::Nameless
+    Beginning::Nameless(stamp)
 }
 
 /// As [`NatTables::end_name`].
 #[inline(always)]
-pub fn end<T: NatTables>(tables: &T, number: u32, is_named: bool) {
-    let Some(translation) = tables.translation(number) else { return };
-    let stamp = match tables.slot(slot_of(number)) {
-        Some(flow) if is_named => stamp_of_flow(&flow),
-        _ => 0,
+pub fn end<T: NatTables>(tables: &T, number: u32, stamp: u64) {
+    if let Some(translation) = tables.translation(number) {
+        translation.stamp().swap(Translation::BUSY, stamp);
+    }
+}
+
+/// Gives up a name that is an earlier flow's with the same key.
+#[inline(always)]
+pub fn forget_older<T: NatTables>(tables: &T, number: u32) {
+    let (Some(translation), Some(flow)) = (tables.translation(number), tables.slot(slot_of(number))) else {
+        return;
     };
-    translation.stamp().swap(Translation::BUSY, stamp);
+    let held = translation.stamp().load();
+    let is_older = held != 0 && held != Translation::BUSY && held != stamp_of_flow(&flow);
+    if is_older && translation.stamp().swap(held, Translation::BUSY) {
+        tables.retire(number);
+        end(tables, number, 0);
+    }
 }
 
 /// As [`NatTables::take`].

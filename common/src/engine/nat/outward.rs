@@ -156,7 +156,7 @@ pub fn propose<T: NatTables>(tables: &T, headers: &mut Headers, slot: u32, path:
     let (Some(flow), Some(owner)) = (tables.slot(slot), tables.source(&source)) else {
         return Proposal::Nothing;
     };
-    if flow.state().has(State::OPENER_LOW) != headers.source_is_low() {
+    if flow.state().has(State::OPENER_LOW) != is_low(&flow, headers) {
         let mut end = NatEnd::NOWHERE;
         if !tables.awaits(headers, owner.container, &mut end) {
             return Proposal::Nothing;
@@ -181,6 +181,19 @@ pub fn propose<T: NatTables>(tables: &T, headers: &mut Headers, slot: u32, path:
         }
         None => Proposal::Nothing,
     }
+}
+
+/// Whether the packet comes from the smaller end of the flow, whatever that is called outside of the container.
+#[inline(always)]
+fn is_low<F: FlowEntry>(flow: &F, headers: &Headers) -> bool {
+    if headers.source == headers.destination {
+        return headers.source_is_low();
+    }
+    let mut differs = 0;
+    for (place, word) in headers.destination.0.iter().enumerate() {
+        differs |= flow.key_word(place) ^ word;
+    }
+    differs != 0
 }
 
 /// The same for an ICMP error about a packet to a container, of which these are the headers; tells whether that is known outside.

@@ -166,10 +166,10 @@ pub trait NatTables: Tables {
         name::begin(self, outer, naming)
     }
 
-    /// It has got its name, or none.
+    /// The flow with this stamp has got its name, or, if that is zero, none has.
     #[inline(always)]
-    fn end_name(&self, number: u32, is_named: bool) {
-        name::end(self, number, is_named);
+    fn end_name(&self, number: u32, stamp: u64) {
+        name::end(self, number, stamp);
     }
 
     /// Whether a flow still has the name that one with the same key had there before.

@@ -66,7 +66,7 @@ impl Translating {
                 node.tables.set_source(source, owner);
             }
         }
-        let addresses = NatAddresses { v4: ip_address(L4).into(), v6: ip_address(L6).into() };
+        let addresses = NatAddresses { v4: ip_address(L4).into(), v6: ip_address(L6).into(), router: [0; 8] };
         node.tables.set_interface_addresses(WAY_X.uplink, addresses);
         Self { node }
     }

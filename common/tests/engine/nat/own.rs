@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use berth_common::{
-    abi::rules::{
-        Line,
-        target::{Target, Written},
+    abi::{
+        container::Container,
+        rules::{
+            Line,
+            target::{Target, Written},
+        },
     },
     engine::nat::own::{self, NO_SLOT, Step, Whose},
 };
@@ -96,13 +99,11 @@ impl Own {
         let mut step = own::depart(&tables, &packet.headers(), whose, &mut end);
         if let Step::Asks(slot) = step {
             let mut headers = packet.headers();
-            if headers.to() != came {
-                let mut headers = headers;
-                match own::name_destination(&tables, &mut headers, (whose, slot), &came.into()) {
-                    Reason::None => {}
-                    reason => return Err(reason),
-                }
+            match own::name_destination(&tables, &mut headers, (whose, slot), &came.into()) {
+                Reason::None => {}
+                reason => return Err(reason),
             }
+            assert_eq!(headers, packet.headers(), "they are given back as they were");
             let written = rules.source.map(|target| target.to_line());
             let ports = plan(tables, &packet, (whose, Which::Source), written.as_ref(), &mut end)?;
             let naming = nat::Naming {
@@ -172,8 +173,8 @@ impl Packet {
     }
 }
 
-fn ends(from: &str, to: &str) -> Result<(String, String), Reason> {
-    Ok((from.to_owned(), to.to_owned()))
+fn both(from: &str, to: &str) -> (String, String) {
+    (from.to_owned(), to.to_owned())
 }
 
 #[test]
@@ -182,13 +183,16 @@ fn a_destination_is_another_inside_and_answers_come_from_the_one_that_was_asked(
     let rules = Rules::to("10.0.3.10:8080");
     for _ in 0..2 {
         let request = udp(REMOTE, INNER);
-        assert_eq!(node.seen(true, &rules, &request), ends(REMOTE, "10.0.3.10:8080"));
-        assert_eq!(node.behind(true, &rules, &request), ends(REMOTE, "10.0.3.10:8080"));
+        assert_eq!(node.seen(true, &rules, &request), Ok(both(REMOTE, "10.0.3.10:8080")));
+        assert_eq!(node.behind(true, &rules, &request), Ok(both(REMOTE, "10.0.3.10:8080")));
         let answer = udp("10.0.3.10:8080", REMOTE);
-        assert_eq!(node.seen(false, &rules, &answer), ends("10.0.3.10:8080", REMOTE));
-        assert_eq!(node.behind(false, &rules, &answer), ends(INNER, REMOTE));
+        assert_eq!(node.seen(false, &rules, &answer), Ok(both("10.0.3.10:8080", REMOTE)));
+        assert_eq!(node.behind(false, &rules, &answer), Ok(both(INNER, REMOTE)));
         // Whatever rules say meanwhile.
-        assert_eq!(node.behind(true, &Rules::to("10.0.3.10:9"), &request), ends(REMOTE, "10.0.3.10:8080"));
+        assert_eq!(
+            node.behind(true, &Rules::to("10.0.3.10:9"), &request),
+            Ok(both(REMOTE, "10.0.3.10:8080"))
+        );
     }
 }
 
@@ -198,11 +202,11 @@ fn the_container_asks_for_one_and_reaches_another_from_another() {
     let rules = Rules { destination: Some(target("198.51.100.9:5353")), source: Some(target("10.0.3.11:0")) };
     let request = tcp("10.0.3.10:1234", "198.51.100.7:53", SYN);
     let middle = ("10.0.3.10:1234", "198.51.100.9:5353");
-    assert_eq!(node.seen(false, &rules, &request), ends(middle.0, middle.1));
-    assert_eq!(node.behind(false, &rules, &request), ends("10.0.3.11:1234", middle.1));
+    assert_eq!(node.seen(false, &rules, &request), Ok(both(middle.0, middle.1)));
+    assert_eq!(node.behind(false, &rules, &request), Ok(both("10.0.3.11:1234", middle.1)));
     let answer = tcp(middle.1, "10.0.3.11:1234", SYN | ACK);
-    assert_eq!(node.seen(true, &rules, &answer), ends(middle.1, middle.0));
-    assert_eq!(node.behind(true, &rules, &answer), ends("198.51.100.7:53", middle.0));
+    assert_eq!(node.seen(true, &rules, &answer), Ok(both(middle.1, middle.0)));
+    assert_eq!(node.behind(true, &rules, &answer), Ok(both("198.51.100.7:53", middle.0)));
 }
 
 #[test]
@@ -229,9 +233,9 @@ fn two_that_would_be_called_the_same_are_told_apart_by_ports() {
 fn a_flow_that_no_rule_translates_stays_as_it_is() {
     let node = Own::new();
     let request = udp("10.0.3.10:9", REMOTE);
-    assert_eq!(node.behind(false, &Rules::default(), &request), ends("10.0.3.10:9", REMOTE));
+    assert_eq!(node.behind(false, &Rules::default(), &request), Ok(both("10.0.3.10:9", REMOTE)));
     // It has been decided.
-    assert_eq!(node.behind(false, &Rules::from("10.0.3.10:10"), &request), ends("10.0.3.10:9", REMOTE));
+    assert_eq!(node.behind(false, &Rules::from("10.0.3.10:10"), &request), Ok(both("10.0.3.10:9", REMOTE)));
     assert!(node.tables.names().is_empty());
 }
 
@@ -255,11 +259,11 @@ fn a_connection_that_begins_anew_is_asked_about_anew() {
     let (request, answer) = (udp(REMOTE, INNER), udp("10.0.3.10:8080", REMOTE));
     let rules = Rules::to("10.0.3.10:8080");
     for _ in 0..3 {
-        assert_eq!(node.behind(true, &rules, &request), ends(REMOTE, "10.0.3.10:8080"));
-        assert_eq!(node.behind(false, &rules, &answer), ends(INNER, REMOTE));
+        assert_eq!(node.behind(true, &rules, &request), Ok(both(REMOTE, "10.0.3.10:8080")));
+        assert_eq!(node.behind(false, &rules, &answer), Ok(both(INNER, REMOTE)));
         node.wait(400);
     }
-    assert_eq!(node.behind(true, &Rules::to("10.0.3.10:9"), &request), ends(REMOTE, "10.0.3.10:9"));
+    assert_eq!(node.behind(true, &Rules::to("10.0.3.10:9"), &request), Ok(both(REMOTE, "10.0.3.10:9")));
 }
 
 #[test]
@@ -269,8 +273,8 @@ fn uplinks_know_a_flow_by_what_it_is_called_outside() {
     let (asked, rules) = (udp(REMOTE, "192.0.2.1:8000"), Rules::to("10.0.3.10:8080"));
     for _ in 0..2 {
         assert_eq!(node.goes_to(&asked), Ok(flow_end(INNER)));
-        assert_eq!(node.behind(true, &rules, &udp(REMOTE, INNER)), ends(REMOTE, "10.0.3.10:8080"));
-        assert_eq!(node.behind(false, &rules, &udp("10.0.3.10:8080", REMOTE)), ends(INNER, REMOTE));
+        assert_eq!(node.behind(true, &rules, &udp(REMOTE, INNER)), Ok(both(REMOTE, "10.0.3.10:8080")));
+        assert_eq!(node.behind(false, &rules, &udp("10.0.3.10:8080", REMOTE)), Ok(both(INNER, REMOTE)));
         assert_eq!(node.leave_node(WAY_X, &udp(INNER, REMOTE)), Ok(flow_end("192.0.2.1:8000")));
     }
 }
@@ -281,11 +285,11 @@ fn a_source_that_is_another_is_masqueraded_as_that() {
     node.tables.set_own_translation();
     let rules = Rules { source: Some(ports(7_000, 7_000, 0)), ..Rules::default() };
     let request = udp("10.0.3.10:9", REMOTE);
-    assert_eq!(node.behind(false, &rules, &request), ends("10.0.3.10:7000", REMOTE));
+    assert_eq!(node.behind(false, &rules, &request), Ok(both("10.0.3.10:7000", REMOTE)));
     let outer = node.leave_node(WAY_X, &udp("10.0.3.10:7000", REMOTE)).unwrap();
     assert_eq!(node.goes_to(&udp(REMOTE, &text(outer))), Ok(flow_end("10.0.3.10:7000")));
     let answer = udp(REMOTE, "10.0.3.10:7000");
-    assert_eq!(node.behind(true, &rules, &answer), ends(REMOTE, "10.0.3.10:9"));
+    assert_eq!(node.behind(true, &rules, &answer), Ok(both(REMOTE, "10.0.3.10:9")));
 }
 
 #[test]
@@ -315,5 +319,94 @@ fn ports_are_chosen_as_rules_say() {
         let (_, to) = node.behind(true, &rules, &udp(REMOTE, &format!("10.0.3.10:{asked}"))).unwrap();
         let to: SocketAddr = to.parse().unwrap();
         assert!(expected.contains(&to.port()), "{target:?}: {to}");
+    }
+}
+
+/// Which end is the smaller one may be another outside of the interface.
+#[test]
+fn who_has_opened_a_flow_is_known_whatever_its_addresses() {
+    for (own, named) in [("10.0.3.2:9", "10.0.3.200:9"), ("10.0.3.200:9", "10.0.3.2:9")] {
+        for last in [1, 100, 250] {
+            let remote = format!("198.51.100.{last}:7");
+            let node = Own { node: Translating::masquerading() };
+            node.tables.set_own_translation();
+            for address in [own, named] {
+                let (address, _) = end(address);
+                let source = NatSource { address: address.into(), ifindex: WAY_X.came_by };
+                let (container, masquerade) = (X, NatOwner::UPLINK);
+                let owner = NatOwner { container, generation: 1, masquerade, to: Address::ANY6 };
+                node.tables.set_source(source, owner);
+            }
+            let rules = Rules::from(&named.replace(":9", ":0"));
+            assert_eq!(node.behind(false, &rules, &udp(own, &remote)), Ok(both(named, &remote)));
+            let outer = node.leave_node(WAY_X, &udp(named, &remote)).unwrap();
+            assert_ne!(outer, flow_end(named), "{named} {remote}");
+            assert_eq!(node.goes_to(&udp(&remote, &text(outer))), Ok(flow_end(named)));
+            // Published, and behind another address.
+            let node = Own::new();
+            let source = NatSource { address: end(named).0.into(), ifindex: WAY_X.came_by };
+            let owner = NatOwner {
+                container: X,
+                generation: 1,
+                masquerade: NatOwner::UNTRANSLATED,
+                to: Address::ANY6,
+            };
+            node.tables.set_source(source, owner);
+            node.publish(UDP, "192.0.2.1:8000", named);
+            assert_eq!(node.goes_to(&udp(&remote, "192.0.2.1:8000")), Ok(flow_end(named)));
+            let rules = Rules::to(own);
+            assert_eq!(node.behind(true, &rules, &udp(&remote, named)), Ok(both(&remote, own)));
+            assert_eq!(node.behind(false, &rules, &udp(own, &remote)), Ok(both(named, &remote)));
+            assert_eq!(node.leave_node(WAY_X, &udp(named, &remote)), Ok(flow_end("192.0.2.1:8000")));
+        }
+    }
+}
+
+#[test]
+fn a_flow_that_begins_anew_by_its_own_destination_has_no_other() {
+    let node = Own::new();
+    let rules = Rules::to("10.0.3.10:8080");
+    let straight = udp(REMOTE, "10.0.3.10:8080");
+    assert!(node.behind(true, &rules, &udp(REMOTE, INNER)).is_ok());
+    node.wait(400);
+    assert_eq!(node.behind(true, &Rules::default(), &straight), Ok(both(REMOTE, "10.0.3.10:8080")));
+    let answer = udp("10.0.3.10:8080", REMOTE);
+    assert_eq!(node.behind(false, &rules, &answer), Ok(both("10.0.3.10:8080", REMOTE)));
+    assert_eq!(node.behind(true, &rules, &udp(REMOTE, INNER)), Err(Reason::NatPorts));
+    // Another one may have the name.
+    assert_eq!(
+        node.behind(true, &Rules::to("10.0.3.10:9"), &udp(REMOTE, INNER)),
+        Ok(both(REMOTE, "10.0.3.10:9"))
+    );
+}
+
+#[test]
+fn who_routes_does_not_speak_as_others_either() {
+    let node = Own::new();
+    let other = "10.0.3.77";
+    let flags = Container::KNOWN_ADDRESSES | Container::ROUTES;
+    node.known(X, flags, &[ip_address("10.0.3.10").into()]);
+    node.tables.add_address(ip_address(other).into(), Y);
+    let request = udp("10.0.3.10:9", REMOTE);
+    for (address, expected) in
+        [(other, Err(Reason::SpoofedSource)), ("127.0.0.1", Err(Reason::SpoofedSource)), ("10.9.9.9", Ok(()))]
+    {
+        let rules = Rules::from(&format!("{address}:0"));
+        assert_eq!(node.behind(false, &rules, &request).map(drop), expected, "{address}");
+    }
+}
+
+#[test]
+fn what_is_of_one_link_is_not_masqueraded() {
+    let node = Own::new();
+    let addresses = NatAddresses { v4: Address::ANY4, v6: ip_address(INNER6).into(), router: [0; 8] };
+    node.tables.set_interface_addresses(IFINDEX, addresses);
+    let rules = Rules { source: Some(Target { flags: Target::OWN, ..Target::NOTHING }), ..Rules::default() };
+    for (from, to, expected) in [
+        ("[fe80::7]:546", "[ff02::1:2]:547", "[fe80::7]:546"),
+        ("[fd00:9::1]:9", "[fe80::1]:9", "[fd00:9::1]:9"),
+        ("[fd00:9::1]:9", "[2001:db8::1]:9", "[fd00:3::10]:9"),
+    ] {
+        assert_eq!(node.behind(false, &rules, &udp(from, to)).unwrap().0, expected);
     }
 }

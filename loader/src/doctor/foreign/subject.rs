@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::rule::{Families, Hook, Limit, Rule};
-use crate::state::State;
+use crate::{containers::Master, state::State};
 
 /// A container that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +24,16 @@ impl Subject {
     pub fn all(
         state: &State,
         name_of: impl Fn(u32) -> Option<String>,
-        masters: &HashMap<u32, u32>,
+        masters: &HashMap<u32, Master>,
     ) -> Vec<Self> {
         let there = state.containers.iter().filter(|record| !record.attached.is_empty());
         there
             .filter_map(|record| {
                 let settings = &record.definition.as_ref()?.settings;
                 let own = record.attached.interfaces.iter();
-                let indices = own.flat_map(|index| [Some(*index), masters.get(index).copied()]).flatten();
+                let indices = own
+                    .flat_map(|index| [Some(*index), masters.get(index).map(|master| master.ifindex)])
+                    .flatten();
                 Some(Self {
                     name: record.name.to_string(),
                     addresses: settings.addresses.clone().unwrap_or_default(),

@@ -46,6 +46,7 @@ fn told_by_packets(family: rules::family::Family) -> Wanted {
 fn name(reason: &Reason) -> &'static str {
     match reason {
         Reason::RedirectOutput => "redirected by whom it goes to",
+        Reason::MangleBeforeNat => "of mangle, before nat",
         Reason::ConnlimitOfNat => "counted as it is translated",
         Reason::ToLoopback(_) => "to a loopback address",
         Reason::FlowMark => "mark of a flow",

@@ -93,6 +93,22 @@ fn it_is_what_leads_to_a_chain_that_counts() {
 }
 
 #[test]
+fn what_is_asked_before_nat_is_not_asked_after_it() {
+    let text = |mangle: &str, nat: &str| {
+        format!(
+            "*mangle\n-A {mangle} -p tcp -j MARK --set-mark 1\nCOMMIT\n*nat\n-A {nat} -p tcp -j ACCEPT\nCOMMIT\n"
+        )
+    };
+    for chain in ["PREROUTING", "OUTPUT"] {
+        let error = lowered(&parsed(Family::Ipv4, &text(chain, chain))).unwrap_err();
+        assert_eq!((error.line, error.reason), (2, Reason::MangleBeforeNat));
+    }
+    for (mangle, nat) in [("PREROUTING", "OUTPUT"), ("INPUT", "PREROUTING"), ("POSTROUTING", "POSTROUTING")] {
+        assert!(lowered(&parsed(Family::Ipv4, &text(mangle, nat))).is_ok(), "{mangle} {nat}");
+    }
+}
+
+#[test]
 fn flows_are_not_counted_as_they_are_translated() {
     let text = "*nat\n-A PREROUTING -p tcp -m connlimit --connlimit-above 3 -j ACCEPT\nCOMMIT\n";
     assert_eq!(lowered(&parsed(Family::Ipv4, text)).unwrap_err().reason, Reason::ConnlimitOfNat);

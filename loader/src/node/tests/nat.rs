@@ -198,13 +198,13 @@ fn uplinks_have_their_first_address_of_each_family() {
             .into();
     bench.add_with("web", interface("veth0"), full()).unwrap();
     let v4 = address("192.0.2.1").into();
-    assert_eq!(nat(&bench).uplinks, [(2, NatAddresses { v4, v6: Address::ANY6 })]);
+    assert_eq!(nat(&bench).uplinks, [(2, NatAddresses { v4, v6: Address::ANY6, router: [0; 8] })]);
     // A port of a bridge that has them.
     bench.node.observer.masters.insert(2, 20);
     bench.node.observer.source_addresses.retain(|one| one.ifindex != 2);
     bench.node.refresh().unwrap();
     let v6 = address("2001:db8::1").into();
-    assert_eq!(nat(&bench).uplinks, [(2, NatAddresses { v4: Address::ANY4, v6 })]);
+    assert_eq!(nat(&bench).uplinks, [(2, NatAddresses { v4: Address::ANY4, v6, router: [0; 8] })]);
     bench.node.uplinks = Uplinks::Named(Vec::new());
     bench.node.refresh().unwrap();
     assert!(nat(&bench).uplinks.is_empty());

@@ -131,3 +131,13 @@ fn their_counters_go_on() {
     let held = |bench: &Bench| bench.node.rules[&1].pair.entries();
     assert_eq!(held(&bench), 2);
 }
+
+#[test]
+fn nobody_is_sent_to_himself() {
+    let mut bench = Bench::new();
+    bench.add_with("web", interface("veth0"), full()).unwrap();
+    let own = "-A OUTPUT -p udp -j DNAT --to-destination 10.0.3.10-10.0.3.12";
+    bench.refuses("would ask itself by its own address", |it| restore(it, own));
+    restore(&mut bench, "-A PREROUTING -p udp -j DNAT --to-destination 10.0.3.11").unwrap();
+    restore(&mut bench, "-A OUTPUT -p udp -j DNAT --to-destination 10.0.3.12").unwrap();
+}

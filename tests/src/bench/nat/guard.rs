@@ -16,6 +16,8 @@ pub enum Guard {
     Nothing,
     /// berth, in mode full, with rules for what is new and what is established.
     Berth,
+    /// The same, with its fast path.
+    Fast,
     /// nft, with the same rules.
     Nft,
     /// iptables, with the same rules.
@@ -26,7 +28,8 @@ pub enum Guard {
 
 impl Guard {
     /// All, as they are measured.
-    pub const ALL: [Self; 5] = [Self::Nothing, Self::Berth, Self::Nft, Self::Iptables, Self::Docker];
+    pub const ALL: [Self; 6] =
+        [Self::Nothing, Self::Berth, Self::Fast, Self::Nft, Self::Iptables, Self::Docker];
 
     /// Whether it translates.
     pub fn translates(self) -> bool {
@@ -38,7 +41,8 @@ impl Guard {
         let (name, address) = (bridge.name.as_str(), guest.addresses[0]);
         let (program, text) = match self {
             Self::Nothing => return Ok(None),
-            Self::Berth => return berth(topology, guest).map(Some),
+            Self::Berth => return berth(topology, guest, "").map(Some),
+            Self::Fast => return berth(topology, guest, "fastpath = true\n").map(Some),
             Self::Nft => ("nft -f -", nft(address)),
             Self::Iptables => ("iptables-restore -w", iptables(address)),
             Self::Docker => ("iptables-restore -w", docker(name, address)),
@@ -59,10 +63,10 @@ const RULES: &str = "*filter
 -A OUTPUT -m conntrack --ctstate NEW -j ACCEPT
 COMMIT\n";
 
-fn berth(topology: &Topology, guest: &Guest) -> Result<Berth> {
+fn berth(topology: &Topology, guest: &Guest, more: &str) -> Result<Berth> {
     // As many ports as the others may give away, or nearly so.
-    let config = "[defaults]\nmax_flows = 60000\n[nat]\nports = '1024-32767'\n";
-    let berth = Berth::builder(topology).config(config).start()?;
+    let config = format!("{more}[defaults]\nmax_flows = 60000\n[nat]\nports = '1024-32767'\n");
+    let berth = Berth::builder(topology).config(&config).start()?;
     let options = guest.options();
     let known = ["container", "add", "c", "--mode", "full", "--masquerade", "yes"];
     berth.ok(known.into_iter().chain(options.iter().map(String::as_str)))?;

@@ -1,6 +1,7 @@
 //! A node that forwards, and those who send through it.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -23,6 +24,8 @@ const FIRST_PORT: u16 = 10_000;
 /// Where in a frame of IPv4 without options the source port is, and UDP's checksum.
 const SOURCE_PORT: std::ops::Range<usize> = 34..36;
 const CHECKSUM: std::ops::Range<usize> = 40..42;
+/// After which an exchange of datagrams is a stream to nf_conntrack (net/netfilter/nf_conntrack_proto_udp.c), and more.
+const STREAM: Duration = Duration::from_millis(2_100);
 /// For what iperf3 does in one second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,7 +41,7 @@ pub enum Way {
 /// What is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// Datagrams of one flow.
+    /// Datagrams of one flow, which has been answered.
     Datagrams,
     /// Datagrams each of which begins a flow.
     NewFlows,
@@ -55,7 +58,8 @@ pub struct Node {
     guest: Guest,
     guard: Guard,
     berth: Option<Berth>,
-    _full: [UdpSocket; 2],
+    /// The remote host's, and the guest's.
+    full: [UdpSocket; 2],
     _servers: [Process; 2],
 }
 
@@ -75,13 +79,16 @@ impl Node {
             full(&guest.host, at(guest.addresses[0], INSIDE))?,
         ];
         let servers = [iperf::server(&topology.remote, THERE)?, iperf::server(&guest.host, INSIDE)?];
-        Ok(Self { topology, bridge, guest, guard, berth, _full: full, _servers: servers })
+        Ok(Self { topology, bridge, guest, guard, berth, full, _servers: servers })
     }
 
     /// Nanoseconds for each datagram, or each 1,000,000 bytes of a stream.
     pub fn measure(&mut self, way: Way, load: Load) -> Result<f64> {
         match load {
-            Load::Datagrams => self.datagrams(way, false),
+            Load::Datagrams => {
+                self.establish(way)?;
+                self.datagrams(way, false)
+            }
             Load::NewFlows => {
                 self.forget()?;
                 self.datagrams(way, true)
@@ -105,11 +112,32 @@ impl Node {
     fn forget(&self) -> Result<()> {
         match self.guard {
             Guard::Nothing => Ok(()),
-            Guard::Berth => {
+            Guard::Berth | Guard::Fast => {
                 self.berth.iter().try_for_each(|berth| berth.ok(["flows", "flush", "--owner", "c"]).map(drop))
             }
             Guard::Nft | Guard::Iptables | Guard::Docker => Conntrack::open(&self.topology.node)?.forget(),
         }
+    }
+
+    /// Has the flow answered, and go on two seconds later: so it is more than a question to all who look on.
+    fn establish(&self, way: Way) -> Result<()> {
+        let (host, own, receiver) = match way {
+            Way::Out => (&self.guest.host, self.guest.addresses[0], &self.full[0]),
+            Way::In => (&self.topology.remote, REMOTE_V4, &self.full[1]),
+        };
+        let _hears_answers = host.udp_bind(at(own, FIRST_PORT))?;
+        let (socket, mut frame) = self.sender(way)?;
+        frame[CHECKSUM].fill(0);
+        SockRef::from(receiver).set_recv_buffer_size(1 << 16)?;
+        receiver.set_read_timeout(Some(PATIENCE))?;
+        for pause in [STREAM, Duration::ZERO] {
+            socket.send(&frame)?;
+            let (_, peer) = receiver.recv_from(&mut [0; 64])?;
+            receiver.send_to(b"here", peer)?;
+            thread::sleep(pause);
+        }
+        SockRef::from(receiver).set_recv_buffer_size(1)?;
+        Ok(())
     }
 
     /// Sends frames, which the stack takes all the way to the receiver's socket before the next one is sent.

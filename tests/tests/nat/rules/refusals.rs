@@ -1,8 +1,12 @@
 //! What containers may not have, or may not do by their rules.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 
 use anyhow::Result;
+use berth_tests::bridge::INSIDE;
+use berth_tests::frame::{Packet, ethernet_ip};
+use berth_tests::packet::packet_socket;
 use berth_tests::process::settle;
 use berth_tests::topology::at;
 use berth_tests::wait::{self, LIMIT};
@@ -89,5 +93,32 @@ fn it_may_not_speak_as_somebody_else() -> Result<()> {
         c.udp_connect(at(REMOTE[family], THERE))?.send(b"there")?;
         wait::until_true("a datagram", LIMIT, || Ok(socket.recv(&mut [0; 8])? == 5))?;
     }
+    Ok(())
+}
+
+/// What comes by for others, as a bridge shows it that has forgotten where they are, is not made the container's by its rules.
+#[test]
+fn it_is_not_shown_what_is_for_others() -> Result<()> {
+    privileged!();
+    let own = Own::new(&[])?;
+    let c = &own.net.c;
+    let near = own.net.bridge.guest(3)?;
+    own.nat(0, "-A PREROUTING -p udp -j REDIRECT --to-ports 8080\n")?;
+    let socket = c.host.udp_bind(at(c.addresses[0], 8_080))?;
+    socket.set_nonblocking(true)?;
+    let sender = packet_socket(&near.host, INSIDE, 0)?;
+    let frame = |to: IpAddr| -> Result<Vec<u8>> {
+        let packet = Packet::udp(at(near.addresses[0], 9), at(to, 80)).payload(b"a frame".to_vec());
+        Ok(ethernet_ip(near.mac, c.mac, &packet.build()?))
+    };
+    let before = own.net.drops("not-owner")?;
+    sender.send(&frame(own.net.bridge.at(77)[0])?)?;
+    wait::until_true("the packet to be dropped", LIMIT, || Ok(own.net.drops("not-owner")? == before + 1))?;
+    settle();
+    let received = socket.recv(&mut [0; 8]).map_err(|error| error.kind());
+    assert_eq!(received, Err(ErrorKind::WouldBlock));
+    assert_eq!(own.flows_counted(0, "PREROUTING")?, [0]);
+    sender.send(&frame(c.addresses[0])?)?;
+    wait::until_true("a datagram", LIMIT, || Ok(socket.recv(&mut [0; 8])? == 7))?;
     Ok(())
 }

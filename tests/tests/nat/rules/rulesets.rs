@@ -81,6 +81,9 @@ impl Drawn<'_> {
         for (_, user) in &users {
             let _ = writeln!(self.text, ":{user} - [0:0]");
         }
+        // The kernel tracks nothing, and so asks no rule of table nat, unless one has a target that translates (net/netfilter/xt_nat.c,
+        // `nf_ct_netns_get`). Nothing leads to this one.
+        self.text.push_str(":tracks - [0:0]\n-A tracks -j MASQUERADE\n");
         for way in ways {
             self.certain = self.random.once_in(4);
             for chain in way {

@@ -4,9 +4,9 @@ use super::{
     super::{
         super::{
             headers::{Headers, Part},
-            tables::{FlowEntry, Which},
+            tables::{FlowEntry, Which, Word},
         },
-        NatTables, TranslationEntry, name, other_end,
+        NatTables, TranslationEntry, other_end, stamp_of_flow,
     },
     Layer, NO_SLOT, Ports, Step, TRIES, Whose, live, slot_of,
 };
@@ -79,11 +79,10 @@ pub fn aim<T: NatTables>(
 /// As [`NatTables::own_is_free`].
 #[inline(always)]
 pub fn is_free<T: NatTables>(tables: &T, headers: &Headers, whose: Whose) -> bool {
-    match live(tables, headers, whose.flows()) {
-        Some(slot) => {
-            let number = Layer::Destination.number(slot.number);
-            !slot.flow.state().has(State::REPLIED) && name::of(tables, number, &slot.flow).is_none()
-        }
-        None => true,
-    }
+    let Some(slot) = live(tables, headers, whose.flows()) else { return true };
+    let state = slot.flow.state();
+    let is_openers = state.has(State::OPENER_LOW) == headers.source_is_low();
+    let number = Layer::Destination.number(slot.number);
+    let held = tables.translation(number).map_or(0, |translation| translation.stamp().load());
+    is_openers && !state.has(State::REPLIED) && held != stamp_of_flow(&slot.flow)
 }

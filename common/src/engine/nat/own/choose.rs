@@ -4,6 +4,7 @@
 use super::super::{
     super::{
         headers::{Headers, Kind},
+        spoof,
         tables::Which,
     },
     NatTables,
@@ -11,11 +12,10 @@ use super::super::{
 use super::Whose;
 use crate::abi::{
     address::Address,
-    container::Container,
     nat::NatEnd,
     reason::Reason,
     rules::target::{Target, Written},
-    units::{Port, Protocol},
+    units::Port,
 };
 
 /// Puts in the place of an end's address the one that a target has for it, if it has one.
@@ -26,7 +26,12 @@ fn put_address<T: NatTables>(
     (target, ifindex): (Written<'_>, u32),
     address: &mut Address,
 ) {
+    let is_of_link = headers.source.is_link_local()
+        || headers.destination.is_link_local()
+        || headers.destination.is_group();
+    // What is of one link alone would not be answered there under another.
     if target.has(Target::OWN)
+        && !is_of_link
         && let Some(own) = tables.interface_address(ifindex, headers.source.is_v4())
     {
         *address = own;
@@ -58,13 +63,6 @@ fn mixed(seed: u32, address: &Address) -> u32 {
         hash ^= hash >> 15;
     }
     hash.wrapping_mul(0x9e37_79b1)
-}
-
-/// Whether the packet has a port, or an id, that can be changed.
-#[inline(always)]
-fn has_number(headers: &Headers) -> bool {
-    let has_ports = headers.protocol == Protocol::TCP || headers.protocol == Protocol::UDP;
-    headers.kind == Kind::Query || has_ports && headers.kind == Kind::Ports
 }
 
 /// The ports that an end may have.
@@ -127,8 +125,8 @@ impl Ports {
         let keeps = !is_random && !is_shifted && is_inside;
         // Who is asked keeps his own, unless a rule says otherwise.
         let has_port = match which {
-            Which::Source => has_number(headers),
-            Which::Destination => is_given && headers.kind == Kind::Ports && has_number(headers),
+            Which::Source => headers.has_number(),
+            Which::Destination => is_given && headers.kind == Kind::Ports && headers.has_number(),
         };
         Self { first: first.0, more, start, keeps, has_port }
     }
@@ -165,19 +163,10 @@ pub fn plan<T: NatTables>(
         put_address(tables, headers, (target, whose.ifindex), &mut end.address);
     }
     let is_said_outside = which == Which::Source && !whose.inward && end.address != own.address;
-    if is_said_outside && !may_speak(tables, whose, &end.address) {
+    if is_said_outside && !spoof::may_speak(tables, whose.id, &end.address) {
         return Err(Reason::SpoofedSource);
     }
     Ok(Ports::of(tables, headers, target, which))
-}
-
-/// Whether a container may speak under an address, as far as its own are known.
-#[inline(always)]
-fn may_speak<T: NatTables>(tables: &T, whose: Whose, address: &Address) -> bool {
-    let flags = tables.container(whose.id).map_or(0, |container| container.flags);
-    flags & Container::KNOWN_ADDRESSES == 0
-        || flags & Container::ROUTES != 0
-        || tables.has_address(whose.id, address)
 }
 
 /// The ports that may take the place of one, where no rule says so: those that ask for as many privileges.

@@ -17,7 +17,8 @@ use crate::abi::{
     reason::Reason,
 };
 
-/// Names the flow in a slot, which the packet begins, after the destination that it was asked by (`asked`), unless it has the name.
+/// Names the flow in a slot, which the packet begins, after the destination that it was asked by (`asked`), unless it has the name; or
+/// after none, if it was asked by its own.
 #[inline(always)]
 pub fn name_destination<T: NatTables>(
     tables: &T,
@@ -32,6 +33,10 @@ pub fn name_destination<T: NatTables>(
         is_given: true,
     };
     let to = headers.to();
+    if *asked == to.into() {
+        name::forget_older(tables, naming.number);
+        return Reason::None;
+    }
     headers.put(Which::Destination, (*asked).into());
     let reason = name::once(tables, headers, naming, |outer| match tables.own_take(outer, naming) {
         Taken::Yes => Reason::None,

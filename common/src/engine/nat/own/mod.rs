@@ -2,7 +2,7 @@
 //!
 //! A flow is in the table as rules of filter see it: behind the translation of destinations, and before that of sources. Who has opened it
 //! may have asked for another destination, and who is asked may see another source; so a flow has up to two more *names*
-//! ([`super::name`]), one of each [`Layer`]. A name is borne by packets on one [`Side`] of where rules are asked: *outside*, between the
+//! ([`super::Naming`]), one of each [`Layer`]. A name is borne by packets on one [`Side`] of where rules are asked: *outside*, between the
 //! interface and the rest of the world (PREROUTING, POSTROUTING), or *inside*, between there and the container (OUTPUT, INPUT).
 //!
 //! Before all else a packet's destination is put right, if it bears a name; or, if it begins a flow, rules are asked where it goes. After all
