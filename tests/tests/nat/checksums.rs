@@ -12,7 +12,7 @@ use crate::{INSIDE, NODE, Net, OUTSIDE, REMOTE, THERE};
 
 /// What a host's kernel has found wrong checksums in, of all protocols.
 pub fn wrong(netns: &Netns) -> Result<u64> {
-    let read = |file: &str| in_netns(netns, || fs::read_to_string(format!("/proc/net/{file}")));
+    let read = |file: &str| in_netns(netns, || fs::read_to_string(format!("/proc/thread-self/net/{file}")));
     let (snmp, snmp6) = (read("snmp")??, read("snmp6")??);
     let mut count = 0;
     let lines: Vec<_> = snmp.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();

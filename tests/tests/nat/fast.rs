@@ -1,17 +1,18 @@
 //! The fast path: what is established goes through the node without its stack, and is the same for all else.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream};
-use berth_tests::process::{ok, ok_with_input};
+use berth_tests::process::ok;
 use berth_tests::sockets::errno;
 use berth_tests::topology::{UPLINK, at};
 use berth_tests::wait::{self, LIMIT};
-use berth_tests::{Endpoint as _, Host, Sockets as _, Topology, offload, privileged, sysctl};
+use berth_tests::{Endpoint as _, Host, Sockets as _, Topology, in_netns, offload, privileged, sysctl};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::checksums::wrong;
@@ -30,31 +31,17 @@ fn net(config: &str, topology: Topology) -> Result<Net> {
     Ok(net)
 }
 
-/// A chain of nft's that counts what the node's stack forwards, of UDP.
-struct Forwarded<'a>(&'a Host);
-
-impl<'a> Forwarded<'a> {
-    fn count(node: &'a Host) -> Result<Self> {
-        // Not what goes from port to port of the bridge, which some kernels show to this chain, too.
-        let rules = format!(
-            "table inet counts {{
-             counter seen {{ }}
-             chain forward {{
-               type filter hook forward priority filter; policy accept
-               iifname {UPLINK} meta l4proto udp counter name seen
-               oifname {UPLINK} meta l4proto udp counter name seen
-             }}
-             }}\n"
-        );
-        ok_with_input(node.command("nft")?.args(["-f", "-"]), &rules)?;
-        Ok(Self(node))
-    }
-
-    fn packets(&self) -> Result<u64> {
-        let text = ok(self.0.command("nft")?.args(["list", "table", "inet", "counts"]))?;
-        let (_, rest) = text.split_once("packets ").with_context(|| text.clone())?;
-        Ok(rest.split(' ').next().unwrap_or_default().parse()?)
-    }
+/// How many packets the stack of a host has forwarded.
+fn forwarded(host: &Host) -> Result<u64> {
+    let read =
+        |file: &str| in_netns(host.netns(), || fs::read_to_string(format!("/proc/thread-self/net/{file}")));
+    let (snmp, snmp6) = (read("snmp")??, read("snmp6")??);
+    let lines: Vec<Vec<_>> = snmp.lines().take(2).map(|line| line.split(' ').collect()).collect();
+    let [names, values] = lines.as_slice() else { bail!("{snmp}") };
+    let v4 = names.iter().zip(values).find(|(name, _)| **name == "ForwDatagrams");
+    let v6 = snmp6.lines().find_map(|line| line.strip_prefix("Ip6OutForwDatagrams"));
+    let (_, v4) = v4.context("ForwDatagrams")?;
+    Ok(v4.parse::<u64>()? + v6.context("Ip6OutForwDatagrams")?.trim().parse::<u64>()?)
 }
 
 /// Both sides serve, and talk to each other.
@@ -73,12 +60,12 @@ fn the_stack_sees_the_first_packets_alone_and_berth_counts_all() -> Result<()> {
     privileged!();
     for (config, expected) in [(FAST, 0), ("", 2 * COUNT as u64)] {
         let net = net(config, Topology::builder().with_known_neighbours().build()?)?;
-        let forwarded = Forwarded::count(&net.topology.node)?;
+        let node = &net.topology.node;
         both(&net, |from, address, port| {
             let socket = established(&net, from, at(address, port))?;
-            let (stack, plane) = (forwarded.packets()?, net.berth.container("c")?.plane);
+            let (stack, plane) = (forwarded(node)?, net.berth.container("c")?.plane);
             datagrams(&socket, COUNT, 100)?;
-            assert_eq!(forwarded.packets()? - stack, expected, "{config} {address}");
+            assert_eq!(forwarded(node)? - stack, expected, "{config} {address}");
             let now = &net.berth.container("c")?.plane - &plane;
             // On its own interface, where neighbours may have been looked for meanwhile, and on the uplink.
             let (own, uplink) = (now.traffic, now.forwarded);
