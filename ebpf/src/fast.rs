@@ -1,4 +1,4 @@
-//! The fast path: a packet of a flow that has been answered goes from one interface to the other without the node's own stack, as routing would have it.
+//! The fast path: a packet of an established flow goes from one interface to the other without the node's own stack, as routing would have it.
 //!
 //! What is attached to the other interface sees it, as it would if it came through the stack; so all that is judged, translated and counted
 //! there is so. What netfilter would have done on the way is not.

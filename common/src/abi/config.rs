@@ -68,7 +68,7 @@ impl Config {
     pub const NAT_ON: u32 = 1;
     /// By containers' own rules ([`crate::engine::nat::own`]), beside that.
     pub const NAT_OWN: u32 = 2;
-    /// What has been answered takes the fast path ([`crate::engine::fast`]), translated or not.
+    /// What is established takes the fast path ([`crate::engine::fast`]), translated or not.
     pub const FAST: u32 = 4;
 
     /// No segment is outside of its connection's window (`nf_conntrack_tcp_be_liberal`).

@@ -1,5 +1,5 @@
 //! Which packets may go through the node by the fast path, past its own stack: those of flows that are established, as TCP's are after the
-//! handshake, and UDP's as soon as they go on after an answer. So whoever looks on in the stack has seen how they have begun.
+//! handshake, and UDP's when they go on two seconds after an answer. So whoever looks on in the stack has seen how they have begun.
 
 use super::{
     headers::{Headers, Kind, Part},

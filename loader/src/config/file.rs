@@ -25,7 +25,7 @@ pub struct Config {
     pub mark: MarkBits,
     /// Whether flows keep verdicts.
     pub keep_verdicts: KeepVerdicts,
-    /// Whether packets of flows that have been answered go from interface to interface past the node's own stack.
+    /// Whether packets of established flows go from interface to interface past the node's own stack.
     pub fastpath: bool,
     /// Whether TCP segments pass for their connection's that are outside of its window
     /// (`net.netfilter.nf_conntrack_tcp_be_liberal`).

@@ -104,6 +104,7 @@ impl FromIterator<(u32, Translation)> for Translations {
 mod tests {
     use berth_common::abi::{
         address::Address,
+        flow::FlowKey,
         units::{Port, Ticks},
     };
 
@@ -122,5 +123,30 @@ mod tests {
         assert_eq!(translations.of(4, &flow), None);
         let next = Flow { created: Ticks(8), ..flow };
         assert_eq!(translations.of(3, &next), None);
+    }
+
+    #[test]
+    fn of_a_container_s_own_names_those_outside_are_shown() {
+        let flow: Flow = zero();
+        let stamp = stamp(&flow.key, flow.created);
+        let named = |side: Side, address: Address| {
+            let mut outer = flow.key;
+            (outer.high, outer.high_port) = (address, Port(9));
+            outer.zone_protocol |= side.zone(flow.key.zone()).0 << 8;
+            Translation { stamp, outer, is_low: 0, padding: 0 }
+        };
+        let (layer, there) = (Layer::Source.number(3), Address::v4(9));
+        let seen = |side, address| Translations::from_iter([(layer, named(side, address))]).of(3, &flow);
+        assert_eq!(seen(Side::Outside, there), Some(End { address: there, port: Port(9) }));
+        assert_eq!(seen(Side::Inside, there), None);
+        // One that was decided to stay as it is.
+        let own = Translation {
+            outer: FlowKey { zone_protocol: Side::Outside.zone(flow.key.zone()).0 << 8, ..flow.key },
+            ..named(Side::Outside, there)
+        };
+        assert_eq!(Translations::from_iter([(layer, own)]).of(3, &flow), None);
+        // Other hosts see another.
+        let both = [(layer, named(Side::Outside, there)), (3, named(Side::Outside, Address::v4(7)))];
+        assert_eq!(Translations::from_iter(both).of(3, &flow).map(|end| end.address), Some(Address::v4(7)));
     }
 }

@@ -34,7 +34,7 @@ pub struct Policy {
     pub drop_unowned: bool,
     /// Whether flows keep verdicts.
     pub keep_verdicts: bool,
-    /// Whether what has been answered takes the fast path.
+    /// Whether what is established takes the fast path.
     pub fastpath: bool,
     /// How strictly TCP is looked at: bits of `Config::TCP_LIBERAL` and its neighbours.
     pub tcp: u32,

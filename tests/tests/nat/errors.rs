@@ -12,8 +12,8 @@ use std::net::UdpSocket;
 
 use crate::{NODE, Net, OUTSIDE, REMOTE, THERE};
 
-/// What a datagram to nobody comes back as.
-fn fails(socket: &UdpSocket) -> Result<Option<i32>> {
+/// What a datagram to nobody comes back as. A socket is told of errors only about what it has sent to whom it is connected.
+pub fn fails(socket: &UdpSocket) -> Result<Option<i32>> {
     socket.send(b"anybody there?")?;
     Ok(errno(uninterrupted(|| socket.recv(&mut [0; 8]))))
 }

@@ -310,7 +310,6 @@ fn ports_are_chosen_as_rules_say() {
         // In the range it stays.
         (ports(10, 20, 0), 15, 15..=15),
         (ports(10, 20, 0), 9, 10..=10),
-        (ports(10, 20, Target::RANDOM), 15, 10..=20),
         // DNAT's shift.
         (Target { base: Port(1_000), ..ports(2_000, 2_099, Target::SHIFTS) }, 1_042, 2_042..=2_042),
     ] {
@@ -409,4 +408,58 @@ fn what_is_of_one_link_is_not_masqueraded() {
     ] {
         assert_eq!(node.behind(false, &rules, &udp(from, to)).unwrap().0, expected);
     }
+}
+
+/// Where, and from where, many clients' flows go by one rule.
+fn chosen(target: Target, to: &str) -> Vec<SocketAddr> {
+    let node = Own::new();
+    let rules = Rules { destination: Some(target), ..Rules::default() };
+    let ask = |client: u8| node.behind(true, &rules, &udp(&client_of(to, client), to)).unwrap().1;
+    (1..=60).map(|client| ask(client).parse().unwrap()).collect()
+}
+
+fn client_of(to: &str, client: u8) -> String {
+    if to.starts_with('[') { format!("[2001:db8::{client:x}]:15") } else { format!("198.51.100.{client}:15") }
+}
+
+#[test]
+fn ports_are_chosen_by_chance_where_a_rule_says_so() {
+    let all = chosen(ports(10, 20, Target::RANDOM), "10.0.3.10:15");
+    assert!(all.iter().all(|end| (10..=20).contains(&end.port())), "{all:?}");
+    let different: std::collections::BTreeSet<_> = all.iter().map(SocketAddr::port).collect();
+    assert!(different.len() > 3, "{different:?}");
+    assert!(chosen(ports(10, 20, 0), "10.0.3.10:15").iter().all(|end| end.port() == 15));
+}
+
+#[test]
+fn all_addresses_of_a_range_are_chosen_and_no_others() {
+    for (first, last, to, more) in [
+        ("10.0.3.10", "10.0.3.13", "10.0.3.9:15", 4),
+        ("10.0.2.255", "10.0.3.1", "10.0.3.9:15", 3),
+        ("fd00:3::a", "fd00:3::c", "[fd00:3::9]:15", 3),
+    ] {
+        let addresses = [first, last].map(|text| ip_address(text).into());
+        let all = chosen(Target { flags: Target::ADDRESSES, addresses, ..Target::NOTHING }, to);
+        let different: std::collections::BTreeSet<_> = all.iter().map(SocketAddr::ip).collect();
+        let range = ip_address(first)..=ip_address(last);
+        assert!(different.iter().all(|address| range.contains(address)), "{different:?}");
+        assert_eq!(different.len(), more, "{different:?}");
+    }
+}
+
+#[test]
+fn one_client_has_one_address_if_a_rule_says_so() {
+    let addresses = ["10.0.3.10", "10.0.3.13"].map(|text| ip_address(text).into());
+    let seen = |flags: u32| -> std::collections::BTreeSet<_> {
+        let node = Own::new();
+        let target = Target { flags: Target::ADDRESSES | flags, addresses, ..Target::NOTHING };
+        let rules = Rules { source: Some(target), ..Rules::default() };
+        let from = |there: u8| {
+            let request = udp("10.0.3.9:15", &format!("198.51.100.{there}:15"));
+            node.behind(false, &rules, &request).unwrap().0
+        };
+        (1..=60).map(from).collect()
+    };
+    assert_eq!(seen(Target::PERSISTENT).len(), 1);
+    assert_eq!(seen(0).len(), 4);
 }

@@ -211,6 +211,24 @@ fn uplinks_have_their_first_address_of_each_family() {
 }
 
 #[test]
+fn interfaces_have_the_address_that_is_beside_the_node_s() {
+    let mut bench = Bench::new();
+    bench.node.observer.source_addresses =
+        vec![LinkAddress { ifindex: 20, address: address("10.0.4.1"), prefix: 24 }];
+    let addresses = Some(vec![address("10.0.3.10"), address("10.0.4.10"), address("fd00::10")]);
+    bench.add_with("web", interface("veth0"), Settings { addresses, ..full() }).unwrap();
+    let inside = |v4: &str, router| {
+        let (v4, v6) = (address(v4).into(), address("fd00::10").into());
+        [(3, NatAddresses { v4, v6, router })]
+    };
+    // Nobody knows: the first.
+    assert_eq!(nat(&bench).insides, inside("10.0.3.10", [0; 8]));
+    bench.node.observer.masters.insert(3, 20);
+    bench.node.refresh().unwrap();
+    assert_eq!(nat(&bench).insides, inside("10.0.4.10", [2, 0, 0, 0, 0, 20, 0, 0]));
+}
+
+#[test]
 fn a_failure_changes_nothing() {
     let mut bench = Bench::new();
     bench.add_with("web", interface("veth0"), full()).unwrap();

@@ -1,7 +1,6 @@
 //! ICMP errors, refusals, fragments and checksums.
 
 use std::fmt::Write as _;
-use std::net::UdpSocket;
 
 use anyhow::Result;
 use berth_tests::bridge::INSIDE as INTERFACE;
@@ -9,11 +8,11 @@ use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream, transfer};
 use berth_tests::sockets::{accept, errno};
 use berth_tests::topology::at;
-use berth_tests::wait::uninterrupted;
 use berth_tests::{Endpoint as _, Host, Sockets as _, offload, privileged};
 
 use super::{Own, Place, SECOND};
 use crate::checksums::wrong;
+use crate::errors::fails;
 use crate::{INSIDE, REMOTE, THERE};
 
 /// To which what comes for [`INSIDE`] is redirected.
@@ -39,12 +38,6 @@ fn translated(own: &Own) -> Result<()> {
         own.nat(family, &rules)?;
     }
     Ok(())
-}
-
-/// What a datagram to nobody comes back as. A socket is told of errors only about what it has sent to whom it is connected.
-fn fails(socket: &UdpSocket) -> Result<Option<i32>> {
-    socket.send(b"anybody there?")?;
-    Ok(errno(uninterrupted(|| socket.recv(&mut [0; 8]))))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What containers may not have, or may not do by their rules.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use berth_tests::bridge::INSIDE;
@@ -120,5 +120,26 @@ fn it_is_not_shown_what_is_for_others() -> Result<()> {
     assert_eq!(own.flows_counted(0, "PREROUTING")?, [0]);
     sender.send(&frame(c.addresses[0])?)?;
     wait::until_true("a datagram", LIMIT, || Ok(socket.recv(&mut [0; 8])? == 7))?;
+    Ok(())
+}
+
+/// Who asks for an address by packet socket goes past netfilter inside, and past the rules here.
+#[test]
+fn who_has_no_address_yet_is_not_given_one() -> Result<()> {
+    privileged!();
+    let own = Own::new(&[])?;
+    let c = &own.net.c;
+    let near = own.net.bridge.guest(3)?;
+    let rules = format!("-A POSTROUTING -p udp -j SNAT --to-source {}\n", own.seconds[0]);
+    own.nat(0, &rules)?;
+    let (any, all) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST));
+    let server = near.host.udp_bind(at(any, 67))?;
+    server.set_read_timeout(Some(LIMIT))?;
+    let packet = Packet::udp(at(any, 68), at(all, 67)).payload(b"DISCOVER".to_vec());
+    let sender = packet_socket(&c.host, INSIDE, 0)?;
+    sender.send(&ethernet_ip(c.mac, [0xff; 6], &packet.build()?))?;
+    let (_, from) = server.recv_from(&mut [0; 8])?;
+    assert_eq!(from, at(any, 68));
+    assert_eq!(own.flows_counted(0, "POSTROUTING")?, [0]);
     Ok(())
 }
