@@ -8,13 +8,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::command::command_in;
 use crate::netns::{Netns, in_netns};
+use crate::process::settle;
 
 /// Someone who sends and receives: a tenant, or the processes of a host itself.
 pub trait Endpoint {
     /// The network it uses.
     fn netns(&self) -> &Arc<Netns>;
 
-    /// A socket that is its own, to be used from this process. The error is the one `socket()` gave it.
+    /// A socket that is its own, to be used from this process, made when what was closed before is closed by everybody.
+    /// The error is the one `socket()` gave it.
     fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket>;
 
     /// A command that it will run.
@@ -40,6 +42,7 @@ impl Endpoint for Host {
     }
 
     fn socket(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+        settle();
         in_netns(&self.netns, || Socket::new(domain, kind, protocol))?
     }
 

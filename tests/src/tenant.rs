@@ -11,6 +11,7 @@ use crate::cgroup::Cgroup;
 use crate::command::command_in;
 use crate::endpoint::{Endpoint, Host};
 use crate::netns::Netns;
+use crate::process::settle;
 use crate::spawner::{Request, Spawner};
 
 /// A cgroup, and processes and sockets in it, on the network of a host.
@@ -69,6 +70,7 @@ impl Tenant {
     }
 
     fn make(&self, domain: Domain, kind: Type, protocol: Option<Protocol>, keep: bool) -> io::Result<Socket> {
+        settle();
         let protocol = protocol.map_or(0, Into::into);
         let request = Request { domain: domain.into(), kind: kind.into(), protocol, keep };
         self.spawner.socket(request).map(Socket::from)

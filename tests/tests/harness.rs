@@ -143,11 +143,9 @@ fn names_are_where_the_usual_tools_look() -> Result<()> {
     let netns = topology.node.netns();
     let listed = ok(std::process::Command::new("ip").args(["netns", "list"]))?;
     assert!(listed.lines().any(|line| line.split(' ').next() == Some(netns.name())), "{listed}");
-    let entered = std::process::Command::new("nsenter")
+    let entered = ok(std::process::Command::new("nsenter")
         .arg(format!("--net={}", netns.path().display()))
-        .args(["ip", "-o", "address", "show", "uplink0"])
-        .output()?;
-    let entered = String::from_utf8_lossy(&entered.stdout).into_owned();
+        .args(["ip", "-o", "address", "show", "uplink0"]))?;
     assert!(entered.contains("198.18.0.1/24") && entered.contains("fd62:6572:7468::1/64"), "{entered}");
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv6Addr, TcpStream};
 use anyhow::{Context, Result};
 use berth_tests::echo::Echo;
 use berth_tests::topology::{NODE_V4, NODE_V6, REMOTE_V4, REMOTE_V6, at};
-use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Endpoint, Ledger, SharedNode, Sockets, Tenant, exchange, privileged};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Type};
@@ -100,14 +99,13 @@ fn ports_it_serves_are_reserved() -> Result<()> {
     assert_eq!(growth.packets().into_keys().collect::<Vec<_>>(), ["c"]);
 
     drop((single, v6_only, dual, server));
-    // Once, in a run of all tests, one of them was still held for a moment; by whom is not known.
-    wait::until_true("closed sockets to hold nothing", LIMIT, || Ok(node.ports_held("c")? == 1))?;
+    assert_eq!(node.ports_held("c")?, 1);
     assert_eq!(node.holders(8084)?.len(), 1);
     let [first, second] = group;
     drop(first?);
     assert_eq!((node.ports_held("c")?, node.holders(8084)?.len()), (1, 1));
     drop(second?);
-    wait::until_true("the last of a group to hold nothing", LIMIT, || Ok(node.ports_held("c")? == 0))?;
+    assert_eq!(node.ports_held("c")?, 0);
     assert_eq!(node.holders(8084)?, vec![]);
     theirs.bind(&at(NODE_V4, 8084).into()).context("bind what is free")?;
     Ok(())

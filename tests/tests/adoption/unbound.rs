@@ -1,8 +1,10 @@
 //! Sockets that were open and not bound when their container was added, which no list of the kernel's has.
 
+use std::io;
 use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
+use berth_tests::process::run;
 use berth_tests::topology::{NODE_V4, at};
 use berth_tests::{Endpoint, SharedNode, Sockets, Tenant, privileged};
 use socket2::{SockAddr, Socket};
@@ -45,11 +47,6 @@ fn bind_by(tenant: &Tenant, socket: &Socket, port: u16) -> Result<Option<i32>> {
     // SAFETY: the closure makes one system call on what it owns and neither allocates nor locks, as the child of a
     // fork in a process of many threads must not.
     unsafe { command.arg("0").pre_exec(move || copy.bind(&local)) };
-    match command.spawn() {
-        Ok(mut child) => {
-            child.wait()?;
-            Ok(None)
-        }
-        Err(error) => error.raw_os_error().map(Some).context(error),
-    }
+    let Err(error) = run(&mut command) else { return Ok(None) };
+    error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error).map(Some).context(error)
 }
