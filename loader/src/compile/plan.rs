@@ -24,7 +24,7 @@ use super::{
 
 /// A table that is to be made.
 pub(super) struct Plan {
-    /// What it looks at, in order. Nothing at all, if no entry looks at anything that is constant.
+    /// What it looks at, in order. Nothing at all, if no entry looks at anything that is constant, and there are other tables, or many entries.
     pub(super) dimensions: Vec<Dimension>,
     /// Whether it looks at what is constant within a flow.
     pub(super) constant: bool,
@@ -50,7 +50,9 @@ pub(super) fn plan(space: &mut Space<'_>) -> Vec<Plan> {
         groups.join_small(allowed);
     }
     let mut groups = groups.all;
-    if !groups.iter().any(|group| group.constant) {
+    // Few entries, none of which looks at anything, all match until a check of theirs says otherwise.
+    let all_match = groups.is_empty() && space.entries.len() <= SMALL;
+    if !all_match && !groups.iter().any(|group| group.constant) {
         groups.push(Group { dimensions: Vec::new(), constant: true, classes: Vec::new() });
     }
     let (family, entries) = (space.family, space.entries);

@@ -20,6 +20,9 @@ pub(super) struct Choices<'a> {
 
 /// The bound for the entries in `goes_on`; as good a one as it takes to be within `limit`.
 pub(super) fn bound(goes_on: &Bits, tables: &[Choices<'_>], limit: u32) -> u32 {
+    if tables.is_empty() {
+        return goes_on.words().map(u64::count_ones).sum();
+    }
     let most_of = |table: &Choices<'_>, mask: &Bits| {
         let mask = common(goes_on.words(), mask.words());
         table.vectors.iter().map(|vector| count(&common(vector.iter().copied(), mask.iter().copied()))).max()

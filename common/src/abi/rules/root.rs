@@ -17,9 +17,9 @@ pub struct Root {
 /// What a walk has to know of a chain before it looks anything up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// How many tables there are.
+    /// How many tables there are. Without any, which only small roots are, all entries match.
     pub tables: u8,
-    /// How many of them, the first ones, look only at what is constant in a flow. At least one does.
+    /// How many of them, the first ones, look only at what is constant in a flow. At least one does, if there are any.
     pub constant: u8,
     /// Whether vectors are single words, since there are at most 64 entries.
     pub small: bool,

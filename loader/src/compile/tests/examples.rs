@@ -96,6 +96,17 @@ fn a_family_without_a_program_passes() {
     assert_eq!(rules.decide(&Packet::new(Family::Ipv6, BuiltIn::Input)), Decision::Accept);
 }
 
+/// All that a packet has to be asked is at its entries.
+#[test]
+fn few_rules_that_look_at_nothing_have_no_table() {
+    let tables = |count: usize, last: Rule| {
+        let rules = (1..count).map(|_| rule([bucket(3)], Action::Continue)).chain([last]);
+        compile(&input(rules, &[]), &Bounds::DEFAULT).unwrap().report.roots[0].tables
+    };
+    assert_eq!((tables(1, rule([], Action::Accept)), tables(64, rule([], Action::Accept))), (0, 0));
+    assert_eq!((tables(65, rule([], Action::Accept)), tables(64, rule([port(22)], Action::Accept))), (1, 1));
+}
+
 #[test]
 fn a_limit_on_a_chain_of_ten_rules_spends_one_token() {
     let chain: Vec<Rule> = (0..10).map(|_| rule([], Action::Continue)).collect();
