@@ -33,7 +33,6 @@ use crate::{
     flow_table::{FreeSlots, Index, Segment},
     notice::Draft,
     rules::{SCRATCHES, Scratch},
-    sets::Table,
     shelves::Shelf,
 };
 
@@ -113,12 +112,12 @@ pub static EVENTS: RingBuf<Records, EVENTS_BYTES> = RingBuf::new();
 /// Where the rules of each container are that has any: [`rules::shelf::Place`].
 #[btf_map]
 pub static RULESETS: Array<u64, CONTAINER_ENTRIES> = Array::new();
-/// The rules of all containers.
+/// The rules of all containers, and the named sets.
 #[btf_map]
 pub static SHELVES: ArrayOfMaps<Shelf, { rules::shelf::SHELVES as usize }> = ArrayOfMaps::new();
-/// The named sets of all containers.
+/// Where each named set is, by its number: [`rules::shelf::Place`].
 #[btf_map]
-pub static SETS: ArrayOfMaps<Table, { set::NUMBERS as usize }> = ArrayOfMaps::new();
+pub static SETS: Array<u64, { set::NUMBERS as usize }> = Array::new();
 /// What containers' rules keep something for.
 #[btf_map]
 pub static OBJECTS: HashMap<ObjectKey, u32, 65_536, { BPF_F_NO_PREALLOC as usize }> = HashMap::new();

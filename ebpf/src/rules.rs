@@ -9,11 +9,7 @@ use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns,
 use berth_common::{
     abi::{
         guard::BucketKey,
-        rules::{
-            Line, MAX_LINES,
-            external::{self, SET},
-            header, interface,
-        },
+        rules::{Line, MAX_LINES, external::Set, header, interface},
         units::{ContainerId, Nanos, Protocol},
     },
     engine::{
@@ -425,15 +421,14 @@ impl Surroundings for Kernel<'_> {
     }
 
     #[inline(always)]
-    fn external(&mut self, check: &External) -> Answer {
-        match check.kind {
-            SET => {
-                let asked = external::Set::from_parameters(check.parameters);
-                Answer::from(sets::in_set(self.search, self.question, check.id, asked))
-            }
-            // There is little stack left below a step.
-            _ => Answer::Later,
-        }
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool> {
+        sets::in_set(self.search, self.question, number, asked)
+    }
+
+    /// There is little stack left below a step.
+    #[inline(always)]
+    fn external(&mut self, _: &External) -> Answer {
+        Answer::Later
     }
 
     #[inline(always)]

@@ -1,35 +1,33 @@
-//! Named sets in their maps, and looking things up in them: functions that the verifier proves by themselves.
+//! Looking things up in named sets: functions that the verifier proves by themselves.
 
-use aya_ebpf::{bindings::BPF_F_INNER_MAP, btf_maps::Array};
 use berth_common::{
     abi::rules::{Line, external::Set},
     engine::{
         classify::Question,
-        set::{self, Lines, Search, Told},
+        set::{self, Lines, Plainly, Search, Told},
     },
 };
 
-use crate::maps::SETS;
+use crate::shelves::{NoShelf, Shelved};
 
-/// A set: an array of as many lines as it has.
-pub type Table = Array<Line, 1, { BPF_F_INNER_MAP as usize }>;
-
-/// Whether the packet that the question is about is in a named set.
+/// Whether the packet that the question is about is in a named set; nothing if what should be one is none.
 #[inline(always)]
-pub fn in_set(search: &mut Search, question: &Question, number: u32, asked: Set) -> bool {
+pub fn in_set(search: &mut Search, question: &Question, number: u32, asked: Set) -> Option<bool> {
+    const NOT_IN: u32 = Plainly::NotIn as u32;
+    const IN: u32 = Plainly::In as u32;
+    const UNTOLD: u32 = Plainly::Untold as u32;
     match seam_plain_set(question, number, packed(asked)) {
-        0 => false,
-        1 => true,
-        _ => seam_set(search, question, number, packed(asked)) != 0,
+        NOT_IN => Some(false),
+        IN => Some(true),
+        UNTOLD => Some(seam_set(search, question, number, packed(asked)) != 0),
+        _ => None,
     }
 }
 
-struct InMap<'a>(&'a Table);
-
-impl Lines for InMap<'_> {
+impl Lines for Shelved<u32> {
     #[inline(always)]
     fn line(&self, index: u32) -> Option<&Line> {
-        self.0.get(index)
+        self.at(index)
     }
 
     #[inline(always)]
@@ -58,17 +56,17 @@ const fn unpacked(asked: u32) -> Set {
     Set { parts: asked as u8, destinations: (asked >> 8) as u8 }
 }
 
-/// Neither in the set nor not: that takes a search.
-const NOT_PLAIN: u32 = 2;
-
 #[unsafe(no_mangle)]
 extern "C" fn seam_plain_set(question: *const Question, number: u32, asked: u32) -> u32 {
     if question.is_null() {
         return 0;
     }
-    let Some(table) = SETS.get(number) else { return 0 };
-    // SAFETY: The verifier holds callers to valid memory of the type's size.
-    set::is_in_plain(&InMap(table), unsafe { &*question }, unpacked(asked)).map_or(NOT_PLAIN, u32::from)
+    match Shelved::set(number) {
+        // SAFETY: The verifier holds callers to valid memory of the type's size.
+        Ok(Some(lines)) => set::plainly(&lines, unsafe { &*question }, unpacked(asked)) as u32,
+        Ok(None) => Plainly::NotIn as u32,
+        Err(NoShelf) => Plainly::Damaged as u32,
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -76,9 +74,9 @@ extern "C" fn seam_set(search: *mut Search, question: *const Question, number: u
     if search.is_null() || question.is_null() {
         return 0;
     }
-    let Some(table) = SETS.get(number) else { return 0 };
+    let Ok(Some(lines)) = Shelved::set(number) else { return 0 };
     // SAFETY: The verifier holds callers to valid memory of the types' sizes.
-    unsafe { (*search).is_in(&InMap(table), &*question, unpacked(asked)) as u32 }
+    unsafe { (*search).is_in(&lines, &*question, unpacked(asked)) as u32 }
 }
 
 #[unsafe(no_mangle)]

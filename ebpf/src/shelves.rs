@@ -1,4 +1,4 @@
-//! Rulesets on their shelves (adr/0028).
+//! Rulesets and named sets on their shelves (adr/0028, adr/0031).
 
 use aya_ebpf::btf_maps::Array;
 use berth_common::{
@@ -16,23 +16,34 @@ use berth_common::{
 
 use crate::{
     atomic::{self, MapWord},
-    maps::{RULESETS, SHELVES},
+    maps::{RULESETS, SETS, SHELVES},
     rules::Scratch,
 };
 
-/// Lines with rulesets.
+/// Lines with rulesets and sets.
 pub type Shelf = Array<Line, { shelf::LINES as usize }>;
 
 /// Has a container meet the rules that are there; tells whether there is such a container.
 #[inline(always)]
-pub fn publish(container: ContainerId, place: Place) -> bool {
-    let Some(word) = RULESETS.get_ptr_mut(container.0) else { return false };
+pub fn publish_rules(container: ContainerId, place: Place) -> bool {
+    publish(RULESETS.get_ptr_mut(container.0), place)
+}
+
+/// Has rules that name a set meet the one that is there; tells whether there is such a number.
+#[inline(always)]
+pub fn publish_set(number: u32, place: Place) -> bool {
+    publish(SETS.get_ptr_mut(number), place)
+}
+
+#[inline(always)]
+fn publish(word: Option<*mut u64>, place: Place) -> bool {
+    let Some(word) = word else { return false };
     // SAFETY: An aligned word of the value just looked up.
     unsafe { atomic::put(word, place.0) };
     true
 }
 
-/// A ruleset on its shelf.
+/// A ruleset, or a set, on its shelf.
 #[derive(Clone, Copy)]
 pub struct Shelved<F> {
     /// The shelf.
@@ -41,7 +52,7 @@ pub struct Shelved<F> {
     pub first: F,
 }
 
-/// There are rules, and nothing where they should be.
+/// There is something, and nothing where it should be.
 pub struct NoShelf;
 
 /// Where on its shelf a ruleset begins.
@@ -84,10 +95,21 @@ impl First for InScratch {
 }
 
 impl Shelved<u32> {
-    /// That of a container, if it has any.
+    /// The rules of a container, if it has any.
     #[inline(always)]
     pub fn of(container: ContainerId) -> Result<Option<Self>, NoShelf> {
-        let Some(word) = RULESETS.get_ptr(container.0) else { return Ok(None) };
+        Self::read(RULESETS.get_ptr(container.0))
+    }
+
+    /// The set with this number, if there is one.
+    #[inline(always)]
+    pub fn set(number: u32) -> Result<Option<Self>, NoShelf> {
+        Self::read(SETS.get_ptr(number))
+    }
+
+    #[inline(always)]
+    fn read(word: Option<*const u64>) -> Result<Option<Self>, NoShelf> {
+        let Some(word) = word else { return Ok(None) };
         // SAFETY: An aligned word of the value just looked up.
         let place = Place(unsafe { word.read_volatile() });
         if place == Place::NONE {
@@ -99,6 +121,12 @@ impl Shelved<u32> {
 }
 
 impl<F: First> Shelved<F> {
+    /// One of its lines.
+    #[inline(always)]
+    pub fn at(&self, index: u32) -> Option<&Line> {
+        self.shelf.get(self.first.line().wrapping_add(index))
+    }
+
     #[inline(always)]
     fn pointer(&self, index: u32) -> Option<*mut Line> {
         self.shelf.get_ptr_mut(self.first.line().wrapping_add(index))
@@ -110,7 +138,7 @@ impl<F: First> Lines for Shelved<F> {
 
     #[inline(always)]
     fn line(&self, index: u32) -> Option<&Line> {
-        self.shelf.get(self.first.line().wrapping_add(index))
+        self.at(index)
     }
 
     #[inline(always)]

@@ -20,8 +20,12 @@ pub struct Control {
     pub cursor: u32,
     /// How many flows are guaranteed.
     pub flows: u32,
-    /// Where the container's rules are.
-    pub rules: Place,
+    /// The number of the set it is about.
+    pub set: u32,
+    /// Not used.
+    pub padding: u32,
+    /// Where what is published is.
+    pub place: Place,
 }
 
 impl Control {
@@ -59,8 +63,11 @@ impl Control {
     /// Forget what `container` has used, but for the flows that it has: it is no more.
     pub const FORGET_USAGE: u32 = 14;
 
-    /// Have `container` meet the rules that are in `rules`. Here, since the kernel copies what user space writes to an array byte by byte.
+    /// Have `container` meet the rules that are at `place`. Here, since the kernel copies what user space writes to an array byte by byte.
     pub const PUBLISH_RULES: u32 = 15;
+
+    /// Have rules that name `set` meet the one that is at `place`.
+    pub const PUBLISH_SET: u32 = 16;
 
     /// How many slots are looked at, at most, by what looks at a few.
     pub const LOOKS: u32 = 64;

@@ -26,7 +26,7 @@ pub mod timeout;
 pub mod units;
 
 /// Version of all layouts together. Pins of another version are refused.
-pub const VERSION: u32 = 18;
+pub const VERSION: u32 = 19;
 
 /// How a struct is laid out, to be held against the object's BTF.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ layouts! {
     },
     container::Quota = 24 { held, maxheld, failcnt },
     container::Usage = 104 { flows, ports, guards, control, notices, evicted, new_flows },
-    control::Control = 56 { operation, container, key, flags, result, cursor, flows, rules },
+    control::Control = 64 { operation, container, key, flags, result, cursor, flows, set, padding, place },
     control::NamedFlow = 44 { slot, key },
     counters::Traffic = 16 { packets, bytes },
     counters::Both = 32 { inward, outward },

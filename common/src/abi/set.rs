@@ -1,18 +1,22 @@
 //! A named set: what the loader writes and the programs look entries up in.
 //!
-//! A set is an array of lines of 64 bytes, as a ruleset is. Line 0 is the [`Header`]; the others are a hash table, as many
-//! lines as a power of two. A line has room for as many [`Entry`]s as fit. An entry is looked for in the line that its
-//! hash leads to, and, where that line is marked [`OVERFLOW`], in the next one, which comes after the last line round
-//! again. Entries never move within a table, so that it may be changed while programs look at it: a word is written at
-//! once, the first word of an entry last, and a place whose entry has gone is used again only if entries are single words.
+//! A set lies on a [shelf], as rulesets do: lines of 64 bytes that follow each other. Line 0 is the
+//! [`Header`]; the others are a hash table. A line has room for as many [`Entry`]s as fit. An entry is looked for in the line
+//! that its hash leads to ([`home`]), and, where that line is marked [`OVERFLOW`], in the [next one](following), which comes
+//! after the last line round again. Entries never move within a table, so that it may be changed while programs look at it: lines are
+//! written one after the other, the first word of an entry last, and a place whose entry has gone is used again only if
+//! entries are not longer than a word. (Who looks at a line in the instant when it is written may meet some bytes of an
+//! entry and not the others.)
+//!
+//! Addresses of IPv4 are [half a word](HALF) each, so that a line has fifteen of them, and [`OVERFLOW`].
 
-use super::rules::{Family, Line, WORDS, half, pair};
+use super::rules::{Family, Line, WORDS, half, pair, shelf};
 
 /// Tells a set from anything else: "bset".
 pub const MAGIC: u32 = 0x6273_6574;
 
 /// Version of the layout of sets. No lookup finds anything in another.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// How many sets there may be on a node: their numbers are below this.
 pub const NUMBERS: u32 = 1 << 14;
@@ -20,11 +24,20 @@ pub const NUMBERS: u32 = 1 << 14;
 /// Most words of an entry.
 pub const ENTRY_WORDS: usize = 5;
 
+/// How many words an entry has that is but an address of IPv4: it takes half a word.
+pub const HALF: usize = 0;
+
+/// How many such a line has room for.
+pub const HALVES: usize = 2 * WORDS - 1;
+
+/// Most lines of a set's hash table.
+pub const MOST_LINES: u32 = shelf::LINES - 1;
+
 /// Most lengths that the networks of one set may have.
 pub const MAX_LENGTHS: usize = 32;
 
 /// Most lines that one lookup looks at. The loader sees to it that none would look at more.
-pub const MAX_LINES_A_LOOKUP: u32 = 64;
+pub const MAX_LINES_A_LOOKUP: u32 = 256;
 
 /// In the first word of a line: some entry whose place would be here is in a line further on.
 pub const OVERFLOW: u64 = 1 << 63;
@@ -94,10 +107,11 @@ impl Kind {
         matches!(self, Self::HashNet | Self::HashNetPort | Self::HashIpPortNet)
     }
 
-    /// Words of an entry.
+    /// Words of an entry, or [`HALF`].
     #[inline(always)]
     pub const fn words(self, family: Option<Family>) -> usize {
         match (self.parts(), family) {
+            (1, Some(Family::Ipv4)) if matches!(self, Self::HashIp) => HALF,
             (3, Some(Family::Ipv6)) => 5,
             (_, Some(Family::Ipv6)) => 3,
             (3, _) => 2,
@@ -108,7 +122,7 @@ impl Kind {
     /// Places for entries in a line.
     pub const fn places(self, family: Option<Family>) -> usize {
         match self.words(family) {
-            0 => 0,
+            HALF => HALVES,
             words => WORDS / words,
         }
     }
@@ -138,8 +152,8 @@ pub struct Header {
     pub kind: Kind,
     /// Of which family; none for ports.
     pub family: Option<Family>,
-    /// Lines of the hash table, less one.
-    pub mask: u32,
+    /// Lines of the hash table.
+    pub lines: u32,
     /// How long the prefixes of networks are, the longest first, then zeros; of addresses, all their bits.
     pub lengths: [u8; MAX_LENGTHS],
 }
@@ -153,7 +167,8 @@ impl Header {
             Some(Family::Ipv6) => 6,
         };
         let mut line = [pair(LAYOUT, MAGIC), self.stamp, self.seed, 0, 0, 0, 0, 0];
-        let kinds = pair(self.kind as u32 | family << 8, self.mask);
+        let words = self.kind.words(self.family) as u32;
+        let kinds = pair(self.kind as u32 | family << 8 | words << 16, self.lines);
         let words = self.lengths.chunks_exact(8);
         let words = words.map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap_or_default()));
         for (place, word) in line.iter_mut().skip(3).zip(core::iter::once(kinds).chain(words)) {
@@ -175,7 +190,7 @@ impl Header {
             seed,
             kind: kind(line),
             family: family(line),
-            mask: mask(line),
+            lines: lines(line),
             lengths,
         })
     }
@@ -206,9 +221,16 @@ pub const fn family(line: &Line) -> Option<Family> {
     }
 }
 
-/// The mask in a header.
+/// The [words](Kind::words) of an entry, as a header has them.
 #[inline(always)]
-pub const fn mask(line: &Line) -> u32 {
+pub const fn words(line: &Line) -> u8 {
+    let [_, _, _, kinds, ..] = *line;
+    (kinds >> 16) as u8
+}
+
+/// How many lines of a hash table a header says that there are.
+#[inline(always)]
+pub const fn lines(line: &Line) -> u32 {
     let [_, _, _, kinds, ..] = *line;
     half(kinds, 1)
 }
@@ -229,6 +251,20 @@ pub fn length(line: &Line, place: u32) -> u8 {
     }
 }
 
+/// The number, among so many lines of a hash table, of the one that a hash leads to, without a division (Lemire, "Fast random
+/// integer generation in an interval", 2019).
+#[inline(always)]
+pub const fn home(hash: u64, lines: u32) -> u32 {
+    ((hash & 0xffff_ffff).wrapping_mul(lines as u64) >> 32) as u32
+}
+
+/// The number of the line that comes after a line.
+#[inline(always)]
+pub const fn following(line: u32, lines: u32) -> u32 {
+    let next = line.wrapping_add(1);
+    if next < lines { next } else { 0 }
+}
+
 /// An address as a number of 128 bits, the upper half first; one of IPv4 is below 2³².
 pub type Number = [u64; 2];
 
@@ -247,7 +283,7 @@ pub struct Parts {
     pub prefix: u8,
 }
 
-/// An entry, or what is looked for: as many words as its set's [kind](Kind::words) has, then zeros.
+/// An entry, or what is looked for: as many words as its set's [kind](Kind::words) has, one for [half a word](HALF), then zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry(pub [u64; ENTRY_WORDS]);
 
@@ -269,6 +305,19 @@ impl Entry {
             Some(Family::Ipv6) => Self([meta | prefix as u64 | 1 << MARK, first[0], low, second[0], other]),
             _ => Self([meta | low | (prefix as u64) << MARK, other, 0, 0, 0]),
         }
+    }
+
+    /// The entry of an address of IPv4 in a set of those.
+    #[inline(always)]
+    pub const fn of_address(address: u32) -> Self {
+        Self([address as u64 | 32 << MARK, 0, 0, 0, 0])
+    }
+
+    /// Its address, if it is an address of IPv4 and nothing else.
+    #[inline(always)]
+    pub const fn address(&self) -> u32 {
+        let [word, ..] = self.0;
+        half(word, 0)
     }
 
     /// What is in an entry of a set of this kind.
@@ -337,9 +386,10 @@ mod tests {
         }
         for kind in Kind::ALL {
             for family in [None, Some(Family::Ipv4), Some(Family::Ipv6)] {
-                let header = Header { stamp: u64::MAX, seed: 7, kind, family, mask: u32::MAX, lengths };
+                let header = Header { stamp: u64::MAX, seed: 7, kind, family, lines: u32::MAX, lengths };
                 let line = header.to_line();
                 assert_eq!(Header::from_line(&line), Some(header));
+                assert_eq!(words(&line) as usize, kind.words(family));
                 assert!((0..).zip(lengths).all(|(place, wanted)| length(&line, place) == wanted));
             }
         }
@@ -362,10 +412,20 @@ mod tests {
                 assert_eq!((read.port, read.protocol, read.prefix), (u16::MAX, u8::MAX, prefix));
                 assert_eq!(entry.0[0] & (NOMATCH | OVERFLOW), 0);
                 assert!(
-                    entry.0.iter().skip(kind.words(family)).all(|word| *word == 0),
+                    entry.0.iter().skip(kind.words(family).max(1)).all(|word| *word == 0),
                     "{kind:?} {family:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn lines_are_used_alike() {
+        for lines in [1, 2, 3, 1_000, MOST_LINES] {
+            assert_eq!(home(0, lines), 0);
+            assert_eq!(home(u64::MAX, lines), lines - 1);
+            let third = u64::from(home(1 << 32 | u64::from(u32::MAX / 3), lines));
+            assert!(third.abs_diff(u64::from(lines) / 3) <= 1, "{third} of {lines}");
         }
     }
 

@@ -11,8 +11,9 @@ use crate::abi::{
         chain::Family,
         dimension::{ABSENT, fragment},
         external::Set,
+        half,
     },
-    set::{self, Entry, Kind, MAX_LENGTHS, MAX_LINES_A_LOOKUP, NOMATCH, Number, OVERFLOW, Parts},
+    set::{self, Entry, HALF, Kind, MAX_LENGTHS, MAX_LINES_A_LOOKUP, NOMATCH, Number, OVERFLOW, Parts},
     units::Protocol,
 };
 
@@ -51,7 +52,7 @@ pub struct Search {
     protocol: u8,
     /// Words of an entry.
     words: u8,
-    /// The line to be looked at next, before it is masked.
+    /// The line of the hash table that is to be looked at next.
     line: u32,
     /// How many lengths of prefixes were tried.
     tried: u32,
@@ -96,7 +97,7 @@ impl Search {
         entry: Entry::EMPTY,
     };
 
-    /// Whether the packet is in the set, whatever lookup the search was before.
+    /// Whether the packet is in the set, as [`plainly`] has not told, whatever lookup the search was before.
     #[inline(always)]
     pub fn is_in<L: Lines>(&mut self, lines: &L, question: &Question, asked: Set) -> bool {
         let Some(header) = lines.line(0) else { return false };
@@ -104,15 +105,13 @@ impl Search {
             return false;
         }
         for _ in 0..MAX_LINES_A_LOOKUP {
-            let Some(line) = lines.line((self.line & set::mask(header)).wrapping_add(1)) else {
-                return false;
-            };
+            let Some(line) = lines.line(self.line.wrapping_add(1)) else { return false };
             match lines.find(self, line) {
                 Told::InSet => return true,
                 Told::NotInSet => return false,
                 Told::Nothing => {}
             }
-            self.line = self.line.wrapping_add(1);
+            self.line = set::following(self.line, set::lines(header));
             if !is_full(line) && !lines.next(self, header) {
                 return false;
             }
@@ -126,10 +125,10 @@ impl Search {
         let Set { parts, destinations } = asked;
         let (kind, family) = (set::kind(header), set::family(header));
         let fits = family.is_none_or(|family| family == question.family);
-        if !set::is_known(header) || parts < kind.parts() || !fits {
+        if parts < kind.parts() || !fits {
             return false;
         }
-        self.words = kind.words(family) as u8;
+        self.words = set::words(header);
         self.tried = 0;
         self.port = 0;
         self.protocol = 0;
@@ -185,14 +184,15 @@ impl Search {
         let (first, second) = (self.first, self.second);
         let parts = Parts { first, second, port: self.port, protocol: self.protocol, prefix };
         self.entry = Entry::new(set::kind(header), set::family(header), &parts);
-        self.line = self.entry.hash(set::seed(header), self.words) as u32;
+        self.line = set::home(self.entry.hash(set::seed(header), self.words), set::lines(header));
         true
     }
 
     /// Looks for the present entry in a line.
     #[inline(always)]
     pub fn find(&self, line: &Line) -> Told {
-        match self.words {
+        match self.words as usize {
+            HALF => find_half(line, self.entry.address()),
             1 => find_words::<1>(line, &self.entry),
             2 => find_words::<2>(line, &self.entry),
             3 => find_words::<3>(line, &self.entry),
@@ -201,44 +201,60 @@ impl Search {
     }
 }
 
-/// Whether the packet is in a set of addresses of IPv4: the commonest kind by far, for which nothing has to be kept from one line to the
-/// next. Not told of other sets, or where too many lines are full: those take a [`Search`].
-#[inline(always)]
-pub fn is_in_plain<L: Lines>(lines: &L, question: &Question, asked: Set) -> Option<bool> {
-    let header = lines.line(0)?;
-    let entry = plain(header, question, asked)?;
-    let hash = entry.hash(set::seed(header), 1) as u32;
-    for step in 0..PLAIN_LINES {
-        let place = hash.wrapping_add(step) & set::mask(header);
-        let line = lines.line(place.wrapping_add(1))?;
-        if find_words::<1>(line, &entry) == Told::InSet {
-            return Some(true);
-        }
-        if !is_full(line) {
-            return Some(false);
-        }
-    }
-    None
+/// What [`plainly`] tells.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plainly {
+    /// The packet is not in the set.
+    NotIn = 0,
+    /// It is.
+    In = 1,
+    /// It takes a [`Search`] to tell.
+    Untold = 2,
+    /// What is there is no set.
+    Damaged = 3,
 }
 
-/// How many lines are looked at for a [`plain`] entry before it is looked for as all others are.
+/// Whether the packet is in a set of addresses of IPv4: the commonest kind by far, for which nothing has to be kept from one line to the
+/// next. Not told of other sets, or where too many lines are full.
+#[inline(always)]
+pub fn plainly<L: Lines>(lines: &L, question: &Question, asked: Set) -> Plainly {
+    let Some(header) = lines.line(0).filter(|line| set::is_known(line)) else { return Plainly::Damaged };
+    let Some(address) = plain(header, question, asked) else { return Plainly::Untold };
+    if address == 0 {
+        return Plainly::NotIn;
+    }
+    let entry = Entry::of_address(address);
+    let all = set::lines(header);
+    let mut place = set::home(entry.hash(set::seed(header), HALF as u8), all);
+    for _ in 0..PLAIN_LINES {
+        let Some(line) = lines.line(place.wrapping_add(1)) else { return Plainly::Damaged };
+        if find_half(line, address) == Told::InSet {
+            return Plainly::In;
+        }
+        if !is_full(line) {
+            return Plainly::NotIn;
+        }
+        place = set::following(place, all);
+    }
+    Plainly::Untold
+}
+
+/// How many lines are looked at for a [`plain`] address before it is looked for as all else is.
 const PLAIN_LINES: u32 = 4;
 
-/// The entry of a packet's address in a set of addresses of IPv4.
+/// The packet's address, if the set is one of addresses of IPv4.
 #[inline(always)]
-fn plain(header: &Line, question: &Question, asked: Set) -> Option<Entry> {
-    let family = Some(Family::Ipv4);
+fn plain(header: &Line, question: &Question, asked: Set) -> Option<u32> {
     let fits = set::kind(header) == Kind::HashIp
-        && set::family(header) == family
+        && matches!(set::family(header), Some(Family::Ipv4))
         && question.family == Family::Ipv4
         && asked.parts > 0;
-    if !fits || !set::is_known(header) {
+    if !fits {
         return None;
     }
-    let first = address(question, asked.destinations & 1 != 0);
-    // As what no address is looked for is no set's entry; without a prefix it would be what is in a place that is free.
-    let prefix = if first == [0; 2] { 1 } else { 32 };
-    Some(Entry::new(Kind::HashIp, family, &Parts { first, prefix, ..Parts::default() }))
+    let [_, address] = address(question, asked.destinations & 1 != 0);
+    Some(address as u32)
 }
 
 /// Whether the entry that is looked for may be in a line further on.
@@ -259,6 +275,15 @@ fn find_words<const N: usize>(line: &Line, entry: &Entry) -> Told {
         }
     }
     Told::Nothing
+}
+
+/// Looks for an address, which is not zero, in a line of addresses.
+#[inline(always)]
+fn find_half(line: &Line, address: u32) -> Told {
+    let [first, rest @ ..] = line;
+    let is_in = half(*first, 0) == address
+        || rest.iter().any(|word| half(*word, 0) == address || half(*word, 1) == address);
+    if is_in { Told::InSet } else { Told::Nothing }
 }
 
 /// Whether a protocol has ports, as ipset sees it.

@@ -6,7 +6,7 @@ use super::{FlowCell, MemoryTables, Ruleset, guards};
 use crate::{
     abi::{
         reason::Reason,
-        rules::external::{self, SET},
+        rules::external::Set,
         units::{Nanos, Protocol},
     },
     engine::{
@@ -81,11 +81,11 @@ impl<P: Packet> Surroundings for World<'_, P> {
         if has_header { tcp::has_option(self.packet, self.headers.transport, kind) } else { None }
     }
 
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool> {
+        self.tables.sets.holds(number, self.question, asked)
+    }
+
     fn external(&mut self, check: &External) -> Answer {
-        if check.kind == SET {
-            let asked = external::Set::from_parameters(check.parameters);
-            return Answer::from(self.tables.sets.holds(check.id, self.question, asked));
-        }
         guards::answer(
             self.tables,
             (self.packet, self.headers),

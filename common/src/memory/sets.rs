@@ -11,7 +11,7 @@ use crate::{
     abi::rules::{Line, external::Set},
     engine::{
         classify::Question,
-        set::{self, Lines, Search},
+        set::{self, Lines, Plainly, Search},
     },
 };
 
@@ -25,17 +25,22 @@ impl Sets {
         lock(&self.0).insert(number, Arc::new(lines));
     }
 
-    /// Whether the packet is in a set; it is in none that is not there.
-    pub(super) fn holds(&self, number: u32, question: &Question, asked: Set) -> bool {
+    /// Whether the packet is in a set; it is in none that is not there. Nothing if the set is damaged.
+    pub(super) fn holds(&self, number: u32, question: &Question, asked: Set) -> Option<bool> {
         let lines = lock(&self.0).get(&number).cloned();
-        lines.is_some_and(|lines| holds(&lines, question, asked))
+        lines.map_or(Some(false), |lines| holds(&lines, question, asked))
     }
 }
 
-/// Whether the packet is in the set with these lines.
-pub fn holds(lines: &[Line], question: &Question, asked: Set) -> bool {
+/// Whether the packet is in the set with these lines; nothing if they are none of a set.
+pub fn holds(lines: &[Line], question: &Question, asked: Set) -> Option<bool> {
     let mut search = Search::EMPTY;
-    set::is_in_plain(&lines, question, asked).unwrap_or_else(|| search.is_in(&lines, question, asked))
+    match set::plainly(&lines, question, asked) {
+        Plainly::NotIn => Some(false),
+        Plainly::In => Some(true),
+        Plainly::Untold => Some(search.is_in(&lines, question, asked)),
+        Plainly::Damaged => None,
+    }
 }
 
 impl Lines for &[Line] {

@@ -168,7 +168,7 @@ fn layouts() {
     let names: BTreeSet<&str> = abi::LAYOUTS.iter().map(|layout| layout.name).collect();
     assert_eq!(names.len(), abi::LAYOUTS.len());
     assert!(abi::LAYOUTS.iter().all(|layout| layout.size % 4 == 0));
-    assert_eq!(abi::VERSION, 18);
+    assert_eq!(abi::VERSION, 19);
     let maps: BTreeSet<&&str> = abi::names::MAPS.iter().collect();
     assert_eq!(maps.len(), abi::names::MAPS.len());
     // The kernel keeps fifteen bytes of a map's or program's name.

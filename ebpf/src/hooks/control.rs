@@ -29,7 +29,7 @@ pub static CALLBACKS: Global<u32> = Global::new(1);
 pub fn berth_control(ctx: TcContext) -> i32 {
     let Some(request) = CONTROL.get_ptr_mut(0) else { return 0 };
     // SAFETY: The loader runs one request at a time and waits for its end.
-    let Control { operation, container, key, flags, result, cursor, flows, rules: place } =
+    let Control { operation, container, key, flags, result, cursor, flows, set, place, .. } =
         unsafe { *request };
     let maps = Maps::new(NoContext);
     let (refusal, result) = match operation {
@@ -41,7 +41,8 @@ pub fn berth_control(ctx: TcContext) -> i32 {
         Control::CARRY_FLOWS => (0, result.wrapping_add(sweep::carry(maps, cursor))),
         Control::DRAIN_SLOTS => (0, result.wrapping_add(sweep::drain(maps))),
         Control::GUARANTEE => (0, account::guarantee(&maps, container, flows) as u32),
-        Control::PUBLISH_RULES => (0, shelves::publish(container, place) as u32),
+        Control::PUBLISH_RULES => (0, shelves::publish_rules(container, place) as u32),
+        Control::PUBLISH_SET => (0, shelves::publish_set(set, place) as u32),
         Control::FORGET_USAGE => {
             quota::forget(&maps, container);
             (0, 0)

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Version of the program, and of the layouts it shares with the programs in the kernel.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 18)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (ABI 19)");
 /// Shown below the commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -32,7 +32,7 @@ Exit codes:
   3  no daemon to be reached and nothing in force
   4  not permitted, or not supported by this kernel (`berth doctor` tells)
   5  the kernel's verifier refuses a program";
-const _: () = assert!(berth_common::abi::VERSION == 18, "VERSION names another");
+const _: () = assert!(berth_common::abi::VERSION == 19, "VERSION names another");
 
 /// Gives every packet on this node an owner, and holds it to its quotas
 #[derive(Parser, Debug)]

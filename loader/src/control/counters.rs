@@ -42,8 +42,8 @@ impl Kernel {
             .iter()
             .map(|name| {
                 let map = maps::open(&self.pins, name)?;
-                let rules = if *name == "SHELVES" { self.maps.rulesets.memory()? } else { 0 };
-                Ok((*name, memory(map.fd())? + self.maps.flow_table.memory(name)? + rules))
+                let shelves = if *name == "SHELVES" { self.maps.shelves.memory()? } else { 0 };
+                Ok((*name, memory(map.fd())? + self.maps.flow_table.memory(name)? + shelves))
             })
             .collect()
     }

@@ -62,9 +62,14 @@ pub enum ControlError {
         /// How many there can be.
         limit: u32,
     },
-    /// The rules of all containers together are too large.
-    #[error("there is no room for more rules on this node: remove some of other containers'")]
+    /// The rules and sets of all containers together are too large.
+    #[error("there is no room for more rules and sets on this node: remove some of other containers'")]
     NoShelf,
+    /// What should have rules or a set on it is not there.
+    #[error(
+        "a shelf with rules and sets is missing in the kernel: stop berth, `berth down`, and start it again"
+    )]
+    LostShelf,
     /// What was to be put in force is no compiled ruleset.
     #[error("these lines are no compiled ruleset: this is an error in berth, please report it")]
     NoRuleset,

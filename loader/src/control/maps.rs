@@ -25,8 +25,7 @@ use super::{
     flow_table::FlowTable,
     pins::Pins,
     plain::{Layout, Plain},
-    rules::Rulesets,
-    sets::Sets,
+    shelves::Shelves,
     sys,
 };
 
@@ -52,8 +51,7 @@ pub struct Maps {
     pub recents: Hash<ObjectKey, RecentList>,
     pub connlimits: Hash<u32, Connlimits>,
     pub nat: NatMaps,
-    pub rulesets: Rulesets,
-    pub sets: Sets,
+    pub shelves: Shelves,
 }
 
 impl Maps {
@@ -80,8 +78,7 @@ impl Maps {
             recents: Hash::open(pins, "RECENTS")?,
             connlimits: Hash::open(pins, "CONNLIMITS")?,
             nat: NatMaps::open(pins)?,
-            rulesets: Rulesets::open(pins)?,
-            sets: Sets::open(pins)?,
+            shelves: Shelves::open(pins)?,
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Rulesets in the kernel: lines on a shelf for each container that has rules.
 
 use berth_common::abi::{
-    control::Control,
     counters::Traffic,
     guard::ObjectKey,
     rules::{
@@ -14,22 +13,10 @@ use berth_common::abi::{
 
 use super::{
     ControlError, Kernel,
-    error::Context as _,
-    maps::Table,
     objects::{Keeps, Kept},
-    pins::Pins,
     plain::zero,
     shelves::Shelves,
-    sys,
 };
-
-/// The rulesets of all containers.
-pub struct Rulesets {
-    places: Table<u64>,
-    shelves: Shelves,
-    /// Whether nobody can be at work in lines that are free. A berth before this one may have replaced rules a moment ago.
-    is_quiet: bool,
-}
 
 /// A ruleset in the kernel.
 #[derive(Clone, Copy)]
@@ -38,53 +25,21 @@ struct Ruleset {
     header: Header,
 }
 
-impl Rulesets {
-    /// What is pinned.
-    pub(super) fn open(pins: &Pins) -> Result<Self, ControlError> {
-        let (places, shelves) = (Table::open(pins, "RULESETS")?, Shelves::open(pins)?);
-        Ok(Self { places, shelves, is_quiet: false })
-    }
-
-    fn place(&self, id: ContainerId) -> Result<Place, ControlError> {
-        self.places.get(id.0).map(Place)
-    }
-
-    fn get(&self, id: ContainerId) -> Result<Option<Ruleset>, ControlError> {
-        let place = self.place(id)?;
+impl Shelves {
+    fn ruleset(&self, id: ContainerId) -> Result<Option<Ruleset>, ControlError> {
+        let place = self.of_rules(id)?;
         if place == Place::NONE {
             return Ok(None);
         }
-        let first = self.shelves.read(place, 0, 1)?;
+        let first = self.read(place, 0, 1)?;
         let header = first.first().and_then(Header::from_line).ok_or(ControlError::OtherRuleset(id))?;
         Ok(Some(Ruleset { place, header }))
     }
 
-    /// Where there are rulesets.
-    fn taken(&self) -> Result<Vec<Place>, ControlError> {
-        let places = self.places.values()?.into_iter().map(Place);
-        Ok(places.filter(|place| *place != Place::NONE).collect())
-    }
-
     /// Writes a ruleset that is in force for nobody yet.
-    fn put(&mut self, lines: &[Line]) -> Result<Ruleset, ControlError> {
+    fn put_ruleset(&mut self, lines: &[Line]) -> Result<Ruleset, ControlError> {
         let header = lines.first().and_then(Header::from_line).ok_or(ControlError::NoRuleset)?;
-        self.wait()?;
-        let taken = self.taken()?;
-        Ok(Ruleset { place: self.shelves.put(lines, &taken)?, header })
-    }
-
-    /// Returns when nobody is at work in lines that are free.
-    fn wait(&mut self) -> Result<(), ControlError> {
-        if !self.is_quiet {
-            sys::wait_for_programs().context(|| "wait for programs to end".to_owned())?;
-            self.is_quiet = true;
-        }
-        Ok(())
-    }
-
-    /// Bytes of memory that they take.
-    pub(super) fn memory(&self) -> Result<u64, ControlError> {
-        self.shelves.memory()
+        Ok(Ruleset { place: self.put(lines)?, header })
     }
 
     /// Lets counters begin with what others have counted.
@@ -99,15 +54,15 @@ impl Rulesets {
                 counters::write(line, place, counted);
             }
         }
-        self.shelves.write(new.place, first, &base)
+        self.write(new.place, first, &base)
     }
 
     fn counters(&self, ruleset: &Ruleset) -> Result<Vec<Traffic>, ControlError> {
         let Ruleset { place, header } = ruleset;
         let count = counters::policy(header.rules, 0) + berth_common::abi::rules::chain::SLOTS;
         let lines = counters::lines(header.rules) as usize;
-        let base = self.shelves.read(*place, header.base, lines)?;
-        let now = self.shelves.read(*place, header.counters, lines)?;
+        let base = self.read(*place, header.base, lines)?;
+        let now = self.read(*place, header.counters, lines)?;
         let sum = |counter: u32| {
             let (line, place) = (
                 (counter / counters::COUNTERS_A_LINE) as usize,
@@ -175,18 +130,18 @@ impl Kernel {
         lines: &[Line],
         carried: &[(u32, u32)],
     ) -> Result<(), ControlError> {
-        let rulesets = &mut self.maps.rulesets;
-        let before = rulesets.place(id)?;
-        let old = match rulesets.get(id) {
+        let shelves = &mut self.maps.shelves;
+        let before = shelves.of_rules(id)?;
+        let old = match shelves.ruleset(id) {
             // These are what takes its place.
             Err(ControlError::OtherRuleset(_)) => None,
             other => other?,
         };
-        let new = rulesets.put(lines)?;
+        let new = shelves.put_ruleset(lines)?;
         if let Some(old) = &old {
-            rulesets.carry(&new, old, carried)?;
+            shelves.carry(&new, old, carried)?;
         }
-        self.publish(id, new.place)?;
+        self.publish_rules(id, before, new.place)?;
         if before != Place::NONE {
             self.take_leave(id, old.map(|old| (new, old)), carried);
         }
@@ -196,29 +151,23 @@ impl Kernel {
     /// Takes a container's rules out of force.
     pub fn remove_ruleset(&mut self, id: ContainerId) -> Result<(), ControlError> {
         self.maps.containers.check(id)?;
-        let before = self.maps.rulesets.place(id)?;
+        let before = self.maps.shelves.of_rules(id)?;
         if before != Place::NONE {
-            self.publish(id, Place::NONE)?;
+            self.publish_rules(id, before, Place::NONE)?;
             self.take_leave(id, None, &[]);
         }
         self.set_connlimits(id, &[])?;
         self.keep_objects(id, &[])
     }
 
-    fn publish(&mut self, container: ContainerId, rules: Place) -> Result<(), ControlError> {
-        self.maps.rulesets.places.check(container)?;
-        self.maps.rulesets.is_quiet = false;
-        self.carry_out(Control { operation: Control::PUBLISH_RULES, container, rules, ..zero() }).map(drop)
-    }
-
     /// A container's rules are in force no longer, whatever comes of this: what they have counted since others were made from them goes on in
     /// those, and a shelf that is empty goes. Otherwise it goes at the next change.
     fn take_leave(&mut self, id: ContainerId, replaced: Option<(Ruleset, Ruleset)>, carried: &[(u32, u32)]) {
-        let rulesets = &mut self.maps.rulesets;
-        let left = rulesets.wait().and_then(|()| {
+        let shelves = &mut self.maps.shelves;
+        let left = shelves.wait().and_then(|()| {
             // Nobody is at work in the old one any more: what it has counted now is all.
-            let carried = replaced.map_or(Ok(()), |(new, old)| rulesets.carry(&new, &old, carried));
-            carried.and_then(|()| rulesets.shelves.tidy(&self.pins, &rulesets.taken()?))
+            let carried = replaced.map_or(Ok(()), |(new, old)| shelves.carry(&new, &old, carried));
+            carried.and_then(|()| shelves.tidy(&self.pins))
         });
         if let Err(failure) = left {
             log::warn!("what the former rules of container {} have counted last is lost: {failure}", id.0);
@@ -227,13 +176,13 @@ impl Kernel {
 
     /// Generation of the rules of a container that are in force; nothing where there are none.
     pub fn ruleset_generation(&self, id: ContainerId) -> Result<Option<u64>, ControlError> {
-        Ok(self.maps.rulesets.get(id)?.map(|ruleset| ruleset.header.generation))
+        Ok(self.maps.shelves.ruleset(id)?.map(|ruleset| ruleset.header.generation))
     }
 
     /// What each counter of a container's rules has counted, those of policies last; nothing where there are none.
     pub fn rule_counters(&self, id: ContainerId) -> Result<Vec<Traffic>, ControlError> {
-        let rulesets = &self.maps.rulesets;
-        rulesets.get(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| rulesets.counters(&ruleset))
+        let shelves = &self.maps.shelves;
+        shelves.ruleset(id)?.map_or_else(|| Ok(Vec::new()), |ruleset| shelves.counters(&ruleset))
     }
 }
 

@@ -51,6 +51,7 @@ pub trait Enforcer {
     fn set_set(&mut self, number: u32, lines: &[Line]) -> Result<(), ControlError>;
     fn change_set(&mut self, number: u32, lines: &[(u32, Line)]) -> Result<(), ControlError>;
     fn remove_set(&mut self, number: u32) -> Result<(), ControlError>;
+    fn set_numbers(&mut self) -> Result<Vec<u32>, ControlError>;
     fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError>;
     fn adopt_sockets(
         &mut self,
@@ -159,6 +160,10 @@ impl Enforcer for Kernel {
 
     fn remove_set(&mut self, number: u32) -> Result<(), ControlError> {
         Self::remove_set(self, number)
+    }
+
+    fn set_numbers(&mut self) -> Result<Vec<u32>, ControlError> {
+        Self::set_numbers(self)
     }
 
     fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError> {

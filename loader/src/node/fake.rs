@@ -184,6 +184,10 @@ impl Enforcer for FakeKernel {
         Ok(())
     }
 
+    fn set_numbers(&mut self) -> Result<Vec<u32>, ControlError> {
+        Ok(self.sets.keys().copied().collect())
+    }
+
     fn set_stamp(&self, number: u32) -> Result<Option<u64>, ControlError> {
         let first = self.sets.get(&number).and_then(|lines| lines.first());
         Ok(first.and_then(berth_common::abi::set::Header::from_line).map(|header| header.stamp))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use berth_common::abi::{rules::LINE_BYTES, set::NUMBERS};
-use log::error;
+use log::{error, warn};
 
 use super::{Enforcer, Node, NodeError, Observer, rules::Pair, spec::settings};
 use crate::{
@@ -35,8 +35,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         self.load_sets(record.id)?;
         let before = self.sets.get(&record.id).cloned().unwrap_or_default();
         let used = if removes(&commands) { used(&record)? } else { BTreeSet::new() };
-        let taken: BTreeSet<u32> =
-            self.sets.values().flat_map(|sets| sets.sets.values()).map(|set| set.number).collect();
+        let taken = if creates(&commands) { self.numbers_of_sets()? } else { BTreeSet::new() };
         let mut free = (0..NUMBERS).filter(|number| !taken.contains(number));
         let mut bounds = Bounds { generation: record.generation, overlook, used: &used, free: &mut free };
         let (after, steps) = before.changed(&commands, &mut bounds)?;
@@ -116,6 +115,25 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             }
         }
         self.sets.insert(id, sets);
+        Ok(())
+    }
+
+    /// The numbers of all containers' sets; an error if there are sets that cannot be read, whose numbers must not be others'.
+    fn numbers_of_sets(&mut self) -> Result<BTreeSet<u32>, NodeError> {
+        let all: Vec<u32> = self.state.containers.iter().map(|record| record.id).collect();
+        all.into_iter().try_for_each(|id| self.load_sets(id))?;
+        Ok(self.sets.values().flat_map(|sets| sets.sets.values()).map(|set| set.number).collect())
+    }
+
+    /// Removes the sets from the kernel that are no container's, as when a berth was killed while it removed one.
+    pub(super) fn remove_stray_sets(&mut self) -> Result<(), NodeError> {
+        let Ok(known) = self.numbers_of_sets() else { return Ok(()) };
+        for number in self.kernel.set_numbers()? {
+            if !known.contains(&number) {
+                warn!("set #{number} is in the kernel but no container's: it is removed");
+                self.kernel.remove_set(number)?;
+            }
+        }
         Ok(())
     }
 
@@ -227,6 +245,10 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
 
 fn whose(record: &Record) -> Whose {
     (record.id, record.generation)
+}
+
+fn creates(commands: &[Command]) -> bool {
+    commands.iter().any(|command| matches!(command.action, Action::Create(..)))
 }
 
 fn removes(commands: &[Command]) -> bool {

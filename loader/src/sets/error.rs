@@ -123,6 +123,14 @@ pub enum Fault {
         /// How many are possible.
         limit: usize,
     },
+    /// There is no room for its table.
+    #[error("the set {set} would take more than {limit} bytes in the kernel: use a second set")]
+    Room {
+        /// The set.
+        set: String,
+        /// How many bytes are possible.
+        limit: usize,
+    },
     /// The set is full.
     #[error("the set {set} is full: it was created for {max} entries (--max, or maxelem)")]
     Full {

@@ -1,7 +1,10 @@
 //! One named set.
 
-use super::{Element, Fault, Form, Table, element};
-use berth_common::abi::set::{Entry, MAX_LENGTHS, NOMATCH};
+use super::{Element, Fault, Form, Misfit, Table, element};
+use berth_common::abi::{
+    rules::LINE_BYTES,
+    set::{Entry, MAX_LENGTHS, MOST_LINES, NOMATCH},
+};
 
 /// A named set.
 #[derive(Clone, Debug)]
@@ -54,9 +57,7 @@ impl Set {
             if self.table.len() >= self.max as usize {
                 return Err(Fault::Full { set: name.to_owned(), max: self.max });
             }
-            if !self.table.insert(entry) {
-                return Err(Fault::Lengths { set: name.to_owned(), limit: MAX_LENGTHS });
-            }
+            self.table.insert(entry).map_err(|misfit| misfits(name, misfit))?;
         }
         Ok(fresh)
     }
@@ -81,14 +82,13 @@ impl Set {
 
     /// Puts entries in that were read before, none of which is there.
     pub fn put(&mut self, entries: &[Entry]) -> Result<(), Fault> {
-        let lengths = || Fault::Lengths { set: String::new(), limit: MAX_LENGTHS };
+        let fault = |misfit| misfits("", misfit);
         // A few are put in one by one: making the whole table anew for each would take long.
         if entries.len() < self.table.len() / 8 {
-            let fits = entries.iter().all(|entry| self.table.insert(entry));
-            return if fits { Ok(()) } else { Err(lengths()) };
+            return entries.iter().try_for_each(|entry| self.table.insert(entry)).map_err(fault);
         }
         let all: Vec<Entry> = self.table.entries().into_iter().chain(entries.iter().copied()).collect();
-        self.table = Table::of(self.form, &all).ok_or_else(lengths)?;
+        self.table = Table::of(self.form, &all).map_err(fault)?;
         Ok(())
     }
 
@@ -119,5 +119,12 @@ impl Set {
     /// All entries as `add` takes them.
     pub fn texts(&self) -> Vec<String> {
         self.table.entries().iter().map(|entry| self.text(entry)).collect()
+    }
+}
+
+fn misfits(name: &str, misfit: Misfit) -> Fault {
+    match misfit {
+        Misfit::Lengths => Fault::Lengths { set: name.to_owned(), limit: MAX_LENGTHS },
+        Misfit::Room => Fault::Room { set: name.to_owned(), limit: MOST_LINES as usize * LINE_BYTES },
     }
 }

@@ -7,10 +7,10 @@ use std::{
 
 use berth_common::abi::{
     rules::Line,
-    set::{ENTRY_WORDS, Entry, GONE, Header, MAX_LENGTHS, MAX_LINES_A_LOOKUP, NOMATCH, OVERFLOW},
+    set::{self, Entry, Header, MAX_LENGTHS, MAX_LINES_A_LOOKUP, MOST_LINES, NOMATCH, OVERFLOW},
 };
 
-use super::Form;
+use super::{Form, line};
 
 /// More lines than this are not written one by one: the table is replaced.
 const MOST_WRITES: usize = 512;
@@ -37,7 +37,18 @@ pub enum Change {
     All,
 }
 
-/// Where an entry is: line, and first word.
+/// Why there cannot be such a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// Its networks' prefixes have too many lengths.
+    #[error("networks of too many lengths")]
+    Lengths,
+    /// It would have more lines than a shelf.
+    #[error("more entries than there is room for")]
+    Room,
+}
+
+/// Where an entry is: line, and place there.
 type Place = (usize, usize);
 
 impl Table {
@@ -46,25 +57,34 @@ impl Table {
         Self::with_lines(form, 1)
     }
 
-    /// One with these entries, no two of which are the same; nothing if their prefixes have too many lengths.
-    pub fn of(form: Form, entries: &[Entry]) -> Option<Self> {
-        let mut lines = least_lines(form, entries.len());
-        for attempt in 1_u32.. {
+    /// One with these entries, no two of which are the same.
+    pub fn of(form: Form, entries: &[Entry]) -> Result<Self, Misfit> {
+        Self::with_room(form, entries, entries.len())
+    }
+
+    /// The same, with room for so many entries, if there can be.
+    fn with_room(form: Form, entries: &[Entry], room: usize) -> Result<Self, Misfit> {
+        let most = MOST_LINES as usize;
+        let mut lines = least_lines(form, room).min(most);
+        for attempt in 1..=MOST_ATTEMPTS {
             let mut table = Self::with_lines(form, lines);
             for entry in entries {
                 table.note_length(entry);
             }
-            table.header.lengths = table.lengths_in_use()?;
+            table.header.lengths = table.lengths_in_use().ok_or(Misfit::Lengths)?;
+            if entries.len() > table.most_on_a_shelf() {
+                return Err(Misfit::Room);
+            }
             if entries.iter().all(|entry| table.place(entry).is_some()) {
                 table.count = entries.len();
-                return Some(table);
+                return Ok(table);
             }
             // Entries may have been chosen so that they meet in one line: with another seed they do not.
             if attempt.is_multiple_of(2) {
-                lines *= 2;
+                lines = (lines * 2).min(most);
             }
         }
-        None
+        Err(Misfit::Room)
     }
 
     fn with_lines(form: Form, lines: usize) -> Self {
@@ -72,10 +92,17 @@ impl Table {
         if !form.kind.has_networks() {
             lengths[0] = form.bits();
         }
-        let mask = u32::try_from(lines - 1).unwrap_or(u32::MAX);
+        let count = u32::try_from(lines).unwrap_or(u32::MAX);
         Self {
             form,
-            header: Header { stamp: 0, seed: seed(), kind: form.kind, family: form.family, mask, lengths },
+            header: Header {
+                stamp: 0,
+                seed: seed(),
+                kind: form.kind,
+                family: form.family,
+                lines: count,
+                lengths,
+            },
             lines: vec![[0; 8]; lines],
             count: 0,
             lengths: BTreeMap::new(),
@@ -116,64 +143,58 @@ impl Table {
 
     /// All entries, in their order.
     pub fn entries(&self) -> Vec<Entry> {
-        let words = self.words();
-        let places = self.lines.iter().flat_map(|line| {
-            line.chunks_exact(words).map(|place| {
-                let mut entry = [0; ENTRY_WORDS];
-                entry[..words].copy_from_slice(place);
-                entry[0] &= !OVERFLOW;
-                Entry(entry)
-            })
-        });
-        let mut entries: Vec<Entry> = places.filter(|entry| entry.0[0] != 0 && entry.0[0] != GONE).collect();
+        let of_line =
+            |line| line::places(self.form).filter_map(move |place| line::entry(line, place, self.form));
+        let mut entries: Vec<Entry> = self.lines.iter().flat_map(of_line).collect();
         entries.sort_unstable_by_key(|entry| (entry.parts(self.form.kind, self.form.family), entry.0));
         entries
     }
 
     /// The entry that is there for what this one matches, which may be an exception where this is none.
     pub fn find(&self, entry: &Entry) -> Option<Entry> {
-        let (line, word) = self.find_place(entry)?;
-        let mut found = *entry;
-        found.0[0] = self.lines[line][word] & !OVERFLOW;
-        Some(found)
+        let (line, place) = self.find_place(entry)?;
+        line::entry(&self.lines[line], place, self.form)
     }
 
-    /// Adds an entry that is not there. False if the prefixes would have too many lengths: nothing is changed then.
-    pub fn insert(&mut self, entry: &Entry) -> bool {
+    /// Adds an entry that is not there. If there cannot be such a table, nothing is changed.
+    pub fn insert(&mut self, entry: &Entry) -> Result<(), Misfit> {
         let (before, reach) = (self.header.lengths, self.most_overflows());
         self.note_length(entry);
-        let Some(lengths) = self.lengths_in_use() else {
+        let fits = self.lengths_in_use().ok_or(Misfit::Lengths).and_then(|lengths| {
+            self.header.lengths = lengths;
+            if self.count >= self.most_on_a_shelf() {
+                return Err(Misfit::Room);
+            }
+            // With one length more, fewer lines are looked at for each: what is there may be further from home than that.
+            let reaches = self.most_overflows() >= reach;
+            let has_room = self.count < most_entries(self.form, self.lines.len());
+            if reaches && has_room && self.place(entry).is_some() {
+                return Ok(());
+            }
+            let mut all = self.entries();
+            all.retain(|other| other != entry);
+            all.push(*entry);
+            *self = Self::with_room(self.form, &all, all.len() + all.len() / GROWTH)?;
+            self.count -= 1;
+            Ok(())
+        });
+        if fits.is_err() {
             self.forget_length(entry);
-            return false;
-        };
-        self.header.lengths = lengths;
+            self.header.lengths = before;
+            return fits;
+        }
         self.count += 1;
         if self.header.lengths != before {
             // A reader must not meet half of the new list.
             self.change = Change::All;
         }
-        // With one length more, fewer lines are looked at for each: what is there may be further from home than that.
-        let is_out_of_reach = self.most_overflows() < reach;
-        if is_out_of_reach
-            || self.count > most_entries(self.form, self.lines.len())
-            || self.place(entry).is_none()
-        {
-            let entries = self.entries();
-            let others = entries.into_iter().filter(|other| other != entry);
-            let all: Vec<Entry> = others.chain([*entry]).collect();
-            if let Some(table) = Self::of(self.form, &all) {
-                *self = table;
-            }
-        }
-        true
+        Ok(())
     }
 
     /// Takes an entry out; tells whether it was there.
     pub fn remove(&mut self, entry: &Entry) -> bool {
-        let Some((line, word)) = self.find_place(entry) else { return false };
-        let gone = if self.words() == 1 { 0 } else { GONE };
-        let first = &mut self.lines[line][word];
-        *first = *first & OVERFLOW_IF_FIRST[usize::from(word == 0)] | gone;
+        let Some((line, place)) = self.find_place(entry) else { return false };
+        line::clear(&mut self.lines[line], place, self.form);
         self.note_write(line);
         self.count -= 1;
         let before = self.header.lengths;
@@ -190,12 +211,9 @@ impl Table {
     }
 
     fn home(&self, entry: &Entry) -> usize {
-        let [first, rest @ ..] = entry.0;
-        let [a, b, c, d] = rest;
-        let plain = Entry([first & !NOMATCH, a, b, c, d]);
+        let plain = without_nomatch(entry);
         let words = u8::try_from(self.words()).unwrap_or_default();
-        let hash = plain.hash(self.header.seed, words) & u64::from(self.header.mask);
-        usize::try_from(hash).unwrap_or_default()
+        set::home(plain.hash(self.header.seed, words), self.header.lines) as usize
     }
 
     /// How many lines in a row may be marked as having overflowed.
@@ -204,22 +222,33 @@ impl Table {
         MAX_LINES_A_LOOKUP as usize / lengths - 1
     }
 
+    /// How many entries there can be, whatever the seed: the fewer lines in a row may have overflowed, the fewer.
+    fn most_on_a_shelf(&self) -> usize {
+        let percent = match self.most_overflows() {
+            20.. => 100,
+            10.. => 70,
+            _ => 40,
+        };
+        most_entries(self.form, MOST_LINES as usize) * percent / 100
+    }
+
     /// The lines that an entry may be in, in the order in which they are looked at.
     fn way(&self, entry: &Entry) -> impl Iterator<Item = usize> + use<> {
         let (home, all) = (self.home(entry), self.lines.len());
-        (0..=self.most_overflows().min(all - 1)).map(move |step| (home + step) & (all - 1))
+        (0..=self.most_overflows().min(all - 1)).map(move |step| (home + step) % all)
     }
 
     fn find_place(&self, entry: &Entry) -> Option<Place> {
-        let words = self.words();
+        let wanted = without_nomatch(entry);
         for line in self.way(entry) {
-            let found = self.lines[line].chunks_exact(words).position(|place| {
-                (place[0] ^ entry.0[0]) & !(OVERFLOW | NOMATCH) == 0 && place[1..] == entry.0[1..words]
-            });
-            if let Some(place) = found {
-                return Some((line, place * words));
+            let words = &self.lines[line];
+            let is_it = |place: &usize| {
+                line::entry(words, *place, self.form).is_some_and(|there| without_nomatch(&there) == wanted)
+            };
+            if let Some(place) = line::places(self.form).find(is_it) {
+                return Some((line, place));
             }
-            if self.lines[line][0] & OVERFLOW == 0 {
+            if words[0] & OVERFLOW == 0 {
                 return None;
             }
         }
@@ -228,38 +257,37 @@ impl Table {
 
     /// Puts an entry into a free place; nothing if there is none that lookups come to.
     fn place(&mut self, entry: &Entry) -> Option<()> {
-        let words = self.words();
-        let is_free = |place: &[u64]| place[0] & !OVERFLOW == 0;
         let way: Vec<usize> = self.way(entry).collect();
-        let passed = way.iter().position(|line| self.lines[*line].chunks_exact(words).any(is_free))?;
+        let free = |line: &usize| {
+            line::places(self.form).find(|place| line::is_free(&self.lines[*line], *place, self.form))
+        };
+        let (passed, place) =
+            way.iter().enumerate().find_map(|(passed, line)| Some((passed, free(line)?)))?;
+        if passed > 0 && self.run_of_overflows(way[0], passed) > self.most_overflows() {
+            return None;
+        }
         for line in &way[..passed] {
             if self.lines[*line][0] & OVERFLOW == 0 {
                 self.lines[*line][0] |= OVERFLOW;
                 self.note_write(*line);
             }
         }
-        if passed > 0 && self.overflows_around(way[0]) > self.most_overflows() {
-            return None;
-        }
         let line = way[passed];
-        let word = self.lines[line].chunks_exact(words).position(is_free)? * words;
-        self.lines[line][word + 1..word + words].copy_from_slice(&entry.0[1..words]);
-        if words > 1 {
+        if line::put_rest(&mut self.lines[line], place, self.form, entry) {
             self.note_write(line);
         }
-        self.lines[line][word] |= entry.0[0];
+        line::put_first(&mut self.lines[line], place, self.form, entry);
         self.note_write(line);
         Some(())
     }
 
-    /// How many lines in a row, of which this is one, have overflowed.
-    fn overflows_around(&self, line: usize) -> usize {
-        let mask = self.lines.len() - 1;
-        let run = |step: fn(usize, usize) -> usize| {
-            let next = |far: &usize| self.lines[step(line, *far) & mask][0] & OVERFLOW != 0;
-            (1..=mask).take_while(next).count()
-        };
-        1 + run(usize::wrapping_add) + run(usize::wrapping_sub)
+    /// How many lines in a row, among them so many from this one on, will have overflowed once those have.
+    fn run_of_overflows(&self, first: usize, count: usize) -> usize {
+        let all = self.lines.len();
+        let has_overflowed = |line: usize| self.lines[line % all][0] & OVERFLOW != 0;
+        let behind = (0..all - count).take_while(|far| has_overflowed(first + count + far)).count();
+        let before = (1..=all - count).take_while(|far| has_overflowed(first + all - far)).count();
+        (before + count + behind).min(all)
     }
 
     fn note_write(&mut self, line: usize) {
@@ -302,14 +330,19 @@ impl Table {
     }
 }
 
-/// What is kept of the first word of a place when its entry goes, in any place and in a line's first.
-const OVERFLOW_IF_FIRST: [u64; 2] = [0, OVERFLOW];
+/// How often a table is made with another seed, and in the end with more lines, before that is given up.
+const MOST_ATTEMPTS: u32 = 32;
 
-/// Percent of places that may be taken: the fewer a line has, the sooner it overflows.
+/// A table that is full gets room for this part more.
+const GROWTH: usize = 4;
+
+/// Percent of places that may be taken: the fewer a line has, the sooner it overflows. Of a table that is as full as this
+/// allows, four to ten per cent of lines have overflowed (adr/0031).
 const fn most_percent(places: usize) -> usize {
     match places {
-        8 => 75,
-        4 => 60,
+        set::HALVES => 70,
+        8 => 60,
+        4 => 55,
         2 => 45,
         _ => 25,
     }
@@ -322,7 +355,13 @@ fn most_entries(form: Form, lines: usize) -> usize {
 
 fn least_lines(form: Form, entries: usize) -> usize {
     let places = form.kind.places(form.family);
-    (entries * 100).div_ceil(places * most_percent(places)).next_power_of_two()
+    (entries * 100).div_ceil(places * most_percent(places)).max(1)
+}
+
+/// What an entry matches, be it an exception or not.
+fn without_nomatch(entry: &Entry) -> Entry {
+    let [first, a, b, c, d] = entry.0;
+    Entry([first & !NOMATCH, a, b, c, d])
 }
 
 /// Nobody outside can tell it, so that nobody can choose entries that meet in one line.

@@ -14,7 +14,9 @@ use berth_common::{
     memory::{generate::Random, holds},
 };
 
-use super::{Bounds, Element, Fault, Form, Sets, Step, Table, command, command::Command, element::write};
+use super::{
+    Bounds, Element, Fault, Form, Misfit, Sets, Step, Table, command, command::Command, element::write,
+};
 
 const FORMS: [(Kind, Family); 13] = [
     (Kind::HashIp, Family::Ipv4),
@@ -129,7 +131,7 @@ fn entries_come_and_go_as_in_a_list() {
             if random.once_in(3) {
                 assert_eq!(table.remove(&key), list.remove(&key).is_some());
             } else if let std::collections::btree_map::Entry::Vacant(place) = list.entry(key) {
-                assert!(table.insert(&entry));
+                table.insert(&entry).unwrap();
                 place.insert(entry);
             }
             assert_eq!((table.find(&key), table.len()), (list.get(&key).copied(), list.len()));
@@ -147,20 +149,47 @@ fn entries_come_and_go_as_in_a_list() {
 #[test]
 fn entries_are_found_when_networks_of_other_lengths_come() {
     let form = Form::of(Kind::HashNet, Family::Ipv6);
-    // As many as there may be in a table of 512 lines, but for those to come.
     let mut texts: Vec<String> = (0..429).map(|number| format!("2001:db8::{number:x}/128")).collect();
     texts.extend((96..127).map(|length| format!("2001:db8:1::/{length}")));
     let entries: Vec<Entry> = texts.iter().map(|text| read_one(form, text, false)).collect();
     // Each has another seed.
     for _ in 0..10 {
-        let mut table = Table::new(form);
-        for entry in &entries {
-            assert!(table.insert(entry));
+        // As full as it may be, before the others come.
+        let mut table = Table::of(form, &entries[..429]).unwrap();
+        for entry in &entries[429..] {
+            table.insert(entry).unwrap();
         }
         for entry in &entries {
             assert_eq!(table.find(entry), Some(*entry));
         }
     }
+}
+
+/// As lists of networks have that are in use.
+#[test]
+fn many_networks_of_all_lengths() {
+    let form = Form::of(Kind::HashNet, Family::Ipv6);
+    let mut random = Random::new(9);
+    let entry = |number: u32| {
+        let prefix = 29 + u8::try_from(number % 32).unwrap();
+        let parts = berth_common::abi::set::Parts {
+            first: [random.bits(), 0],
+            prefix,
+            ..berth_common::abi::set::Parts::default()
+        };
+        Entry::new(form.kind, form.family, &parts)
+    };
+    let mut all: Vec<Entry> = (0..100_000).map(entry).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut table = Table::of(form, &all[..60_000]).unwrap();
+    let refused = all[60_000..].iter().position(|entry| table.insert(entry).is_err()).unwrap();
+    let held = &all[..60_000 + refused];
+    assert!((table.len(), held.len() > 94_000) == (held.len(), true), "{}", table.len());
+    assert!(held.iter().step_by(100).all(|entry| table.find(entry) == Some(*entry)));
+    // As the next berth reads it, whatever its seed.
+    assert_eq!(Table::of(form, held).unwrap().len(), held.len());
+    assert_eq!(Table::of(form, &all[..=held.len()]).unwrap_err(), Misfit::Room);
 }
 
 /// What the kernel has is told by the changes alone.
@@ -174,7 +203,7 @@ fn changes_lead_to_the_same_lines() {
         for stamp in 0..600 {
             let entry = read_one(form, &random_text(form, &mut random), false);
             if !table.remove(&entry) {
-                table.insert(&entry);
+                table.insert(&entry).unwrap();
             }
             match table.take_change() {
                 Change::All => kernel = table.lines(stamp),
@@ -219,7 +248,7 @@ fn lookups_find_what_is_there() {
             let text = random_text(form, &mut random);
             let entry = read_one(form, &text, kind.has_networks() && random.once_in(4));
             table.remove(&entry);
-            assert!(table.insert(&entry));
+            table.insert(&entry).unwrap();
         }
         let (lines, entries) = (table.lines(1), table.entries());
         let mut met = [0; 2];
@@ -265,7 +294,7 @@ fn lookups_find_what_is_there() {
             }
             let question = question(family, ends, protocol, ports);
             let expected = slow(form, &entries, (ends, protocol, ports), asked);
-            let found = holds(&lines, &question, asked);
+            let found = holds(&lines, &question, asked).unwrap();
             assert_eq!(found, expected, "{kind:?} {family:?} {ends:x?} {protocol} {ports:?} {asked:?}");
             // Where lines are full, so are those that are looked at without a search.
             let mut search = Search::EMPTY;
@@ -319,9 +348,9 @@ fn slow(form: Form, entries: &[Entry], (ends, protocol, ports): Packet, asked: e
 #[test]
 fn many_entries_fit_and_are_found() {
     for (kind, family, most_bytes) in [
-        (Kind::HashIp, Family::Ipv4, 16),
-        (Kind::HashIp, Family::Ipv6, 128),
-        (Kind::HashIpPortIp, Family::Ipv6, 512),
+        (Kind::HashIp, Family::Ipv4, 7),
+        (Kind::HashIp, Family::Ipv6, 72),
+        (Kind::HashIpPortIp, Family::Ipv6, 257),
     ] {
         let form = Form::of(kind, family);
         let mut random = Random::new(5);
@@ -345,7 +374,80 @@ fn many_entries_fit_and_are_found() {
         assert!(all.iter().all(|entry| table.find(entry) == Some(*entry)));
         let bytes = table.lines(0).len() * 64;
         assert!(bytes <= all.len() * most_bytes, "{kind:?} {family:?}: {bytes}");
+        if kind == Kind::HashIp {
+            looked_up(&table, family, &all);
+        }
     }
+}
+
+/// Tables of a few lines, from the last of which a lookup goes on to the first.
+#[test]
+fn few_entries_are_found() {
+    for family in [Family::Ipv4, Family::Ipv6] {
+        let form = Form::of(Kind::HashIp, family);
+        for count in 1..100 {
+            let low = |number: u64| if number == 0 { 0xffff_ffff } else { number * 7 };
+            let entry = |number| {
+                let parts = berth_common::abi::set::Parts {
+                    first: [0, low(number)],
+                    prefix: form.bits(),
+                    ..berth_common::abi::set::Parts::default()
+                };
+                Entry::new(form.kind, form.family, &parts)
+            };
+            let all: Vec<Entry> = (0..count).map(entry).collect();
+            let mut table = Table::of(form, &all).unwrap();
+            looked_up(&table, family, &all);
+            assert!(table.remove(&all[0]) && !table.remove(&all[0]));
+            looked_up(&table, family, &all[1..]);
+        }
+    }
+}
+
+/// The engine finds all of these addresses in the table, and none of those that come after them.
+fn looked_up(table: &Table, family: Family, all: &[Entry]) {
+    let (lines, asked) = (table.lines(1), external::Set { parts: 1, destinations: 0 });
+    let is_in = |number: u128| holds(&lines, &question(family, [number, 1], 6, [1, 2]), asked).unwrap();
+    let of = |entry: &Entry| {
+        let [high, low] = entry.parts(Kind::HashIp, Some(family)).first;
+        u128::from(high) << 64 | u128::from(low)
+    };
+    let numbers: BTreeSet<u128> = all.iter().map(of).collect();
+    assert_eq!(numbers.iter().find(|number| !is_in(**number)), None, "{} {family:?}", all.len());
+    let next = |number: &u128| if family == Family::Ipv4 { (number + 1) & 0xffff_ffff } else { number + 1 };
+    let others = numbers.iter().map(next).filter(|number| !numbers.contains(number));
+    assert_eq!(others.into_iter().find(|number| is_in(*number)), None, "{} {family:?}", all.len());
+}
+
+/// A set has no more lines than a shelf, and stays as it is when it would have.
+#[test]
+fn what_has_no_room_is_refused() {
+    let form = Form::of(Kind::HashIpPortIp, Family::Ipv6);
+    let entry = |number: u64| {
+        let parts = berth_common::abi::set::Parts {
+            first: [number, 1],
+            second: [1, number],
+            port: 1,
+            protocol: 6,
+            prefix: 128,
+        };
+        Entry::new(form.kind, form.family, &parts)
+    };
+    let fits: Vec<Entry> = (0..65_000).map(entry).collect();
+    let mut table = Table::of(form, &fits).unwrap();
+    let (mut count, mut lines) = (65_000, table.lines(0));
+    while table.insert(&entry(count)).is_ok() {
+        (count, lines) = (count + 1, table.lines(0));
+        assert!(count <= 66_000 && lines.len() <= 1 << 18, "{count} entries, {} lines", lines.len());
+    }
+    assert_eq!((table.len() as u64, table.lines(0).len()), (count, lines.len()));
+    assert!(count >= 65_536, "{count}");
+    // As the next berth reads it.
+    assert_eq!(Table::of(form, &table.entries()).unwrap().len() as u64, count);
+    assert_eq!(table.find(&entry(count)), None);
+    assert_eq!(table.find(&entry(count - 1)), Some(entry(count - 1)));
+    let all: Vec<Entry> = (0..70_000).map(entry).collect();
+    assert_eq!(Table::of(form, &all).unwrap_err(), Misfit::Room);
 }
 
 fn change(sets: &Sets, text: &str, used: &[&str]) -> Result<(Sets, Vec<Step>), String> {

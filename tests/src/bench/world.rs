@@ -17,7 +17,7 @@ use berth_common::abi::{
     units::{ContainerId, Port, Protocol},
 };
 
-use crate::object::{Array, Hash, Input, Object, PerCpu, shape, zero};
+use crate::object::{Array, Hash, Input, Object, PerCpu, Shelves, shape, zero};
 use crate::topology::NODE_V4;
 
 /// A container all of whose traffic has flows.
@@ -43,6 +43,7 @@ pub struct World {
     usage: Array<Usage>,
     containers: Array<Container>,
     timeouts: Array<Timeouts>,
+    shelves: Shelves,
     slots: u32,
 }
 
@@ -76,6 +77,7 @@ impl World {
             usage: object.array("USAGE")?,
             containers,
             timeouts: object.array("TIMEOUTS")?,
+            shelves: object.shelves()?,
             slots: flows,
             object,
         };
@@ -90,14 +92,14 @@ impl World {
         &self.object
     }
 
-    /// Puts an array of lines into a map of maps.
+    /// Makes this a set.
     pub fn put_set(&mut self, number: u32, lines: &[Line]) -> Result<()> {
-        self.object.arrays("SETS")?.set(number, lines).map(drop)
+        self.shelves.set_set(number, lines)
     }
 
     /// Puts rules in force for a container.
     pub fn put_rules(&mut self, id: ContainerId, lines: &[Line]) -> Result<()> {
-        self.object.rulesets()?.set(id, lines).map(drop)
+        self.shelves.set_rules(id, lines).map(drop)
     }
 
     /// Sets flags of a container.

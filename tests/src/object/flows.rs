@@ -146,7 +146,7 @@ impl FlowMaps {
 
     /// Writes what is in the first slots, of those that the table was made with.
     pub fn write(&mut self, flows: &[Flow]) -> Result<()> {
-        self.base.write(flows)
+        self.base.write(0, flows)
     }
 
     /// Makes the table larger while its programs are at work, as the loader does. `request` has the control program carry one out.

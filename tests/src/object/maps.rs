@@ -82,9 +82,9 @@ impl<V: Layout> Array<V> {
         Ok(self.0.set(index, Plain(value), 0)?)
     }
 
-    /// Sets the first values.
-    pub fn write(&mut self, values: &[V]) -> Result<()> {
-        let keys: Vec<u32> = (0..u32::try_from(values.len())?).collect();
+    /// Sets the values from `first` on.
+    pub fn write(&mut self, first: u32, values: &[V]) -> Result<()> {
+        let keys: Vec<u32> = (first..).take(values.len()).collect();
         // SAFETY: layouts have no padding of their own, so all bytes of the values are there to be read.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
         Ok(sys::update_batch(IterableMap::map(&self.0).fd().as_fd(), &keys, bytes)?)
@@ -113,16 +113,6 @@ impl<V: Layout> Arrays<V> {
     /// The array at `index`.
     pub fn inner(&self, index: u32) -> Result<Array<V>> {
         Ok(Array(self.0.get(&index, 0)?))
-    }
-
-    /// Puts a new array of these values at `index`, and hands it over.
-    pub fn set(&mut self, index: u32, values: &[V]) -> Result<Array<V>> {
-        let mut array = maps::Array::create(u32::try_from(values.len())?, BPF_F_INNER_MAP)?;
-        for (index, value) in (0..).zip(values) {
-            array.set(index, Plain(*value), 0)?;
-        }
-        self.0.set(index, &array, 0)?;
-        Ok(Array(array))
     }
 }
 

@@ -3,7 +3,7 @@
 mod flows;
 mod maps;
 mod plain;
-mod rulesets;
+mod shelves;
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use aya::{Btf, Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
 pub use flows::{FlowMaps, shape};
 pub use maps::{Array, Arrays, Hash, PerCpu, Storage};
 pub use plain::{Layout, Plain, zero};
-pub use rulesets::{Rulesets, Shelved};
+pub use shelves::{Shelved, Shelves};
 
 /// Bytes of a `struct __sk_buff`, and where in it the number of segments is.
 const CONTEXT_LENGTH: usize = 192;

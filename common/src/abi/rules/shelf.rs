@@ -1,9 +1,9 @@
-//! Where rulesets are: on shelves, which are arrays of equally many lines, each ruleset on lines of its own that follow each other.
+//! Where rulesets and named sets are: on shelves, which are arrays of equally many lines, each on lines of its own that follow each other.
 //!
 //! The kernel compiles a look into an array into the program, without a call, if all arrays that may be meant there are of one size; a packet
 //! takes 14 to 30 such looks.
 
-/// Lines of a shelf: no ruleset has more.
+/// Lines of a shelf: no ruleset and no set has more.
 pub const LINES: u32 = 1 << 18;
 
 /// Most shelves.
@@ -15,13 +15,13 @@ const MASK: u64 = (1 << LINES_SHIFT) - 1;
 
 const _: () = assert!(LINES as u64 <= MASK && (SHELVES as u64) < 1 << (64 - SHELF_SHIFT));
 
-/// Value of the `RULESETS` map, by container: where its ruleset is. Read and written at once.
+/// Value of the `RULESETS` map, by container, and of the `SETS` map, by number: where the ruleset or the set is. Read and written at once.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(pub u64);
 
 impl Place {
-    /// Of a container that has no rules.
+    /// Nowhere: there are no rules, or there is no such set.
     pub const NONE: Self = Self(0);
 
     /// So many lines on a shelf, from `first` on. There is at least one.

@@ -10,6 +10,7 @@ use crate::{
     abi::rules::{
         check::{self, CHECK_WORDS, Check},
         entry::{Entry, MAX_CHECKS},
+        external::{SET, Set},
         half,
     },
     engine::tables::Word,
@@ -64,6 +65,9 @@ impl<L: Lines, S: Surroundings> Walk<'_, L, S> {
             check::NTH => is_turn(self.lines.word(check.place)?, first),
             check::LIMIT => {
                 limit::take(self.lines.word(check.place)?, self.surroundings.now(), first, second)
+            }
+            check::EXTERNAL if check.external == SET => {
+                self.surroundings.in_set(check.place, Set::from_parameters(check.parameters))?
             }
             check::EXTERNAL => match self.external(check) {
                 Answer::No => false,

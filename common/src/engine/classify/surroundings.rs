@@ -1,8 +1,8 @@
 //! What a walk asks of its surroundings, and tells them.
 
-use crate::abi::units::Nanos;
+use crate::abi::{rules::external::Set, units::Nanos};
 
-/// A check that somebody else answers: a named set, recent, hashlimit, connlimit.
+/// A check that somebody else answers: recent, hashlimit, connlimit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct External {
     /// What is asked: a number that compiler and answerer agree on.
@@ -53,6 +53,9 @@ pub trait Surroundings {
     /// Whether the TCP header has an option of this kind; nothing where there is no TCP header.
     fn has_tcp_option(&mut self, kind: u8) -> Option<bool>;
 
+    /// Whether the packet is in the named set with this number. Nothing if there is something by that number that is no set.
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool>;
+
     /// Answers a check.
     fn external(&mut self, check: &External) -> Answer;
 
@@ -86,6 +89,11 @@ impl<S: Surroundings> Surroundings for &mut S {
     #[inline(always)]
     fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
         (**self).has_tcp_option(kind)
+    }
+
+    #[inline(always)]
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool> {
+        (**self).in_set(number, asked)
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::{cell::Cell, ops::Range};
 
 use berth_common::abi::{
-    rules::{Line, chain::SLOTS, header, root::Shape, target::Target},
+    rules::{Line, chain::SLOTS, external::Set, header, root::Shape, target::Target},
     units::Nanos,
 };
 use berth_common::{
@@ -146,6 +146,10 @@ impl Surroundings for Waiting<'_> {
 
     fn has_tcp_option(&mut self, kind: u8) -> Option<bool> {
         self.0.has_tcp_option(kind)
+    }
+
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool> {
+        self.0.in_set(number, asked)
     }
 
     fn external(&mut self, check: &External) -> Answer {

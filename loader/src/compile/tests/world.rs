@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use berth_common::{
     abi::{
         address::Address,
-        rules::{BuiltIn, Dimension, Family, dimension::ABSENT},
+        rules::{
+            BuiltIn, Dimension, Family,
+            dimension::ABSENT,
+            external::{SET, Set},
+        },
         units::Nanos,
     },
     engine::classify::{Answer, External, Fields, Question, Surroundings},
@@ -115,7 +119,16 @@ impl Surroundings for World {
         self.tcp_options.map(|options| options.checked_shr(kind.into()).is_some_and(|rest| rest & 1 != 0))
     }
 
+    fn in_set(&mut self, number: u32, asked: Set) -> Option<bool> {
+        let [asked, ..] = asked.to_parameters();
+        Some(mix(mix(number.into()) ^ asked) & 1 != 0)
+    }
+
     fn external(&mut self, check: &External) -> Answer {
+        if check.kind == SET {
+            let is_in = self.in_set(check.id, Set::from_parameters(check.parameters));
+            return Answer::from(is_in == Some(true));
+        }
         let [a, b, c] = check.parameters;
         let all = [check.kind.into(), check.id.into(), a, b, c, check.mark.into()];
         let hash = all.into_iter().fold(0, |hash, word| mix(hash ^ word));

@@ -190,7 +190,7 @@ impl Feature {
             }
             Self::CoarseClock => required("coarse-clock", "tells when flows end"),
             Self::RingBuffer => required("ring-buffer", "carries events"),
-            Self::InnerArrays => required("inner-arrays", "keep rules"),
+            Self::InnerArrays => required("inner-arrays", "keep rules and sets"),
             Self::Tcx => used(
                 "tcx",
                 "keeps programs on interfaces",

@@ -1,5 +1,7 @@
 //! Named sets: on file and in the kernel, or in neither.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::api::{
     rules::{Edit, Family, Table},
@@ -45,6 +47,29 @@ fn each_has_a_number_of_its_own() {
     assert_eq!(bench.node.kernel.sets.keys().copied().collect::<Vec<_>>(), [1]);
     let files = fs::read_dir(bench.directory.path().join("state/sets")).unwrap();
     assert_eq!(files.count(), 1);
+}
+
+/// As when a berth was killed while it removed one.
+#[test]
+fn what_is_no_containers_goes_at_the_next_start() {
+    let mut bench = with_two();
+    let stray = bench.node.kernel.sets[&0].clone();
+    bench.node.kernel.sets.insert(7, stray);
+    let bench = bench.again();
+    assert_eq!(bench.node.kernel.sets.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    // Not while it cannot be told whose it is; nor does anybody get the number.
+    let files = fs::read_dir(bench.directory.path().join("state/sets")).unwrap();
+    let of_a = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("1-");
+    let file = files.map(|file| file.unwrap().path()).find(of_a).unwrap();
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, "{}\n{}\n").unwrap();
+    let mut bench = bench.again();
+    assert_eq!(bench.node.kernel.sets.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    change(&mut bench, "b", "add s 192.0.2.1").unwrap();
+    bench.refuses("is damaged", |bench| change(bench, "b", "create t hash:ip"));
+    fs::write(&file, whole).unwrap();
+    change(&mut bench, "b", "create t hash:ip").unwrap();
+    assert_eq!(bench.node.kernel.sets.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
 }
 
 #[test]

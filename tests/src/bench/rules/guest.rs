@@ -11,7 +11,7 @@ use berth_common::abi::{
 
 use super::super::tuple::Tuple;
 use super::super::world;
-use crate::object::{Array, FlowMaps, Hash, Input, Object, Rulesets, Shelved, shape, zero};
+use crate::object::{Array, FlowMaps, Hash, Input, Object, Shelved, Shelves, shape, zero};
 
 /// To a container, and from it.
 pub const TO: &str = "berth_if_out";
@@ -27,7 +27,7 @@ pub struct Node {
     config: Array<Config>,
     containers: Array<Container>,
     interfaces: Hash<u32, Interface>,
-    rulesets: Rulesets,
+    shelves: Shelves,
     usage: Array<Usage>,
     last: u32,
     table: FlowMaps,
@@ -56,7 +56,7 @@ impl Node {
             config: shared,
             containers: object.array("CONTAINERS")?,
             interfaces: object.hash("INTERFACES")?,
-            rulesets: object.rulesets()?,
+            shelves: object.shelves()?,
             usage: object.array("USAGE")?,
             last: 0,
             table,
@@ -83,7 +83,7 @@ impl Node {
         let mut rules = None;
         if let Some(first) = lines.first() {
             let header = Header::from_line(first).context("no ruleset")?;
-            rules = Some(Ruleset { lines: self.rulesets.set(id, lines)?, header });
+            rules = Some(Ruleset { lines: self.shelves.set_rules(id, lines)?, header });
             container.flags |= Container::HAS_RULES;
         }
         self.containers.set(id.0, container)?;
@@ -93,7 +93,7 @@ impl Node {
     /// Puts other rules in the place of the container's.
     pub fn replace(&mut self, guest: &mut Guest, lines: &[Line]) -> Result<()> {
         let header = lines.first().and_then(Header::from_line).context("no ruleset")?;
-        guest.rules = Some(Ruleset { lines: self.rulesets.set(guest.id, lines)?, header });
+        guest.rules = Some(Ruleset { lines: self.shelves.set_rules(guest.id, lines)?, header });
         Ok(())
     }
 

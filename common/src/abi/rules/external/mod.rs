@@ -12,7 +12,7 @@ pub use hashlimit::{Hashlimit, HashlimitEnd};
 pub use recent::{Recent, RecentAction, Seen};
 pub use set::Set;
 
-/// Whether the packet is in a named set: [`Set`].
+/// Whether the packet is in a named set, which is told at once: [`Set`].
 pub const SET: u8 = 1;
 /// Whether an address is in a list of recent ones, which may change by that: [`Recent`].
 pub const RECENT: u8 = 2;
