@@ -218,8 +218,8 @@ impl<C: Context> NatTables for Maps<C> {
     }
 
     #[inline(always)]
-    fn own_slot(&self, headers: &Headers, zone: Zone) -> u32 {
-        own::seam_own_slot(headers, zone.0)
+    fn own_number(&self, headers: &Headers, zone: Zone) -> u32 {
+        own::seam_own_number(headers, zone.0)
     }
 
     #[inline(always)]

@@ -294,9 +294,9 @@ extern "C" fn seam_own_about_after(
     {
         return 1;
     }
-    let is_from_there = quoted.destination == headers.source;
+    // Whoever sends it: as netfilter has it, and nobody is told of a way that was not asked for (nf_nat_icmp_reply_translation).
     (rewrite::put_quoted(skb, headers, &quoted, Which::Destination, end)
-        && (!is_from_there || put(skb, headers, Which::Source, end))) as u32
+        && put(skb, headers, Which::Source, end)) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -322,15 +322,15 @@ pub extern "C" fn seam_own_end(slot: u32, remote: *const Address, zone: u32, end
     own::end_of(&Maps::new(NoContext), slot, remote, Zone(zone), end) as u32
 }
 
-/// As [`NatTables::own_slot`](berth_common::engine::nat::NatTables::own_slot).
+/// As [`NatTables::own_number`](berth_common::engine::nat::NatTables::own_number).
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn seam_own_slot(headers: *const Headers, zone: u32) -> u32 {
+pub extern "C" fn seam_own_number(headers: *const Headers, zone: u32) -> u32 {
     if headers.is_null() {
         return own::NO_SLOT;
     }
     // SAFETY: As above.
-    own::slot_by_name(&Maps::new(NoContext), unsafe { &*headers }, Zone(zone))
+    own::number_by_name(&Maps::new(NoContext), unsafe { &*headers }, Zone(zone))
 }
 
 /// As [`NatTables::own_is_free`](berth_common::engine::nat::NatTables::own_is_free).

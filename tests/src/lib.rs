@@ -30,6 +30,7 @@ pub mod link;
 pub mod lxc;
 pub mod name;
 pub mod netns;
+pub mod notice;
 pub mod object;
 pub mod offload;
 pub mod packet;

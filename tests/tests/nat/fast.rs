@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +12,9 @@ use berth_tests::process::ok;
 use berth_tests::sockets::errno;
 use berth_tests::topology::{UPLINK, at};
 use berth_tests::wait::{self, LIMIT};
-use berth_tests::{Endpoint as _, Host, Sockets as _, Topology, in_netns, offload, privileged, sysctl};
+use berth_tests::{
+    Endpoint as _, Host, Sockets as _, Topology, in_netns, notice, offload, privileged, sysctl,
+};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::checksums::wrong;
@@ -123,7 +125,7 @@ fn the_stack_answers_what_cannot_go_on() -> Result<()> {
     ok(net.topology.node.command("ip")?.args(["link", "set", UPLINK, "mtu", "1300"]))?;
     both(&net, |from, address, port| {
         let socket = established(&net, from, at(address, port))?;
-        told(&socket, address)?;
+        notice::tell_all(&socket, address)?;
         hops(&socket, address, 1)?;
         socket.send(b"too far")?;
         let error = errno(socket.recv(&mut [0; 16]));
@@ -146,15 +148,6 @@ fn hops(socket: &UdpSocket, address: IpAddr, count: u8) -> Result<()> {
     match address {
         IpAddr::V4(_) => setsockopt(&socket.as_fd(), sockopt::Ipv4Ttl, &count.into())?,
         IpAddr::V6(_) => setsockopt(&socket.as_fd(), sockopt::Ipv6Ttl, &count.into())?,
-    }
-    Ok(())
-}
-
-/// Has a socket told of every error.
-fn told(socket: &UdpSocket, address: IpAddr) -> Result<()> {
-    match address {
-        IpAddr::V4(_) => setsockopt(&socket.as_fd(), sockopt::Ipv4RecvErr, &true)?,
-        IpAddr::V6(_) => setsockopt(&socket.as_fd(), sockopt::Ipv6RecvErr, &true)?,
     }
     Ok(())
 }

@@ -9,8 +9,7 @@ use anyhow::{Result, anyhow};
 use berth_tests::sockets::{errno, unspecified};
 use berth_tests::topology::at;
 use berth_tests::wait::LIMIT;
-use berth_tests::{Endpoint, Sockets as _};
-use nix::sys::socket::{setsockopt, sockopt};
+use berth_tests::{Endpoint, Sockets as _, notice};
 use socket2::Socket;
 
 /// What a client was told.
@@ -42,7 +41,7 @@ pub fn attempt(client: &dyn Endpoint, server: IpAddr, ports: &[u16]) -> Result<V
         .iter()
         .map(|&port| {
             let datagrams = client.udp_bind(unspecified(server, 0))?;
-            report_all_errors(&datagrams, server)?;
+            notice::tell_all(&datagrams, server)?;
             datagrams.connect(at(server, port))?;
             Ok((client.tcp(server)?, datagrams, port))
         })
@@ -70,15 +69,6 @@ pub fn servers(
 ) -> io::Result<Vec<(TcpListener, UdpSocket)>> {
     let open = |&port| Ok((endpoint.tcp_listen(at(address, port))?, endpoint.udp_bind(at(address, port))?));
     ports.iter().map(open).collect()
-}
-
-/// Errors that the kernel would else keep from a UDP socket, since they may pass.
-fn report_all_errors(socket: &UdpSocket, family: IpAddr) -> Result<()> {
-    match family {
-        IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
-        IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
-    }
-    Ok(())
 }
 
 /// Sends a datagram, and gets the error it causes. (What sending itself says is another matter: netfilter's own has it

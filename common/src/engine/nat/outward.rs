@@ -258,7 +258,7 @@ pub fn awaits<T: NatTables>(tables: &T, headers: &Headers, id: ContainerId, oute
 #[inline(always)]
 pub fn live<T: NatTables>(tables: &T, headers: &Headers, zone: Zone) -> Option<Slot<T::Flow>> {
     if tables.is_own_on() {
-        let number = tables.own_slot(headers, own::Side::Outside.zone(zone));
+        let number = tables.own_number(headers, own::Side::Outside.zone(zone));
         if number != own::NO_SLOT {
             let number = own::slot_of(number);
             return tables.slot(number).map(|flow| Slot { number, flow });

@@ -224,7 +224,7 @@ pub trait NatTables: Tables {
 
     /// The [number](Naming::number) of the name that a packet bears in a zone of names; none that there is, if it bears none.
     #[inline(always)]
-    fn own_slot(&self, headers: &Headers, zone: Zone) -> u32 {
-        own::slot_by_name(self, headers, zone)
+    fn own_number(&self, headers: &Headers, zone: Zone) -> u32 {
+        own::number_by_name(self, headers, zone)
     }
 }

@@ -9,10 +9,9 @@ use berth_tests::exchange::{pings, stream};
 use berth_tests::sockets::icmp;
 use berth_tests::topology::at;
 use berth_tests::wait::{LIMIT, uninterrupted};
-use berth_tests::{Host, Sockets as _};
-use nix::sys::socket::{setsockopt, sockopt};
+use berth_tests::{Host, Sockets as _, notice};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, up_to_choice};
 use super::reflector::Told;
 
 /// The longest line that a server tells.
@@ -54,10 +53,7 @@ pub fn udp(client: &Host, ends: (SocketAddr, SocketAddr), size: usize, connected
     let (own, asked) = ends;
     let socket = client.udp_bind(own).context("take a port")?;
     // It is told of all errors, whether it is connected or not.
-    match asked {
-        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
-        SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
-    }
+    notice::tell_all(&socket, asked.ip())?;
     let sent = vec![7; size];
     // The second one finds the flow that is there already.
     let mut outcome = datagram(&socket, asked, &sent, connected);
@@ -66,7 +62,7 @@ pub fn udp(client: &Host, ends: (SocketAddr, SocketAddr), size: usize, connected
     }
     Ok(match outcome {
         Ok((told, heard)) => Outcome::served(told, ends, heard),
-        Err(error) => Outcome::failed(&error),
+        Err(error) => Outcome::told(&error, notice::take(&socket)?),
     })
 }
 
@@ -119,7 +115,7 @@ pub fn ping(
             let message = buffer[..length].get(header..).context("a message")?;
             if message.first() == Some(&request) && message.get(8..10) == Some(&id.to_be_bytes()) {
                 let id = u16::from_be_bytes([message[4], message[5]]);
-                seen.push(Outcome::Echoed { peer: peer.ip(), reached, id });
+                seen.push(Outcome::Echoed { peer: up_to_choice(peer.ip()), reached, id });
             }
         }
     }

@@ -26,6 +26,7 @@ struct Tally {
     served: usize,
     echoed: usize,
     refused: usize,
+    told: usize,
     unreachable: usize,
     /// Where the server has seen another than the client is, or was reached elsewhere than it was asked.
     peers: usize,
@@ -53,6 +54,10 @@ impl Tally {
                 self.pings += usize::from((peer, reached) != (own, asked));
                 ensure!(id == act.own, "{act:?}: its id has become {id}");
             }
+            Outcome::Told(kind, notice) => {
+                self.told += 1;
+                ensure!(notice.about.ip() == asked, "{act:?}: {kind:?}, {notice:?}");
+            }
             Outcome::Failed(ErrorKind::ConnectionRefused) => self.refused += 1,
             Outcome::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
                 self.unreachable += 1;
@@ -63,8 +68,10 @@ impl Tally {
     }
 
     fn has_all(&self) -> bool {
-        let Self { served, echoed, refused, unreachable, peers, reached, pings, chosen } = *self;
-        [served, echoed, refused, unreachable, peers, reached, pings, chosen].iter().all(|count| *count > 0)
+        let Self { served, echoed, refused, told, unreachable, peers, reached, pings, chosen } = *self;
+        [served, echoed, refused, told, unreachable, peers, reached, pings, chosen]
+            .iter()
+            .all(|count| *count > 0)
     }
 }
 

@@ -4,7 +4,10 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use berth_tests::notice::Notice;
+
 use super::reflector::Told;
+use super::targets::STRANGERS;
 
 /// Ranges of ports from which rules let choose. Beside them only what clients have, or ask for, is in there.
 pub const RANGES: [RangeInclusive<u16>; 6] = [OPEN, CLOSED, LOW, SNAT, MASQUERADE, INPUT];
@@ -35,7 +38,7 @@ pub enum Outcome {
     },
     /// An echo request was answered.
     Echoed {
-        /// Whom the host that was asked has seen.
+        /// Whom the host that was asked has seen, [up to choice](up_to_choice).
         peer: IpAddr,
         /// By which of its addresses.
         reached: IpAddr,
@@ -44,12 +47,14 @@ pub enum Outcome {
     },
     /// The client was told that it cannot be.
     Failed(ErrorKind),
+    /// The client was told why.
+    Told(ErrorKind, Notice),
 }
 
 /// An end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// Its address.
+    /// Its address; where a rule lets choose among several, the first of them.
     pub address: IpAddr,
     /// Its port.
     pub port: Port,
@@ -74,14 +79,25 @@ impl End {
             Some(range) => Port::Among(*range.start()),
             None => Port::Exactly(now.port()),
         };
-        Self { address: now.ip(), port }
+        Self { address: up_to_choice(now.ip()), port }
     }
+}
+
+/// The address itself, or the first one of those among which a rule lets choose.
+pub fn up_to_choice(address: IpAddr) -> IpAddr {
+    let range = STRANGERS.into_iter().find(|[first, last]| (first..=last).contains(&&address));
+    range.map_or(address, |[first, _]| first)
 }
 
 impl Outcome {
     /// What the server has told, and the client knows: itself, and whom it has asked.
     pub fn served(told: Told, (own, asked): (SocketAddr, SocketAddr), heard: SocketAddr) -> Self {
         Self::Served { peer: End::of(told.peer, own), reached: End::of(told.reached, asked), heard }
+    }
+
+    /// What the client was told, and by whom if it was by somebody.
+    pub fn told(error: &io::Error, notice: Option<Notice>) -> Self {
+        notice.map_or_else(|| Self::failed(error), |notice| Self::Told(error.kind(), notice))
     }
 
     /// What the client was told, however long it has waited.

@@ -8,9 +8,14 @@ use super::rulesets::{Chain, Drawn, NOWHERE, has_ports, one};
 
 /// Where one is led whose port less 8000 is added to the first of these.
 const SHIFTED: &str = "9300-9309/8000";
-/// Whom servers are told to have seen.
-const STRANGER: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 77))];
+/// Whom servers are told to have seen: one of these.
+pub const STRANGERS: [[IpAddr; 2]; 2] = [
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77)), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 79))],
+    [
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x77)),
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x79)),
+    ],
+];
 
 impl Drawn<'_> {
     /// The words of a target, or none.
@@ -33,17 +38,22 @@ impl Drawn<'_> {
                 self.destination(addresses, ports)
             }
             Chain::Input => {
-                let address = one(self.random, &[STRANGER[self.family], self.remote[1]]);
-                self.source(address, ports, &INPUT)
+                let [first, last] = STRANGERS[self.family];
+                match self.random.below(3) {
+                    0 => self.source((first, first), ports, &INPUT),
+                    1 => self.source((first, last), ports, &INPUT),
+                    _ => self.source((self.remote[1], self.remote[1]), ports, &INPUT),
+                }
             }
             Chain::Postrouting if self.random.once_in(2) => {
                 let ports = ports && self.random.once_in(2);
-                let to = format!(" --to-ports {}", dashed(&MASQUERADE));
+                let random = if self.random.once_in(3) { " --random" } else { "" };
+                let to = format!(" --to-ports {}{random}", dashed(&MASQUERADE));
                 format!("-j MASQUERADE{}", if ports { &to } else { "" })
             }
             Chain::Postrouting => {
                 let address = one(self.random, &[self.own[0], self.own[1], self.own[1]]);
-                self.source(address, ports, &SNAT)
+                self.source((address, address), ports, &SNAT)
             }
         }
     }
@@ -72,25 +82,37 @@ impl Drawn<'_> {
             _ if !ports => address.to_string(),
             0 => address.to_string(),
             1 => format!(":{port}"),
-            _ => with_port(address, &port),
+            _ => with_port(address, &address.to_string(), &port),
         };
-        format!("-j DNAT --to-destination {end}")
+        let persistent = if self.random.once_in(4) { " --persistent" } else { "" };
+        format!("-j DNAT --to-destination {end}{persistent}")
     }
 
-    fn source(&mut self, address: IpAddr, ports: bool, range: &RangeInclusive<u16>) -> String {
-        let end = match self.random.below(4) {
-            _ if !ports => address.to_string(),
-            0 => address.to_string(),
-            1 if self.certain => with_port(address, "5000"),
-            2 => with_port(address, &dashed(&LOW)),
-            _ => with_port(address, &dashed(range)),
+    /// A source from the first to the last address.
+    fn source(
+        &mut self,
+        (first, last): (IpAddr, IpAddr),
+        ports: bool,
+        range: &RangeInclusive<u16>,
+    ) -> String {
+        let addresses = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let with = |port: &str| with_port(first, &addresses, port);
+        let end = match self.random.below(5) {
+            _ if !ports => addresses,
+            0 => addresses,
+            1 if self.certain => with("5000"),
+            2 => with(&dashed(&LOW)),
+            3 => with(&dashed(range)) + " --random",
+            _ => with(&dashed(range)),
         };
-        format!("-j SNAT --to-source {end}")
+        let persistent = if self.random.once_in(4) { " --persistent" } else { "" };
+        format!("-j SNAT --to-source {end}{persistent}")
     }
 }
 
-fn with_port(address: IpAddr, port: &str) -> String {
-    if address.is_ipv4() { format!("{address}:{port}") } else { format!("[{address}]:{port}") }
+/// A port of addresses, of which one is given to tell the family.
+fn with_port(family: IpAddr, addresses: &str, port: &str) -> String {
+    if family.is_ipv4() { format!("{addresses}:{port}") } else { format!("[{addresses}]:{port}") }
 }
 
 fn dashed(range: &RangeInclusive<u16>) -> String {

@@ -16,7 +16,7 @@ pub fn arrive_about<T: NatTables>(tables: &T, quoted: &Headers, whose: Whose, en
         return false;
     }
     let zone = whose.before();
-    let number = tables.own_slot(quoted, zone);
+    let number = tables.own_number(quoted, zone);
     if number == NO_SLOT {
         return false;
     }

@@ -25,7 +25,7 @@ pub fn arrive<T: NatTables>(tables: &T, headers: &Headers, whose: Whose, end: &m
         let follows = tables.follow_first(headers, zone, end);
         return if follows { Step::Translated } else { Step::AsItIs };
     }
-    let number = tables.own_slot(headers, zone);
+    let number = tables.own_number(headers, zone);
     if number != NO_SLOT {
         let (Some(flow), Some(translation)) = (tables.slot(slot_of(number)), tables.translation(number))
         else {

@@ -89,7 +89,7 @@ pub fn settle<T: NatTables>(
             let Some(port) = ports.candidate(End::from(*own).port, number) else { break };
             outer.put(Which::Source, End { address: outer.source, port });
             let taken = if outer.from() == End::from(*own) {
-                if tables.own_slot(outer, naming.zone) == NO_SLOT {
+                if tables.own_number(outer, naming.zone) == NO_SLOT {
                     tables.own_keep(outer, naming)
                 } else {
                     Taken::No

@@ -179,9 +179,9 @@ pub fn live<T: NatTables>(tables: &T, headers: &Headers, flows: Zone) -> Option<
     if slot.flow.expires().released() > tables.now() { Some(slot) } else { None }
 }
 
-/// As [`NatTables::own_slot`].
+/// As [`NatTables::own_number`].
 #[inline(always)]
-pub fn slot_by_name<T: NatTables>(tables: &T, headers: &Headers, zone: Zone) -> u32 {
+pub fn number_by_name<T: NatTables>(tables: &T, headers: &Headers, zone: Zone) -> u32 {
     let key = Place::in_zone(zone).key(headers);
     let Some(number) = tables.name(&key).map(|name| name.load() as u32) else { return NO_SLOT };
     let (Some(flow), Some(translation)) = (tables.slot(slot_of(number)), tables.translation(number)) else {
