@@ -42,7 +42,7 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
             self.kernel.remove_container(ContainerId(id))?;
         }
         self.tidy_sets()?;
-        self.remove_stray_sets()?;
+        self.remove_stray_sets();
         self.release_strays()?;
         self.push_network()?;
         self.serve_node();

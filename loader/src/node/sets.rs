@@ -125,16 +125,23 @@ impl<E: Enforcer, O: Observer> Node<E, O> {
         Ok(self.sets.values().flat_map(|sets| sets.sets.values()).map(|set| set.number).collect())
     }
 
-    /// Removes the sets from the kernel that are no container's, as when a berth was killed while it removed one.
-    pub(super) fn remove_stray_sets(&mut self) -> Result<(), NodeError> {
-        let Ok(known) = self.numbers_of_sets() else { return Ok(()) };
-        for number in self.kernel.set_numbers()? {
-            if !known.contains(&number) {
-                warn!("set #{number} is in the kernel but no container's: it is removed");
-                self.kernel.remove_set(number)?;
+    /// Removes the sets from the kernel that are no container's, as when a berth was killed while it removed one. Not where something is
+    /// wrong: rules may be in force that ask for sets whose file is lost.
+    pub(super) fn remove_stray_sets(&mut self) {
+        if self.problem.is_some() {
+            return;
+        }
+        let Ok(known) = self.numbers_of_sets() else { return };
+        let there = self.kernel.set_numbers().unwrap_or_else(|failure| {
+            error!("{failure}");
+            Vec::new()
+        });
+        for number in there.into_iter().filter(|number| !known.contains(number)) {
+            warn!("set #{number} is in the kernel but no container's: it is removed");
+            if let Err(failure) = self.kernel.remove_set(number) {
+                error!("{failure}");
             }
         }
-        Ok(())
     }
 
     /// Forgets the sets of a container that has gone.

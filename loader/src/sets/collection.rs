@@ -12,6 +12,7 @@ use super::{
     Fault, Set, SetError,
     command::{Action, Command},
     form, options,
+    table::without_nomatch,
 };
 use berth_common::abi::{rules::Family, set::Entry};
 
@@ -220,11 +221,16 @@ impl Sets {
                 Step::Swap(one, other) => self.swap(one, other, now)?,
                 Step::Add(name, texts) => {
                     let set = self.set_mut(name, now)?;
-                    let entries = texts.iter().map(|text| entry(set, text)).collect::<Result<Vec<_>, _>>()?;
-                    for entry in &entries {
+                    let mut entries = BTreeMap::new();
+                    for text in texts {
+                        let entry = entry(set, text)?;
+                        // An exception may have taken the place of what it is one from, or the other way round.
+                        entries.insert(without_nomatch(&entry), entry);
+                    }
+                    for entry in entries.keys() {
                         set.table.remove(entry);
                     }
-                    set.put(&entries)?;
+                    set.put(&entries.into_values().collect::<Vec<_>>())?;
                 }
                 Step::Remove(name, texts) => {
                     let set = self.set_mut(name, now)?;

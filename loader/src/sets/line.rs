@@ -54,17 +54,19 @@ pub fn put_first(line: &mut Line, place: usize, form: Form, entry: &Entry) {
     }
 }
 
-/// Takes out what is in a place.
-pub fn clear(line: &mut Line, place: usize, form: Form) {
+/// Takes out what is in a place; tells whether the place is not to be used again.
+pub fn clear(line: &mut Line, place: usize, form: Form) -> bool {
     let words = words(form);
     if words == HALF {
-        return put_half(line, place, 0);
+        put_half(line, place, 0);
+        return false;
     }
     // Whoever reads the first word of an entry reads the others later: they must not be another's by then.
     let gone = if words == 1 { 0 } else { GONE };
     let kept = if place == 0 { OVERFLOW } else { 0 };
     let first = &mut line[place * words];
     *first = *first & kept | gone;
+    gone != 0
 }
 
 fn words(form: Form) -> usize {
@@ -110,7 +112,7 @@ mod tests {
         assert_eq!(places(form).len(), HALVES);
         for gone in places(form) {
             let mut line = line;
-            clear(&mut line, gone, form);
+            assert!(!clear(&mut line, gone, form));
             let left: Vec<_> = places(form).filter_map(|place| entry(&line, place, form)).collect();
             let expected = places(form).filter(|place| *place != gone);
             assert_eq!(left, expected.map(|place| Entry::of_address(address(place))).collect::<Vec<_>>());

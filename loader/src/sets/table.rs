@@ -23,6 +23,8 @@ pub struct Table {
     /// All but the header.
     lines: Vec<Line>,
     count: usize,
+    /// How many lines have overflowed, and how many places are not to be used again.
+    worn: Worn,
     /// How many entries there are with a prefix of each length.
     lengths: BTreeMap<u8, usize>,
     change: Change,
@@ -35,6 +37,13 @@ pub enum Change {
     Lines(Vec<(u32, Line)>),
     /// Everything.
     All,
+}
+
+/// What changes leave behind in a table, until it is made anew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Worn {
+    overflows: usize,
+    gone: usize,
 }
 
 /// Why there cannot be such a table.
@@ -105,6 +114,7 @@ impl Table {
             },
             lines: vec![[0; 8]; lines],
             count: 0,
+            worn: Worn::default(),
             lengths: BTreeMap::new(),
             change: Change::All,
         }
@@ -167,8 +177,7 @@ impl Table {
             }
             // With one length more, fewer lines are looked at for each: what is there may be further from home than that.
             let reaches = self.most_overflows() >= reach;
-            let has_room = self.count < most_entries(self.form, self.lines.len());
-            if reaches && has_room && self.place(entry).is_some() {
+            if reaches && !self.is_worn() && self.place(entry).is_some() {
                 return Ok(());
             }
             let mut all = self.entries();
@@ -194,7 +203,8 @@ impl Table {
     /// Takes an entry out; tells whether it was there.
     pub fn remove(&mut self, entry: &Entry) -> bool {
         let Some((line, place)) = self.find_place(entry) else { return false };
-        line::clear(&mut self.lines[line], place, self.form);
+        let is_gone = line::clear(&mut self.lines[line], place, self.form);
+        self.worn.gone += usize::from(is_gone);
         self.note_write(line);
         self.count -= 1;
         let before = self.header.lengths;
@@ -220,6 +230,14 @@ impl Table {
     fn most_overflows(&self) -> usize {
         let lengths = self.header.lengths.iter().filter(|length| **length != 0).count().max(1);
         MAX_LINES_A_LOOKUP as usize / lengths - 1
+    }
+
+    /// Whether it is to be made anew before more is put in: it is full, with what cannot be used again, or so many lines have overflowed
+    /// that lookups take long.
+    fn is_worn(&self) -> bool {
+        let Worn { overflows, gone } = self.worn;
+        self.count + gone >= most_entries(self.form, self.lines.len())
+            || overflows > (self.lines.len() / 4).max(1)
     }
 
     /// How many entries there can be, whatever the seed: the fewer lines in a row may have overflowed, the fewer.
@@ -263,12 +281,15 @@ impl Table {
         };
         let (passed, place) =
             way.iter().enumerate().find_map(|(passed, line)| Some((passed, free(line)?)))?;
-        if passed > 0 && self.run_of_overflows(way[0], passed) > self.most_overflows() {
+        // A lookup goes on to the next length of prefixes where a line has not overflowed: there has to be one.
+        let most = self.most_overflows().min(self.lines.len() - 1);
+        if passed > 0 && self.run_of_overflows(way[0], passed) > most {
             return None;
         }
         for line in &way[..passed] {
             if self.lines[*line][0] & OVERFLOW == 0 {
                 self.lines[*line][0] |= OVERFLOW;
+                self.worn.overflows += 1;
                 self.note_write(*line);
             }
         }
@@ -359,7 +380,7 @@ fn least_lines(form: Form, entries: usize) -> usize {
 }
 
 /// What an entry matches, be it an exception or not.
-fn without_nomatch(entry: &Entry) -> Entry {
+pub fn without_nomatch(entry: &Entry) -> Entry {
     let [first, a, b, c, d] = entry.0;
     Entry([first & !NOMATCH, a, b, c, d])
 }

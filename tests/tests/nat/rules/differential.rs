@@ -26,7 +26,6 @@ struct Tally {
     served: usize,
     echoed: usize,
     refused: usize,
-    told: usize,
     unreachable: usize,
     /// Where the server has seen another than the client is, or was reached elsewhere than it was asked.
     peers: usize,
@@ -55,7 +54,8 @@ impl Tally {
                 ensure!(id == act.own, "{act:?}: its id has become {id}");
             }
             Outcome::Told(kind, notice) => {
-                self.told += 1;
+                self.refused += usize::from(kind == ErrorKind::ConnectionRefused);
+                self.unreachable += usize::from(kind != ErrorKind::ConnectionRefused);
                 ensure!(notice.about.ip() == asked, "{act:?}: {kind:?}, {notice:?}");
             }
             Outcome::Failed(ErrorKind::ConnectionRefused) => self.refused += 1,
@@ -68,10 +68,8 @@ impl Tally {
     }
 
     fn has_all(&self) -> bool {
-        let Self { served, echoed, refused, told, unreachable, peers, reached, pings, chosen } = *self;
-        [served, echoed, refused, told, unreachable, peers, reached, pings, chosen]
-            .iter()
-            .all(|count| *count > 0)
+        let Self { served, echoed, refused, unreachable, peers, reached, pings, chosen } = *self;
+        [served, echoed, refused, unreachable, peers, reached, pings, chosen].iter().all(|count| *count > 0)
     }
 }
 

@@ -1,15 +1,20 @@
 //! ICMP errors, refusals, fragments and checksums.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use anyhow::Result;
 use berth_tests::bridge::INSIDE as INTERFACE;
 use berth_tests::echo::Echo;
 use berth_tests::exchange::{datagrams, stream, transfer};
+use berth_tests::notice::{self, Notice};
+use berth_tests::process::ok;
 use berth_tests::sockets::{accept, errno};
 use berth_tests::topology::at;
+use berth_tests::wait::{self, LIMIT};
 use berth_tests::{Endpoint as _, Host, Sockets as _, offload, privileged};
 
+use super::rulesets::NOWHERE;
 use super::{Own, Place, SECOND};
 use crate::checksums::wrong;
 use crate::errors::fails;
@@ -143,6 +148,32 @@ fn checksums_are_right_with_offload_and_without() -> Result<()> {
         for host in [&c.host, remote, node] as [&Host; 3] {
             assert_eq!(wrong(host.netns())?, 0, "offload {on}");
         }
+    }
+    Ok(())
+}
+
+/// As netfilter has it: whoever sends an error about what is led elsewhere is seen as who was asked.
+#[test]
+fn a_router_on_the_way_is_not_seen() -> Result<()> {
+    privileged!();
+    let own = Own::new(&[])?;
+    let (c, node) = (&own.net.c, &own.net.topology.node);
+    for (family, nowhere) in NOWHERE.into_iter().enumerate() {
+        let (flag, address) = (["-4", "-6"][family], nowhere.to_string());
+        ok(node.command("ip")?.args([flag, "route", "add", "unreachable", &address]))?;
+        let told = |asked: SocketAddr| -> Result<Notice> {
+            let socket = c.host.udp_connect(asked)?;
+            notice::tell_all(&socket, asked.ip())?;
+            socket.send(b"who")?;
+            wait::until("a notice", LIMIT, || notice::take(&socket))
+        };
+        let router = own.net.bridge.addresses()[family];
+        let notice = told(at(nowhere, THERE))?;
+        assert_eq!((notice.offender, notice.about), (router, at(nowhere, THERE)));
+        own.nat(family, &format!("-A OUTPUT -p udp -j DNAT --to-destination {nowhere}\n"))?;
+        let asked = at(REMOTE[family], THERE);
+        let led = told(asked)?;
+        assert_eq!(led, Notice { offender: asked.ip(), about: asked, ..notice });
     }
     Ok(())
 }
