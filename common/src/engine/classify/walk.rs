@@ -22,7 +22,7 @@ use crate::abi::rules::{
 pub const MAX_STEPS: u32 = 1_024 + MAX_TABLES;
 
 /// Most tables that the packet is looked up in at one step. The kernel calls a function for each step: processors whose returns
-/// are guarded against speculation pay some 10 ns for that (adr/0031).
+/// are guarded against speculation pay most for that (adr/0031).
 const LOOKUPS: u32 = 4;
 
 /// What the rules say of the packet. The state may be that of any walk before.
